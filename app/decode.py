@@ -1,0 +1,70 @@
+"""The denoising loop, written once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from app.canvas import Canvas
+from app.step import Selection, Snapshot, Step
+from models.denoiser import Denoiser, Query
+
+Choose = Callable[[Snapshot], Selection]
+
+
+def decode(
+    canvas: Canvas,
+    denoiser: Denoiser,
+    choose: Choose,
+    *,
+    steps: int,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    banned: tuple[int, ...] = (),
+    reads_committed: bool = False,
+) -> Iterator[Step]:
+    """Denoise until nothing is masked, at most `steps` steps; the same seed gives the same steps.
+
+    Closing the iterator ends the run before the next forward pass. `reads_committed` also asks about committed
+    positions of the span, whose beliefs were never trained.
+    """
+    rng = np.random.default_rng(seed)
+    history: tuple[Step, ...] = ()
+    nfe, seconds, model_seconds = 0, 0.0, 0.0
+    while canvas.masked.any():
+        began = time.perf_counter()
+        asked = canvas.span if reads_committed else canvas.masks
+        uniforms = rng.random(len(canvas))  # one a position, so that a position's draw does not depend on the others
+        (prediction,) = denoiser.predict(
+            [
+                Query(
+                    ids=canvas.ids,
+                    positions=asked,
+                    uniforms=uniforms[asked],
+                    temperature=temperature,
+                    top_p=top_p,
+                    banned=banned,
+                )
+            ]
+        )
+        model_seconds += time.perf_counter() - began
+        nfe += prediction.forwards
+        now = Snapshot(canvas=canvas, prediction=prediction, steps=steps, history=history, rng=rng)
+        selection = choose(now)
+        tokens = prediction.candidates[selection.commit] if selection.tokens is None else selection.tokens
+        canvas = canvas.remask(selection.remask).commit(selection.commit, tokens)
+        assert len(history) + 1 < steps or not canvas.masked.any(), "the strategy did not keep to its step budget"
+        seconds += time.perf_counter() - began
+        step = Step(
+            canvas=canvas,
+            prediction=prediction,
+            selection=selection,
+            nfe=nfe,
+            seconds=seconds,
+            model_seconds=model_seconds,
+        )
+        history = (*history, step)
+        yield step

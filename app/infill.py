@@ -1,0 +1,50 @@
+"""The single way in: a request and a denoiser to a stream of ever longer traces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from app.canvas import lay_out
+from app.decode import decode
+from app.request import InfillRequest
+from app.strategies.registry import find
+from app.trace import Trace
+from models.denoiser import Denoiser
+
+
+def infill(request: InfillRequest, denoiser: Denoiser, *, time_limit: float = float("inf")) -> Iterator[Trace]:
+    """Yield the trace before the first step and after each; the last one says how it ended.
+
+    `time_limit`, in seconds of decoding, ends the run before the next step. Closing the iterator ends it likewise.
+    Special tokens (end of text and the like) are never written. Raises InfillError before anything is computed.
+    """
+    strategy = find(request.strategy)
+    choose = strategy.bind(request.knobs)
+    canvas, notices = lay_out(request, denoiser)
+    special, name_bytes = denoiser.tokenizer.special_ids, denoiser.tokenizer.token_bytes
+    lexicon = {int(token): b"" if token in special else name_bytes(int(token)) for token in set(canvas.ids.tolist())}
+    trace = Trace(request=request, model=denoiser.name, start=canvas, lexicon=lexicon, notices=notices)
+    yield trace
+    steps = decode(
+        canvas,
+        denoiser,
+        choose,
+        steps=request.steps,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        seed=request.seed,
+        banned=tuple(sorted(special)),
+        reads_committed=strategy.reads_committed,
+    )
+    for step in steps:
+        shown = {*step.canvas.ids[step.canvas.span].tolist(), *step.prediction.top_tokens[step.canvas.span].flat}
+        new = {int(token): name_bytes(int(token)) for token in shown if token >= 0 and token not in trace.lexicon}
+        trace = replace(trace, steps=(*trace.steps, step), lexicon={**trace.lexicon, **new})
+        if not step.canvas.masked.any():
+            trace = replace(trace, ended="complete")
+        elif step.seconds > time_limit:
+            trace = replace(trace, ended="time limit")
+        yield trace
+        if trace.ended != "running":
+            return

@@ -1,0 +1,71 @@
+"""One turn of the denoising loop: what a strategy sees, what it decides, what is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from app.canvas import Canvas
+from models.denoiser import Floats, Ids
+from models.prediction import Prediction
+
+NONE: Ids = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Selection:
+    """The positions to commit or to take back."""
+
+    commit: Ids  # [c] masked positions
+    tokens: Ids | None = None  # [c] what to write there; the prediction's candidates if None
+    remask: Ids = field(default_factory=lambda: NONE)  # [r] committed positions
+    notes: Mapping[str, float] = field(default_factory=dict)  # the strategy's own numbers (thresholds, schedules)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Step:
+    """What happened in one denoising step, and the canvas after it."""
+
+    canvas: Canvas
+    prediction: Prediction
+    selection: Selection
+    nfe: int  # forward passes so far
+    seconds: float  # since the run began, the visitor's waiting between steps left out
+    model_seconds: float  # the part of it spent in the denoiser
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Snapshot:
+    """What a strategy may look at. Scores are [length], larger is surer, and only masked positions count."""
+
+    canvas: Canvas
+    prediction: Prediction
+    steps: int  # the step budget T
+    history: tuple[Step, ...]
+    rng: np.random.Generator
+
+    @property
+    def step(self) -> int:
+        """Which denoising step this is, from 1."""
+        return len(self.history) + 1
+
+    @property
+    def remaining(self) -> int:
+        """Steps left in the budget, this one included."""
+        return self.steps - self.step + 1
+
+    @property
+    def pace(self) -> int:
+        """The least number of positions to commit now so that the budget suffices: ceil(masks / steps left)."""
+        return -(-len(self.canvas.masks) // max(1, self.remaining))
+
+    def ranked(self, scores: Floats) -> Ids:
+        """[m] masked positions, surest first; ties by position."""
+        masks = self.canvas.masks
+        return masks[np.argsort(-scores[masks], kind="stable")]
+
+    def first(self, order: Ids, count: int, **notes: float) -> Selection:
+        """Commit the first `count` positions of an order, but never fewer than the budget's pace asks for."""
+        return Selection(commit=order[: max(count, self.pace)], notes=notes)

@@ -1,0 +1,1 @@
+"""Which positions to commit: one file per strategy, found by being here."""

@@ -1,0 +1,38 @@
+"""S2: LLaDA's low-confidence remasking, with semi-autoregressive blocks."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Annotated
+
+import numpy as np
+
+from app.step import Selection, Snapshot
+from app.strategies.registry import Knob, strategy
+
+
+@strategy(budget="schedule")
+def low_confidence(
+    now: Snapshot,
+    *,
+    blocks: Annotated[int, Knob(1, 16, "blocks, filled one after the other from the left; 1 is none")] = 1,
+) -> Selection:
+    """Commit the most confident drafts, an equal share each step; the rest stay masked.
+
+    Confidence is the probability of the drafted token at temperature 1. With blocks, steps are shared out in proportion
+    to block length, so T = N always means one token a step.
+
+    Nie et al., 2025, LLaDA, arXiv:2502.09992
+    """
+    span = now.canvas.span
+    edges = np.linspace(0, len(span), min(blocks, len(span), now.steps) + 1).round().astype(int)
+    left = [int(now.canvas.masked[span[a:b]].sum()) for a, b in itertools.pairwise(edges)]
+    current = next(block for block, masks in enumerate(left) if masks)
+    later = sum(left[current + 1 :])
+    # Steps for this block: its share of what is left, at least one for it and for each later block.
+    share = round(now.remaining * left[current] / (left[current] + later))
+    share = min(max(1, share), now.remaining - sum(masks > 0 for masks in left[current + 1 :]))
+    count = -(-left[current] // share)
+    scores = now.prediction.confidence.copy()
+    scores[span[edges[current + 1] :]] = -1.0
+    return Selection(commit=now.ranked(scores)[:count], notes={"block": current})

@@ -1,0 +1,24 @@
+"""S1: the DiffuLLaMA quick-start sampler, in its slot form."""
+
+from __future__ import annotations
+
+from app.step import Selection, Snapshot
+from app.strategies.registry import strategy
+
+
+@strategy(budget="exact")
+def random(now: Snapshot) -> Selection:
+    """Reveal every token in one of T time slots, drawn at random: the checkpoints' own sampler.
+
+    The reference reveals each masked token with probability 1/(t+1) at t = T-1, ..., 1 and the rest at the end, so each
+    token's slot is uniform over 1..T. Slots in which nothing is revealed need no forward pass, and are passed over.
+
+    Gong et al., 2025, DiffuLLaMA, arXiv:2410.17891 (quick-start sampler)
+    """
+    masks = now.canvas.masks
+    slot = int(now.history[-1].selection.notes["slot"]) if now.history else 0
+    commit = masks[:0]
+    while not len(commit):
+        slot += 1
+        commit = masks[now.rng.random(len(masks)) * (now.steps - slot + 1) < 1]
+    return Selection(commit=commit, notes={"slot": slot, "collisions": len(commit) - 1})

@@ -1,0 +1,24 @@
+"""S1b: the sampler behind DiffuLLaMA's published infilling numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.step import Selection, Snapshot
+from app.strategies.registry import strategy
+
+
+@strategy(budget="exact", reads_committed=True)
+def reference(now: Snapshot) -> Selection:
+    """Keep the least probable drafts masked, rank committed positions too: DiffuLLaMA's evaluation sampler.
+
+    At step k the floor(N (T - k) / T) positions with the lowest log-probability of a fresh draft, among all of the
+    span, are left as they are; every other masked position is committed. The paper used T = 32, no top-p, and
+    temperature 0.95 (GPT-2) or 0.9 (LLaMA).
+
+    Gong et al., 2025, DiffuLLaMA, arXiv:2410.17891 (evaluation sampler)
+    """
+    span = now.canvas.span
+    kept = len(span) * (now.steps - now.step) // now.steps
+    low = span[np.argsort(now.prediction.drawn_confidence[span], kind="stable")[:kept]]
+    return Selection(commit=np.setdiff1d(now.canvas.masks, low), notes={"kept": kept})

@@ -1,0 +1,139 @@
+"""What a strategy's file says about it: name, help, paper, knobs; everything that lists strategies reads this."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import math
+import pkgutil
+import re
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import app.strategies
+from app.errors import InfillError, unknown
+from app.step import Selection, Snapshot
+
+Value = float | int | str | bool
+Budget = Literal["exact", "schedule", "cap", "orders"]
+
+BUDGETS: Mapping[Budget, str] = {
+    "exact": "exactly the number of schedule steps",
+    "schedule": "schedule steps; never more than there are masks",
+    "cap": "an upper limit: the strategy may finish sooner, and hurries if it must",
+    "orders": "one token a step; with fewer steps than masks, equal groups",
+}
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A number that the user may turn, from `low` to `high`."""
+
+    low: float
+    high: float
+    help: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words."""
+
+    options: tuple[str, ...]
+    help: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A knob of one strategy: `kind` is float, int, bool or str."""
+
+    name: str
+    kind: type
+    default: Value
+    domain: Knob | Choice
+
+    def check(self, value: Value) -> Value:
+        """The value in the parameter's own type. Raises InfillError with the allowed range."""
+        if isinstance(self.domain, Choice):
+            if value not in self.domain.options:
+                raise InfillError(f"knob '{self.name}' must be one of {', '.join(self.domain.options)}, not {value!r}")
+            return value
+        if self.kind is bool:
+            if not isinstance(value, bool):
+                raise InfillError(f"knob '{self.name}' must be true or false, not {value!r}")
+            return value
+        low, high = self.domain.low, self.domain.high
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or not low <= float(value) <= high or (self.kind is int and float(value) != int(value)):
+            kind = "a whole number" if self.kind is int else "a number"
+            raise InfillError(f"knob '{self.name}' must be {kind} from {low:g} to {high:g}, not {value!r}")
+        return self.kind(value)
+
+
+@dataclass(frozen=True)
+class Strategy:
+    name: str
+    choose: Callable[..., Selection]
+    budget: Budget
+    reads_committed: bool
+    parameters: tuple[Parameter, ...]
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return (inspect.getdoc(self.choose) or "").partition("\n")[0]
+
+    @property
+    def papers(self) -> tuple[str, ...]:
+        """arXiv ids in the docstring."""
+        return tuple(dict.fromkeys(re.findall(r"\d{4}\.\d{5}", inspect.getdoc(self.choose) or "")))
+
+    def bind(self, knobs: Mapping[str, Value]) -> Callable[[Snapshot], Selection]:
+        """The strategy with its knobs set; those not given keep their defaults. Raises InfillError for a bad knob."""
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in knobs:
+            if name not in known:
+                if not known:
+                    raise InfillError(f"strategy '{self.name}' has no knobs, but '{name}' was given; leave it out")
+                raise unknown(f"knob of strategy '{self.name}'", name, known)
+        values = {name: p.check(knobs.get(name, p.default)) for name, p in known.items()}
+        return functools.partial(self.choose, **values)
+
+
+_strategies: dict[str, Strategy] = {}
+
+
+def strategy(*, budget: Budget, reads_committed: bool = False) -> Callable[[Callable[..., Selection]], Strategy]:
+    """Register a function `(now: Snapshot, *, knobs) -> Selection` under its own name."""
+
+    def register(choose: Callable[..., Selection]) -> Strategy:
+        hints = typing.get_type_hints(choose, include_extras=True)
+        parameters = []
+        for name, parameter in inspect.signature(choose).parameters.items():
+            if parameter.kind is parameter.KEYWORD_ONLY:
+                kind, domain = typing.get_args(hints[name])
+                parameters.append(Parameter(name, kind, parameter.default, domain))
+        made = Strategy(choose.__name__, choose, budget, reads_committed, tuple(parameters))
+        assert made.name not in _strategies, f"two strategies are called {made.name}"
+        _strategies[made.name] = made
+        return made
+
+    return register
+
+
+@functools.cache
+def strategies() -> Mapping[str, Strategy]:
+    """All strategies by name, in alphabetical order."""
+    for module in pkgutil.iter_modules(app.strategies.__path__):
+        importlib.import_module(f"app.strategies.{module.name}")
+    return dict(sorted(_strategies.items()))
+
+
+def find(name: str) -> Strategy:
+    """The strategy of that name. Raises InfillError, with the closest name."""
+    known = strategies()
+    if name not in known:
+        raise unknown("strategy", name, known)
+    return known[name]

@@ -1,0 +1,108 @@
+"""The record of a run: every step, and the texts and numbers that follow from it."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from app.canvas import Canvas
+from app.request import InfillRequest
+from app.step import Step
+from models.denoiser import Ids
+
+Ended = Literal["running", "complete", "stopped", "time limit"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trace:
+    """Immutable; a run yields a longer one after every step. State k is the canvas after step k, state 0 the start."""
+
+    request: InfillRequest
+    model: str
+    start: Canvas
+    lexicon: Mapping[int, bytes]  # what each token id in the trace stands for
+    notices: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    ended: Ended = "running"
+
+    @property
+    def canvas(self) -> Canvas:
+        return self.state(len(self.steps))
+
+    def state(self, number: int) -> Canvas:
+        return self.steps[number - 1].canvas if number else self.start
+
+    @property
+    def nfe(self) -> int:
+        return self.steps[-1].nfe if self.steps else 0
+
+    @property
+    def seconds(self) -> float:
+        return self.steps[-1].seconds if self.steps else 0.0
+
+    @property
+    def masks_left(self) -> list[int]:
+        """[steps + 1] masked positions in every state."""
+        return [int(self.state(number).masked.sum()) for number in range(len(self.steps) + 1)]
+
+    @property
+    def order(self) -> Ids:
+        """[n] the step, from 1, that last committed each position of the span; 0 while it is masked."""
+        order = np.zeros(len(self.start), dtype=np.int64)
+        for number, step in enumerate(self.steps, start=1):
+            order[step.selection.remask] = 0
+            order[step.selection.commit] = number
+        return order[self.start.span]
+
+    def pieces(self, number: int) -> list[str | None]:
+        """[n] the text of each position of the span in a state, None where masked; joined, they are the span's text."""
+        canvas = self.state(number)
+        span = canvas.span
+        return joined_pieces([None if canvas.masked[i] else self.lexicon.get(int(canvas.ids[i]), b"") for i in span])
+
+    @property
+    def before(self) -> str:
+        """The prefix as the model reads it."""
+        return self._given(self.start.ids[: self.start.span[0]])
+
+    @property
+    def after(self) -> str:
+        """The suffix as the model reads it."""
+        return self._given(self.start.ids[self.start.span[-1] + 1 :])
+
+    def _given(self, ids: Iterable[int]) -> str:
+        return b"".join(self.lexicon.get(int(token), b"") for token in ids).decode("utf-8", "replace")
+
+    @property
+    def fill(self) -> str:
+        """The span's text; what is still masked is left out. The space that the prefix ended with is put back."""
+        text = "".join(piece or "" for piece in self.pieces(len(self.steps)))
+        stripped = self.request.prefix[len(self.request.prefix.rstrip(" ")) :]
+        return text if text[:1].isspace() else stripped + text
+
+    @property
+    def text(self) -> str:
+        """Prefix, fill and suffix as one text, also where the model's context was too short to read all of it."""
+        return self.request.prefix.rstrip(" ") + self.fill + self.request.joined_suffix
+
+
+def joined_pieces(tokens: Sequence[bytes | None]) -> list[str | None]:
+    """Decode tokens over the whole sequence: a character spread over several tokens is shown at the one that ends it.
+
+    None (a masked position) stays None and interrupts a character; bytes that make no character become U+FFFD.
+    """
+    pieces: list[str | None] = []
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for place, token in enumerate(tokens):
+        if token is None:
+            pieces.append(None)
+            continue
+        last = place + 1 == len(tokens) or tokens[place + 1] is None
+        pieces.append(decoder.decode(token, final=last))
+        if last:
+            decoder.reset()
+    return pieces

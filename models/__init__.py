@@ -1,0 +1,30 @@
+"""Masked diffusion language models behind one interface; knows nothing of the application.
+
+`denoiser` is the interface, `prediction` what it returns, `checkpoint` and `transformer` the real thing, `toy` an exact
+tiny one, `adapt` how an autoregressive model becomes a diffusion model. torch is imported only when a model is loaded.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from models.denoiser import Denoiser
+
+BUNDLED = Path(__file__).parent / "bundled"
+
+
+def load(name: str = "bundled", *, device: str | None = None) -> Denoiser:
+    """A denoiser by name: `bundled` (ships here), `toy` (exact, costs nothing), or the folder of a checkpoint.
+
+    Raises ValueError if there is no such name or folder.
+    """
+    if name == "toy":
+        from models.toy import toy
+
+        return toy()
+    folder = BUNDLED if name == "bundled" else Path(name)
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"no model '{name}': give 'bundled', 'toy', or a checkpoint folder with a config.json")
+    from models.checkpoint import load_folder
+
+    return load_folder(folder, name=name if name == "bundled" else folder.name, device=device)

@@ -1,0 +1,56 @@
+"""The one interface between the two halves: a masked diffusion language model and its tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.prediction import Prediction
+
+Ids = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Query:
+    """One canvas to look at in a forward pass, and how to draw a candidate for each asked position."""
+
+    ids: Ids  # [length] token ids, the mask id where nothing is known
+    positions: Ids  # [n] the positions asked about, each >= 1
+    uniforms: Floats  # [n] in [0, 1): the caller's randomness, so results depend neither on batching nor on the device
+    temperature: float = 0.0  # 0 takes the most probable token
+    top_p: float = 1.0  # nucleus: the smallest set of top tokens that reaches this mass, the crossing one included
+    banned: tuple[int, ...] = ()  # token ids never to write, besides the mask id and padded vocabulary rows
+
+
+class Tokenizer(Protocol):
+    """Text to token ids and back; `mask_id` may be an ordinary vocabulary id (in DiffuLLaMA it is 811)."""
+
+    mask_id: int
+    begin: tuple[int, ...]  # what a text starts with when nothing stands before the span (BOS, or GPT-2's end of text)
+    special_ids: frozenset[int]
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of the text as it stands: nothing added, nothing stripped, special tokens' names read as text."""
+        ...
+
+    def token_bytes(self, token: int) -> bytes:
+        """The UTF-8 bytes that a token stands for; a character may be spread over several tokens."""
+        ...
+
+
+class Denoiser(Protocol):
+    """A masked diffusion language model: one batched forward pass, read so that row i is about position i."""
+
+    name: str
+    tokenizer: Tokenizer
+    context: int  # the longest canvas, in tokens
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        """The belief about every asked position of every query, from one forward pass."""
+        ...

@@ -1,0 +1,32 @@
+"""What a denoiser believes about each asked position, reduced to small arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOP = 5
+"""How many of the most probable tokens are kept per position."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Prediction:
+    """Arrays as long as the canvas, indexed by absolute position; 0 (tokens: -1) where nothing was asked.
+
+    pi is the model's distribution at temperature 1, q the one that candidates are drawn from (after temperature and
+    top-p); both leave out banned tokens. At temperature 0 the candidate is pi's argmax, and the `drawn_*` are pi's.
+    """
+
+    candidates: NDArray[np.int64]  # [length] the token it would write
+    confidence: NDArray[np.float64]  # [length] pi(candidate)
+    entropy: NDArray[np.float64]  # [length] of pi, in nats
+    margin: NDArray[np.float64]  # [length] largest minus second largest probability of pi
+    gap: NDArray[np.float64]  # [length] largest minus second largest logit
+    drawn_confidence: NDArray[np.float64]  # [length] q(candidate)
+    drawn_entropy: NDArray[np.float64]  # [length] of q, in nats
+    drawn_margin: NDArray[np.float64]  # [length] of q
+    top_tokens: NDArray[np.int64]  # [length, TOP] most probable first
+    top_probs: NDArray[np.float64]  # [length, TOP] of pi
+    forwards: int = 1  # 0 where the same state had just been computed and its logits were used again

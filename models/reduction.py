@@ -1,0 +1,74 @@
+"""Logits of asked positions to a `Prediction`, on the logits' own device; only small arrays leave it."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.denoiser import Floats, Query
+from models.prediction import TOP, Prediction
+
+
+def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
+    """logits [n, vocabulary], aligned: row j is about `query.positions[j]`; banned tokens are -inf already."""
+    logits = logits.double()
+    log_pi = logits.log_softmax(-1)
+    pi = log_pi.exp()
+    top = min(TOP, logits.shape[-1])
+    top_log, top_tokens = log_pi.topk(max(top, 2), -1)
+    top_probs = top_log.exp()
+    entropy = _entropy(pi, log_pi)
+    margin = top_probs[:, 0] - top_probs[:, 1]
+    gap = (top_log[:, 0] - top_log[:, 1]).clamp(max=1e3)
+    if query.temperature <= 0:
+        candidates = top_tokens[:, 0]
+        confidence = drawn_confidence = top_probs[:, 0]
+        drawn_entropy, drawn_margin = entropy, margin
+    else:
+        q, tokens = (logits / query.temperature).softmax(-1).sort(dim=-1, descending=True, stable=True)
+        before = q.cumsum(-1) - q
+        q = torch.where(before < query.top_p, q, 0.0)
+        q = q / q.sum(-1, keepdim=True)
+        uniforms = torch.as_tensor(query.uniforms, dtype=torch.float64, device=q.device)[:, None]
+        cumulative = q.cumsum(-1)
+        choice = torch.searchsorted(cumulative, uniforms * cumulative[:, -1:], right=True)
+        choice = choice.clamp(max=q.shape[-1] - 1)
+        candidates = tokens.gather(-1, choice)[:, 0]
+        confidence = pi.gather(-1, candidates[:, None])[:, 0]
+        drawn_confidence = q.gather(-1, choice)[:, 0]
+        drawn_entropy = _entropy(q, q.log())
+        drawn_margin = q[:, 0] - q[:, 1]
+
+    length, positions = len(query.ids), query.positions
+
+    def spread(values: Tensor) -> Floats:
+        full = np.zeros(length)
+        full[positions] = values.cpu().numpy()
+        return full
+
+    full_candidates = np.full(length, -1, dtype=np.int64)
+    full_candidates[positions] = candidates.cpu().numpy()
+    full_tokens = np.full((length, TOP), -1, dtype=np.int64)
+    full_tokens[positions, :top] = top_tokens[:, :top].cpu().numpy()
+    full_probs = np.zeros((length, TOP))
+    full_probs[positions, :top] = top_probs[:, :top].cpu().numpy()
+    full_tokens[full_probs == 0] = -1  # banned, or there are fewer tokens than places
+    return Prediction(
+        candidates=full_candidates,
+        confidence=spread(confidence),
+        entropy=spread(entropy),
+        margin=spread(margin),
+        gap=spread(gap),
+        drawn_confidence=spread(drawn_confidence),
+        drawn_entropy=spread(drawn_entropy),
+        drawn_margin=spread(drawn_margin),
+        top_tokens=full_tokens,
+        top_probs=full_probs,
+        forwards=forwards,
+    )
+
+
+def _entropy(probabilities: Tensor, logs: Tensor) -> Tensor:
+    """-sum p log p over the last axis, in nats; 0 log 0 is 0."""
+    return -(probabilities * logs.clamp(min=-1e3)).sum(-1)

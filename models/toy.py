@@ -1,0 +1,79 @@
+"""A tiny exact denoiser without weights: a Markov chain, whose conditionals are known in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from models.denoiser import Floats, Ids, Query
+from models.prediction import Prediction
+from models.reduction import reduce
+
+
+class ToyTokenizer:
+    """One token per character of `alphabet`; unknown characters become its first one. Then begin and mask."""
+
+    def __init__(self, alphabet: str) -> None:
+        self._alphabet = alphabet
+        self.begin = (len(alphabet),)
+        self.mask_id = len(alphabet) + 1
+        self.special_ids = frozenset({len(alphabet), len(alphabet) + 1})
+
+    def encode(self, text: str) -> list[int]:
+        return [max(0, self._alphabet.find(character)) for character in text]
+
+    def token_bytes(self, token: int) -> bytes:
+        return self._alphabet[token].encode() if token < len(self._alphabet) else b""
+
+
+class MarkovDenoiser:
+    """Exact beliefs of p(x) = start(x_0) prod transition(x_i | x_{i-1}) given what is not masked.
+
+    The mask is told by its id here, as a network would: do not write the mask id into the prefix.
+    """
+
+    name = "toy"
+    context = 256
+
+    def __init__(self, tokenizer: ToyTokenizer, transition: Floats) -> None:
+        """transition [states, states], rows sum to 1; the chain starts from the uniform distribution."""
+        self.tokenizer = tokenizer
+        self._transition = transition
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        return [reduce(self._logits(query), query) for query in queries]
+
+    def _logits(self, query: Query) -> torch.Tensor:
+        beliefs = self.marginals(query.ids)[query.positions]
+        logits = torch.full((len(query.positions), len(self._transition) + 2), float("-inf"), dtype=torch.float64)
+        with np.errstate(divide="ignore"):
+            logits[:, : len(self._transition)] = torch.from_numpy(np.log(beliefs))
+        logits[:, list(query.banned)] = float("-inf")
+        return logits
+
+    def marginals(self, ids: Ids) -> Floats:
+        """[length, states] exact p(x_i | what is known), by the forward-backward recursion."""
+        states = len(self._transition)
+        evidence = np.ones((len(ids), states))
+        known = ids < states
+        evidence[known] = np.eye(states)[ids[known]]
+        ahead, behind = np.empty_like(evidence), np.empty_like(evidence)
+        belief = np.full(states, 1 / states)
+        for i in range(len(ids)):
+            belief = evidence[i] * (belief if i == 0 else belief @ self._transition)
+            belief = ahead[i] = belief / belief.sum()
+        belief = np.ones(states)
+        for i in reversed(range(len(ids))):
+            behind[i] = belief
+            belief = self._transition @ (evidence[i] * belief)
+            belief = belief / belief.sum()
+        joint = ahead * behind
+        return joint / joint.sum(-1, keepdims=True)
+
+
+def toy(alphabet: str = "abcdefghijklmnopqrstuvwxyz .,", *, seed: int = 0) -> MarkovDenoiser:
+    """A Markov chain over the alphabet whose letters have a few likely successors each."""
+    weights = np.random.default_rng(seed).exponential(size=(len(alphabet), len(alphabet))) ** 4 + 1e-3
+    return MarkovDenoiser(ToyTokenizer(alphabet), weights / weights.sum(-1, keepdims=True))

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.canvas import Canvas
 from app.errors import InfillError
-from app.request import MAX_LENGTH, MAX_STEPS, InfillRequest
+from app.request import InfillRequest
 from app.step import Selection, Step
 from app.trace import Trace
 from models.denoiser import Floats, Ids
@@ -19,6 +19,8 @@ from models.prediction import TOP, Prediction
 FORMAT = "infill-trace"
 VERSION = 1
 _MAX_CHARACTERS = 16_000_000
+_MAX_TOKENS = 8192  # of a canvas: every step takes memory in proportion
+_DERIVED = ("text", "fill")  # written for people who read the file; not read back
 _REQUEST_FIELDS = tuple(InfillRequest.__dataclass_fields__)
 
 
@@ -42,7 +44,7 @@ def dump(trace: Trace) -> str:
         "lexicon": {str(token): _bytes_to_json(text) for token, text in sorted(trace.lexicon.items())},
         "steps": [_step_to_json(step, trace.start, first) for step in trace.steps],
     }
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _step_to_json(step: Step, start: Canvas, first: int) -> dict[str, Any]:
@@ -78,42 +80,65 @@ def _bytes_to_json(text: bytes) -> str | list[int]:
 
 
 def load(content: str) -> Trace:
-    """The trace of a JSON text. Raises InfillError, saying what is broken, for anything that `dump` did not write."""
+    """The trace of a JSON text. Raises InfillError, saying what is broken, for anything that `dump` did not write.
+
+    Numpy takes much for a number that is none ("3", 3.7, one for many), so the result is written again and compared.
+    """
     if len(content) > _MAX_CHARACTERS:
         raise InfillError(f"this file has more than {_MAX_CHARACTERS:,} characters; a trace never does")
     try:
-        data = json.loads(content)
-    except (json.JSONDecodeError, RecursionError) as error:
+        data = json.loads(content, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:  # a ValueError also for a number of thousands of digits
         raise InfillError(f"this is not a trace: it is not JSON ({error}); open one that was downloaded here") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise InfillError("this JSON file is not a trace; open a file that 'Download trace' or 'infill --json' wrote")
     if data.get("version") != VERSION:
         raise InfillError(f"this trace has version {data.get('version')!r}, not {VERSION}; record it anew")
     try:
-        return _trace_from_json(data)
+        trace = _trace_from_json(data)
+        written = json.loads(dump(trace).encode())  # encoded, because lone surrogates are no text
+        odd = [name for name in written if name not in _DERIVED and written[name] != data[name]]
     except InfillError as error:
         raise InfillError(f"this trace is broken: {error}") from None
-    except (AssertionError, AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+    except (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise InfillError(f"this trace is broken: {type(error).__name__} {error}; record it anew") from None
+    if odd:
+        raise InfillError(f"this trace is broken: '{odd[0]}' does not hold what a recording holds; record it anew")
+    return trace
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
 
 
 def _trace_from_json(data: dict[str, Any]) -> Trace:
     request = InfillRequest(**{name: data["request"][name] for name in _REQUEST_FIELDS})
     mask_id, length = int(data["mask_id"]), int(data["length"])
-    if not 1 <= length <= MAX_LENGTH or len(data["steps"]) > MAX_STEPS:
-        raise InfillError(f"a trace has 1 to {MAX_LENGTH} masks and at most {MAX_STEPS} steps")
+    if length != request.length or len(data["steps"]) > request.steps:
+        raise InfillError("it has other masks or more steps than were asked for")
     prefix, suffix = _ids(data["prefix_ids"]), _ids(data["suffix_ids"])
+    if not len(prefix) or len(prefix) + length + len(suffix) > _MAX_TOKENS:
+        raise InfillError(f"a canvas has 1 token before the span or more, and at most {_MAX_TOKENS} in all")
     ids = np.concatenate([prefix, np.full(length, mask_id), suffix])
     editable = np.zeros(len(ids), dtype=np.bool_)
     editable[len(prefix) : len(prefix) + length] = True
     start = Canvas(ids=ids, editable=editable, masked=editable.copy(), mask_id=mask_id)
+    # A list, because bytes(text) of a number would make so many zeros.
     lexicon = {
-        int(token): text.encode() if isinstance(text, str) else bytes(text) for token, text in data["lexicon"].items()
+        int(token): text.encode() if isinstance(text, str) else bytes(list(text))
+        for token, text in data["lexicon"].items()
     }
     canvas, steps = start, []
     for record in data["steps"]:
         commit, remask = start.span[_ids(record["commit"])], start.span[_ids(record["remask"])]
-        canvas = canvas.remask(remask).commit(commit, _ids(record["tokens"]))
+        if canvas.masked[remask].any() or len(set(remask.tolist())) < len(remask):
+            raise InfillError("a position is remasked that is not committed")
+        canvas = canvas.remask(remask)
+        if not canvas.masked[commit].all() or len(set(commit.tolist())) < len(commit):
+            raise InfillError("a position is committed that is not masked")
+        canvas = canvas.commit(commit, _ids(record["tokens"]))
+        if not (steps[-1].nfe if steps else 0) <= record["nfe"] < 2**31:
+            raise InfillError("the forward passes do not add up")
         steps.append(
             Step(
                 canvas=canvas,
@@ -128,6 +153,8 @@ def _trace_from_json(data: dict[str, Any]) -> Trace:
         )
     if data["ended"] not in ("running", "complete", "stopped", "time limit"):
         raise InfillError(f"unknown ending {data['ended']!r}")
+    if (data["ended"] == "complete") == canvas.masked.any():
+        raise InfillError("it ended as complete with masks left, or otherwise without any")
     return Trace(
         request=request,
         model=str(data["model"]),
@@ -151,26 +178,25 @@ def _prediction(record: dict[str, Any], start: Canvas) -> Prediction:
     asked = start.span[_ids(record["asked"])]
     length = len(start)
 
-    def spread(values: Any) -> Floats:
-        full = np.zeros(length)
-        full[asked] = np.array(values, dtype=np.float64)
-        if not np.isfinite(full).all():
-            raise InfillError("a recorded probability is not a number")
+    def spread(name: str, most: float, shape: tuple[int, ...] = (length,)) -> Floats:
+        full = np.zeros(shape)
+        full[asked] = np.array(record[name], dtype=np.float64).reshape(len(asked), *shape[1:])
+        if not ((full >= 0) & (full <= most)).all():
+            raise InfillError(f"a recorded {name} is out of range")
         return full
 
     candidates = np.full(length, -1, dtype=np.int64)
     candidates[asked] = record["candidates"]
     top_tokens = np.full((length, TOP), -1, dtype=np.int64)
     top_tokens[asked] = np.array(record["top_tokens"], dtype=np.int64).reshape(len(asked), TOP)
-    top_probs = np.zeros((length, TOP))
-    top_probs[asked] = np.array(record["top_probs"], dtype=np.float64).reshape(len(asked), TOP)
+    top_probs = spread("top_probs", 1.0, (length, TOP))
     unknown = np.full(length, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
         gap = np.nan_to_num(np.log(top_probs[:, 0] / top_probs[:, 1]), nan=0.0, posinf=1e3)
     return Prediction(
         candidates=candidates,
-        confidence=spread(record["confidence"]),
-        entropy=spread(record["entropy"]),
+        confidence=spread("confidence", 1.0),
+        entropy=spread("entropy", 100.0),
         margin=top_probs[:, 0] - top_probs[:, 1],
         gap=gap,
         drawn_confidence=unknown,

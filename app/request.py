@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,7 +42,11 @@ class InfillRequest:
         _real("top_p", self.top_p, 0.0, 1.0)
         if self.top_p == 0:
             raise InfillError("top_p must be above 0 and at most 1 (1 switches it off)")
-        object.__setattr__(self, "knobs", MappingProxyType(dict(self.knobs)))
+        if not isinstance(self.strategy, str):
+            raise InfillError(f"strategy must be a name, not {self.strategy!r}")
+        if not isinstance(self.space, bool):
+            raise InfillError(f"space must be true or false, not {self.space!r}")
+        object.__setattr__(self, "knobs", MappingProxyType(_checked_knobs(self.knobs)))
 
     @property
     def joined_suffix(self) -> str:
@@ -67,12 +70,21 @@ def _checked_text(name: str, text: object) -> str:
     return text
 
 
+def _checked_knobs(knobs: object) -> dict[str, float | int | str | bool]:
+    """Only the form; names and ranges are checked by the strategy."""
+    if not isinstance(knobs, Mapping):
+        raise InfillError(f"knobs must be names with values, not {knobs!r}")
+    for name, value in knobs.items():
+        if not isinstance(name, str) or not isinstance(value, float | int | str | bool):
+            raise InfillError(f"knob {name!r} must be a number or a word, not {value!r}")
+    return dict(knobs)
+
+
 def _whole(name: str, value: object, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise InfillError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
 
 
 def _real(name: str, value: object, low: float, high: float) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not low <= value <= high:  # pyright: ignore[reportArgumentType]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise InfillError(f"{name} must be a number from {low:g} to {high:g}, not {value!r}")

@@ -61,10 +61,22 @@ class Snapshot:
         """The least number of positions to commit now so that the budget suffices: ceil(masks / steps left)."""
         return -(-len(self.canvas.masks) // max(1, self.remaining))
 
+    @property
+    def share(self) -> int:
+        """Dream's count, rounded down: floor(masks / steps left), but at least one, so that no forward pass is idle."""
+        return max(1, len(self.canvas.masks) // max(1, self.remaining))
+
     def ranked(self, scores: Floats) -> Ids:
         """[m] masked positions, surest first; ties by position."""
         masks = self.canvas.masks
         return masks[np.argsort(-scores[masks], kind="stable")]
+
+    def drawn(self, scores: Floats, temperature: float) -> Ids:
+        """[m] masked positions, surest first; above temperature 0 drawn one by one from softmax(scores / it)."""
+        if temperature <= 0:
+            return self.ranked(scores)
+        # The order of scores with Gumbel noise is that of drawing without replacement.
+        return self.ranked(scores + temperature * self.rng.gumbel(size=len(scores)))
 
     def first(self, order: Ids, count: int, **notes: float) -> Selection:
         """Commit the first `count` positions of an order, but never fewer than the budget's pace asks for."""

@@ -12,7 +12,7 @@ import numpy as np
 from app.canvas import Canvas
 from app.request import InfillRequest
 from app.step import Step
-from models.denoiser import Ids
+from models.denoiser import Floats, Ids
 
 Ended = Literal["running", "complete", "stopped", "time limit"]
 
@@ -57,6 +57,15 @@ class Trace:
             order[step.selection.remask] = 0
             order[step.selection.commit] = number
         return order[self.start.span]
+
+    def recorded(self, score: Literal["confidence", "entropy"]) -> Floats:
+        """[steps, n] a score of every prediction over the span; NaN where a position was not asked about."""
+        span = self.start.span
+        rows = [
+            np.where(step.prediction.top_tokens[span, 0] >= 0, getattr(step.prediction, score)[span], np.nan)
+            for step in self.steps
+        ]
+        return np.array(rows).reshape(len(rows), len(span))
 
     def pieces(self, number: int) -> list[str | None]:
         """[n] the text of each position of the span in a state, None where masked; joined, they are the span's text."""

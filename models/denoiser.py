@@ -31,9 +31,16 @@ class Query:
 class Tokenizer(Protocol):
     """Text to token ids and back; `mask_id` may be an ordinary vocabulary id (in DiffuLLaMA it is 811)."""
 
-    mask_id: int
-    begin: tuple[int, ...]  # what a text starts with when nothing stands before the span (BOS, or GPT-2's end of text)
-    special_ids: frozenset[int]
+    @property
+    def mask_id(self) -> int: ...
+
+    @property
+    def begin(self) -> tuple[int, ...]:
+        """What a text starts with when nothing stands before the span: BOS, or GPT-2's end of text."""
+        ...
+
+    @property
+    def special_ids(self) -> frozenset[int]: ...
 
     def encode(self, text: str) -> list[int]:
         """Token ids of the text as it stands: nothing added, nothing stripped, special tokens' names read as text."""
@@ -47,9 +54,16 @@ class Tokenizer(Protocol):
 class Denoiser(Protocol):
     """A masked diffusion language model: one batched forward pass, read so that row i is about position i."""
 
-    name: str
-    tokenizer: Tokenizer
-    context: int  # the longest canvas, in tokens
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
+
+    @property
+    def context(self) -> int:
+        """The longest canvas, in tokens."""
+        ...
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """The belief about every asked position of every query, from one forward pass."""

@@ -26,7 +26,8 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
         confidence = drawn_confidence = top_probs[:, 0]
         drawn_entropy, drawn_margin = entropy, margin
     else:
-        q, tokens = (logits / query.temperature).softmax(-1).sort(dim=-1, descending=True, stable=True)
+        centred = logits - logits.amax(-1, keepdim=True)  # else a tiny temperature makes infinities
+        q, tokens = (centred / query.temperature).softmax(-1).sort(dim=-1, descending=True, stable=True)
         before = q.cumsum(-1) - q
         q = torch.where(before < query.top_p, q, 0.0)
         q = q / q.sum(-1, keepdim=True)

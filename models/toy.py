@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from models.denoiser import Floats, Ids, Query
+from models.denoiser import Floats, Ids, Query, Tokenizer
 from models.prediction import Prediction
 from models.reduction import reduce
 
@@ -39,7 +39,7 @@ class MarkovDenoiser:
 
     def __init__(self, tokenizer: ToyTokenizer, transition: Floats) -> None:
         """transition [states, states], rows sum to 1; the chain starts from the uniform distribution."""
-        self.tokenizer = tokenizer
+        self.tokenizer: Tokenizer = tokenizer
         self._transition = transition
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:

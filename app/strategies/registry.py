@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import math
 import pkgutil
 import re
 import typing
@@ -65,8 +64,8 @@ class Parameter:
                 raise InfillError(f"knob '{self.name}' must be true or false, not {value!r}")
             return value
         low, high = self.domain.low, self.domain.high
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or not low <= float(value) <= high or (self.kind is int and float(value) != int(value)):
+        wrong = not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high
+        if wrong or (self.kind is int and value != int(value)):
             kind = "a whole number" if self.kind is int else "a number"
             raise InfillError(f"knob '{self.name}' must be {kind} from {low:g} to {high:g}, not {value!r}")
         return self.kind(value)

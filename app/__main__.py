@@ -1,0 +1,49 @@
+"""`python -m app`: the command line's commands, and how their mistakes are told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from app import bench, cli
+from app.errors import InfillError
+from models import load
+from models.denoiser import Denoiser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 2 for a mistake that the user can put right, 130 after Ctrl-C."""
+    try:
+        return _run(sys.argv[1:] if arguments is None else list(arguments))
+    except InfillError as error:
+        print(f"error: {cli.one_line(str(error))}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
+    parser = cli.Parser(
+        prog="python -m app",
+        description="How masked diffusion language models fill a gap in a text.",
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    strategy = cli.chosen_strategy(arguments)
+    cli.add_commands(commands, strategy)
+    bench.add_command(commands)
+    args, left = parser.parse_known_args(arguments)
+    if left:
+        raise cli.not_understood(args.command, left, strategy)
+    return args.run(args, _load)
+
+
+def _load(name: str) -> Denoiser:
+    try:
+        return load(name)
+    except ValueError as error:
+        raise InfillError(str(error)) from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""The benchmark command: every strategy on the same problems, as a table, as JSON, as a figure."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from app.errors import InfillError
+from app.measure import Row, compare_loops, measure, read_problems
+from app.strategies.registry import find, strategies
+from models.denoiser import Denoiser
+
+PROBLEMS = Path(__file__).parent.parent / "assets" / "problems.jsonl"
+_COLUMNS = {  # heading and format of each number of a Row
+    "nfe": ("NFE", ".1f"),
+    "seconds": ("seconds", ".3f"),
+    "tokens_per_second": ("tokens/s", ".1f"),
+    "rouge1": ("R-1", ".1f"),
+    "rouge2": ("R-2", ".1f"),
+    "rougeL": ("R-L", ".1f"),
+    "exact": ("exact %", ".1f"),
+    "bigram_entropy": ("entropy", ".3f"),
+    "risk": ("risk", ".2f"),
+    "left_to_right": ("tau", ".2f"),
+}
+_OVERHEAD = {
+    "nfe": ("NFE", ".1f"),
+    "seconds": ("seconds", ".4f"),
+    "model_seconds": ("in model", ".4f"),
+    "overhead": ("elsewhere %", ".2f"),
+}
+_SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "pentagon", "star", "hexagram")
+
+
+def plot(rows: Sequence[Row], path: Path) -> None:
+    """Quality against forward passes as one HTML file that needs no network; told apart by shape and label too."""
+    import plotly.graph_objects as go  # takes a second to import
+
+    figure = go.Figure()
+    names = dict.fromkeys(row.strategy for row in rows)
+    for number, name in enumerate(names):
+        mine = [row for row in rows if row.strategy == name]
+        figure.add_scatter(
+            x=[row.nfe for row in mine],
+            y=[row.rougeL for row in mine],
+            text=[name if row.steps is None else f"{name} T={row.steps}" for row in mine],
+            name=name,
+            mode="lines+markers+text",
+            line={"dash": "dot", "width": 1},
+            marker={"size": 11, "symbol": _SYMBOLS[number % len(_SYMBOLS)] + "-open" * (number // len(_SYMBOLS) % 2)},
+            textposition=("top center", "bottom center", "middle right", "middle left")[number % 4],
+        )
+    figure.update_layout(
+        title="Quality against cost",
+        xaxis_title="forward passes (mean NFE)",
+        yaxis_title="ROUGE-L",
+        template="plotly_white",
+    )
+    config = {"modeBarButtonsToRemove": ["sendChartToCloud"], "displaylogo": False}
+    try:
+        figure.write_html(path, include_plotlyjs=True, config=config)
+    except OSError as error:
+        raise InfillError(f"cannot write '{path}': {error.strerror}") from None
+
+
+def add_command(commands: Any) -> None:
+    """`commands` is what `add_subparsers` gave."""
+    command = commands.add_parser(
+        "bench", help="compare strategies on problems whose answer is known", allow_abbrev=False
+    )
+    command.add_argument("--strategies", help="names, separated by commas (default: all)")
+    command.add_argument("--steps", help="budgets T, separated by commas (default: as many as there are masks)")
+    command.add_argument("--problems", type=Path, default=PROBLEMS, help="JSON lines with prefix, middle, suffix")
+    command.add_argument("--limit", type=int, help="only the first so many problems")
+    command.add_argument("--temperature", type=float, default=0.0, help="(default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    command.add_argument("--repeat", type=int, help="runs of each problem (default: 1; of each loop: 5)")
+    command.add_argument("--model", default="bundled", help="bundled, toy, or a checkpoint folder")
+    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    command.add_argument("--plot", type=Path, metavar="FILE.html", help="also draw quality against forward passes")
+    mode = command.add_mutually_exclusive_group()
+    mode.add_argument("--baseline", action="store_true", help="time `random` against the plain reference loop instead")
+    mode.add_argument("--overhead", action="store_true", help="show where the time goes instead of the quality")
+    command.set_defaults(run=_bench)
+
+
+def _bench(args: argparse.Namespace, load: Callable[[str], Denoiser]) -> int:
+    names = list(strategies()) if args.strategies is None else [find(name).name for name in args.strategies.split(",")]
+    budgets = [None] if args.steps is None else [_whole("--steps", text) for text in args.steps.split(",")]
+    for flag in ("limit", "repeat"):
+        if getattr(args, flag) is not None and getattr(args, flag) < 1:
+            raise InfillError(f"--{flag} must be 1 or more, not {getattr(args, flag)}")
+    problems = read_problems(args.problems)[: args.limit]
+    denoiser = load(args.model)
+    facts = {"model": denoiser.name, "problems": len(problems), "temperature": args.temperature, "seed": args.seed}
+    if args.baseline:
+        found = compare_loops(problems[0], denoiser, seed=args.seed, repeat=args.repeat or 5)
+        print(json.dumps({"model": denoiser.name, "seed": args.seed} | found) if args.json else _two_loops(found))
+        return 0
+    settings = {"temperature": args.temperature, "seed": args.seed, "repeat": args.repeat or 1}
+    measure(names[0], budgets[0], problems[:1], denoiser, temperature=args.temperature, seed=args.seed)  # warm-up
+    columns = _OVERHEAD if args.overhead else _COLUMNS
+    if not args.json:
+        print(f"{'strategy':<20}{'T':>4}" + "".join(f"  {heading:>7}" for heading, _ in columns.values()))
+    rows = []
+    for name, steps in itertools.product(names, budgets):
+        if sys.stderr.isatty():
+            print(f"{name} …", end="\r", file=sys.stderr)
+        rows.append(measure(name, steps, problems, denoiser, **settings))
+        if not args.json:
+            numbers = "".join(
+                f"  {getattr(rows[-1], key):>{max(7, len(heading))}{form}}" for key, (heading, form) in columns.items()
+            )
+            print(f"{name:<20}{steps or 'N':>4}{numbers}", flush=True)
+    if args.json:
+        print(json.dumps(facts | {"rows": [asdict(row) for row in rows]}))
+    if args.plot:
+        plot(rows, args.plot)
+    return 0
+
+
+def _whole(flag: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InfillError(f"{flag} takes whole numbers separated by commas, not '{text}'") from None
+
+
+def _two_loops(found: dict[str, float]) -> str:
+    return (
+        f"{'16 masks, T = 64':<20}{'NFE':>8}{'seconds':>10}\n"
+        f"{'random':<20}{found['nfe']:>8.1f}{found['seconds']:>10.3f}\n"
+        f"{'reference loop':<20}{found['plain_nfe']:>8.1f}{found['plain_seconds']:>10.3f}\n"
+        f"{'ratio':<20}{found['nfe_ratio']:>7.2f}x{found['seconds_ratio']:>9.2f}x"
+    )

@@ -1,0 +1,231 @@
+"""The commands about one run: infill, strategies, replay."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import unicodedata
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from app import recording
+from app.errors import InfillError
+from app.infill import infill
+from app.request import InfillRequest
+from app.strategies.registry import BUDGETS, Choice, Parameter, Strategy, find, strategies
+from app.trace import Trace
+from models.denoiser import Denoiser
+
+Load = Callable[[str], Denoiser]
+DEFAULT = InfillRequest()
+MASK = "░"
+_CONTEXT = 32  # characters of the given text shown on either side of the span
+
+
+class Parser(argparse.ArgumentParser):
+    """Tells a mistake in one line instead of the whole usage."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InfillError(f"{message}; see {self.prog} --help")
+
+
+def chosen_strategy(arguments: Sequence[str]) -> Strategy:
+    """The strategy named in the arguments: its knobs become flags, so it must be known before they are read."""
+    finder = Parser(prog="python -m app", add_help=False, allow_abbrev=False)
+    finder.add_argument("--strategy", default=DEFAULT.strategy)
+    return find(finder.parse_known_args(arguments)[0].strategy)
+
+
+def not_understood(command: str, left: Sequence[str], strategy: Strategy) -> InfillError:
+    """What to say about arguments that no flag took, with the strategies that do have such a knob."""
+    flag = left[0].partition("=")[0]
+    owners = [s.name for s in strategies().values() if any(_flag(p) == flag for p in s.parameters)]
+    if command == "infill" and owners:
+        return InfillError(
+            f"{flag} is no knob of strategy '{strategy.name}', but of {', '.join(owners)}; see --strategy"
+        )
+    return InfillError(f"'{left[0]}' is not understood; see python -m app {command} --help")
+
+
+def add_commands(commands: Any, strategy: Strategy) -> None:
+    """`commands` is what `add_subparsers` gave; `strategy` the one whose knobs `infill` takes as flags."""
+    command = commands.add_parser("infill", help="fill a gap between two texts", allow_abbrev=False)
+    command.add_argument("--prefix", default="", help="the text before the gap; may be empty")
+    command.add_argument("--suffix", default="", help="the text after the gap; may be empty")
+    command.add_argument("--length", type=int, default=DEFAULT.length, help="masked tokens (default: %(default)s)")
+    command.add_argument("--steps", type=int, help="the step budget T (default: the length)")
+    command.add_argument("--strategy", default=DEFAULT.strategy, help="see `strategies` (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=DEFAULT.seed, help="(default: %(default)s)")
+    command.add_argument(
+        "--temperature", type=float, default=DEFAULT.temperature, help="0 takes the likeliest token (the default)"
+    )
+    command.add_argument("--top-p", type=float, default=DEFAULT.top_p, help="nucleus; 1 switches it off (the default)")
+    command.add_argument(
+        "--no-space", action="store_true", help="put no space before a suffix that starts with a letter"
+    )
+    command.add_argument("--model", default="bundled", help="bundled, toy, or a checkpoint folder")
+    command.add_argument("--time-limit", type=float, default=float("inf"), help="seconds of decoding")
+    command.add_argument("--json", action="store_true", help="print the trace of the run instead of its text")
+    knobs = command.add_argument_group(f"knobs of strategy {strategy.name}", strategy.summary)
+    for parameter in strategy.parameters:
+        kind: dict[str, Any] = {"type": parameter.kind, "metavar": parameter.name.upper()}
+        if parameter.kind is bool:
+            kind = {"action": argparse.BooleanOptionalAction}
+        about = f"{parameter.domain.help}; {_range(parameter)} (default: {parameter.default})".replace("%", "%%")
+        knobs.add_argument(
+            _flag(parameter), dest=f"knob {parameter.name}", default=parameter.default, help=about, **kind
+        )
+    command.set_defaults(run=_infill)
+
+    command = commands.add_parser("strategies", help="list all strategies", allow_abbrev=False)
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON")
+    form.add_argument("--markdown", action="store_true", help="as the README's table")
+    command.set_defaults(run=_strategies)
+
+    command = commands.add_parser("replay", help="show a recorded run, without a model", allow_abbrev=False)
+    command.add_argument("file", metavar="FILE", help="what `infill --json` printed, or - for standard input")
+    command.add_argument("--step", type=int, metavar="K", help="only the state after step K, and what that step did")
+    command.set_defaults(run=_replay)
+
+
+def _infill(args: argparse.Namespace, load: Load) -> int:
+    strategy = find(args.strategy)
+    request = InfillRequest(
+        prefix=args.prefix,
+        suffix=args.suffix,
+        length=args.length,
+        steps=args.length if args.steps is None else args.steps,
+        strategy=strategy.name,
+        knobs={parameter.name: getattr(args, f"knob {parameter.name}") for parameter in strategy.parameters},
+        temperature=args.temperature,
+        top_p=args.top_p,
+        seed=args.seed,
+        space=not args.no_space,
+    )
+    strategy.bind(request.knobs)  # a mistake is told before a model is loaded
+    if not args.time_limit > 0:
+        raise InfillError(f"the time limit must be a number of seconds above 0, not {args.time_limit}")
+    traces = infill(request, load(args.model), time_limit=args.time_limit)
+    trace = next(traces)
+    for notice in trace.notices:
+        print(notice, file=sys.stderr)
+    try:
+        for trace in traces:
+            if sys.stderr.isatty():
+                print(state_line(trace, len(trace.steps)), file=sys.stderr)
+    except KeyboardInterrupt:
+        trace = replace(trace, ended="stopped")
+    if trace.ended != "complete":
+        print(f"ended by {trace.ended}: {trace.masks_left[-1]} masks are left", file=sys.stderr)
+    print(recording.dump(trace) if args.json else trace.text)
+    return 130 if trace.ended == "stopped" else 0
+
+
+def state_line(trace: Trace, number: int) -> str:
+    """Step, forward passes, masks left and the text of one state, masks as ░."""
+    before, after = trace.before, trace.after
+    before = "…" + before[-_CONTEXT:] if len(before) > _CONTEXT else before
+    after = after[:_CONTEXT] + "…" if len(after) > _CONTEXT else after
+    text = before + "".join(MASK if piece is None else piece for piece in trace.pieces(number)) + after
+    nfe = trace.steps[number - 1].nfe if number else 0
+    return f"step {number:>3}  NFE {nfe:>3}  masks {trace.masks_left[number]:>3}  {one_line(text)}"
+
+
+def one_line(text: str) -> str:
+    """Line breaks as ↵; control characters, which could steer a terminal, and lone surrogates as �."""
+    text = text.replace("\n", "↵")
+    return "".join("�" if unicodedata.category(character) in ("Cc", "Cs") else character for character in text)
+
+
+def _replay(args: argparse.Namespace, load: Load) -> int:
+    trace = recording.load(_read(args.file))
+    last = len(trace.steps)
+    if args.step is not None and not 0 <= args.step <= last:
+        raise InfillError(f"this trace has the states 0 to {last}, not {args.step}")
+    print(one_line(f"{trace.request.strategy} on {trace.model}, T = {trace.request.steps}, ended: {trace.ended}"))
+    for number in range(last + 1) if args.step is None else [args.step]:
+        print(state_line(trace, number))
+    if args.step:
+        step, first = trace.steps[args.step - 1], int(trace.start.span[0])
+        pieces = trace.pieces(args.step)
+        for position in step.selection.commit.tolist():
+            sure, spread = step.prediction.confidence[position], step.prediction.entropy[position]
+            piece = one_line(pieces[position - first] or "")
+            print(f"  commit {position - first + 1:>3}  {piece!r}  confidence {sure:.2f}  entropy {spread:.2f}")
+        for position in step.selection.remask.tolist():
+            print(f"  remask {position - first + 1:>3}")
+    return 0
+
+
+def _read(file: str) -> str:
+    try:
+        content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return content.decode()
+    except OSError as error:
+        raise InfillError(f"cannot read '{file}': {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise InfillError(f"'{file}' is not a trace: it is not UTF-8 at byte {error.start}") from None
+
+
+def _strategies(args: argparse.Namespace, load: Load) -> int:
+    if args.json:
+        print(json.dumps([_as_data(strategy) for strategy in strategies().values()], ensure_ascii=False, indent=1))
+    elif args.markdown:
+        print(markdown())
+    else:
+        for strategy in strategies().values():
+            print(f"{strategy.name}: {strategy.summary}\n    T: {BUDGETS[strategy.budget]}")
+            for parameter in strategy.parameters:
+                about = f"{parameter.domain.help}; {_range(parameter)}"
+                print(f"    {_flag(parameter)} {parameter.default}  ({about})")
+            for paper in strategy.papers:
+                print(f"    https://arxiv.org/abs/{paper}")
+    return 0
+
+
+def markdown() -> str:
+    """The README's table of strategies."""
+    rows = ["| name | what it does | T means | knobs (default) | paper |", "| --- | --- | --- | --- | --- |"]
+    for strategy in strategies().values():
+        knobs = ", ".join(f"`{parameter.name}` ({parameter.default})" for parameter in strategy.parameters)
+        papers = ", ".join(f"[{paper}](https://arxiv.org/abs/{paper})" for paper in strategy.papers)
+        cells = (f"`{strategy.name}`", strategy.summary, BUDGETS[strategy.budget], knobs, papers)
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") or "–" for cell in cells) + " |")
+    return "\n".join(rows)
+
+
+def _as_data(strategy: Strategy) -> dict[str, Any]:
+    return {
+        "name": strategy.name,
+        "summary": strategy.summary,
+        "budget": strategy.budget,
+        "steps_mean": BUDGETS[strategy.budget],
+        "papers": list(strategy.papers),
+        "knobs": [
+            {
+                "name": parameter.name,
+                "flag": _flag(parameter),
+                "kind": parameter.kind.__name__,
+                "default": parameter.default,
+                "range": _range(parameter),
+                "help": parameter.domain.help,
+            }
+            for parameter in strategy.parameters
+        ],
+    }
+
+
+def _flag(parameter: Parameter) -> str:
+    return "--" + parameter.name.replace("_", "-")
+
+
+def _range(parameter: Parameter) -> str:
+    if isinstance(parameter.domain, Choice):
+        return ", ".join(parameter.domain.options)
+    if parameter.kind is bool:
+        return "true or false"
+    return f"{parameter.domain.low:g} to {parameter.domain.high:g}"

@@ -1,0 +1,184 @@
+"""Strategies measured on problems whose answer is known, and the loop against a plain one."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from app import metrics
+from app.canvas import lay_out
+from app.errors import InfillError
+from app.infill import infill
+from app.request import InfillRequest
+from app.trace import Trace
+from models.denoiser import Denoiser, Query
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A passage whose middle is to be found again; single spaces join the parts."""
+
+    prefix: str
+    middle: str
+    suffix: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One strategy at one budget: means over all runs; times are medians."""
+
+    strategy: str
+    steps: int | None  # T; None: as many as there are masks
+    runs: int
+    nfe: float
+    seconds: float  # from the request to the finished trace
+    model_seconds: float
+    overhead: float  # percent of the seconds not spent in the denoiser
+    tokens_per_second: float
+    rouge1: float
+    rouge2: float
+    rougeL: float  # noqa: N815 - the measure's own name
+    exact: float  # percent
+    bigram_entropy: float
+    risk: float
+    left_to_right: float
+
+
+def read_problems(path: Path) -> list[Problem]:
+    """The problems of a JSONL file. Raises InfillError, naming the line, where one is broken."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InfillError(f"cannot read the problems in '{path}': {error}") from None
+    names = [field.name for field in fields(Problem)]
+    problems = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            data = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InfillError(f"line {number} of '{path}' is not JSON: {error}") from None
+        if not isinstance(data, dict) or not all(isinstance(data.get(name), str) for name in names):
+            raise InfillError(f"line {number} of '{path}' must be an object with the texts {', '.join(names)}")
+        if not data["middle"].strip():
+            raise InfillError(f"line {number} of '{path}' has an empty middle; there is nothing to find")
+        problems.append(Problem(**{name: data[name] for name in names}))
+    if not problems:
+        raise InfillError(f"there is no problem in '{path}'; give JSON lines with {', '.join(names)}")
+    return problems
+
+
+def oracle_length(problem: Problem, denoiser: Denoiser) -> int:
+    """How many tokens the middle takes where it stands; all strategies are told."""
+    return len(denoiser.tokenizer.encode(" " * bool(problem.prefix) + problem.middle.strip(" ")))
+
+
+def measure(
+    strategy: str,
+    steps: int | None,
+    problems: Sequence[Problem],
+    denoiser: Denoiser,
+    *,
+    temperature: float = 0.0,
+    seed: int = 0,
+    repeat: int = 1,
+) -> Row:
+    """Run one strategy at one budget on every problem, `repeat` times with seeds from `seed` on."""
+    traces, seconds = [], []
+    for shift, problem in itertools.product(range(repeat), problems):
+        length = oracle_length(problem, denoiser)
+        request = InfillRequest(
+            prefix=problem.prefix,
+            suffix=problem.suffix,
+            length=length,
+            steps=steps or length,
+            strategy=strategy,
+            temperature=temperature,
+            seed=seed + shift,
+        )
+        _forget_states(denoiser)
+        began = time.perf_counter()
+        traces.append(_run(request, denoiser))
+        seconds.append(time.perf_counter() - began)
+    golds = [problem.middle for problem in problems] * repeat
+    scores = [metrics.rouge(trace.fill, gold) for trace, gold in zip(traces, golds, strict=True)]
+    model_seconds = [trace.steps[-1].model_seconds for trace in traces]
+    return Row(
+        strategy=strategy,
+        steps=steps,
+        runs=len(traces),
+        nfe=statistics.mean(trace.nfe for trace in traces),
+        seconds=statistics.median(seconds),
+        model_seconds=statistics.median(model_seconds),
+        overhead=100
+        * statistics.median(1 - inside / all_ for inside, all_ in zip(model_seconds, seconds, strict=True)),
+        tokens_per_second=statistics.median(t.request.length / s for t, s in zip(traces, seconds, strict=True)),
+        exact=100 * statistics.mean(metrics.exact_match(t.fill, g) for t, g in zip(traces, golds, strict=True)),
+        bigram_entropy=metrics.ngram_entropy([t.canvas.ids[t.canvas.span].tolist() for t in traces], 2),
+        risk=statistics.mean(map(metrics.independence_risk, traces)),
+        left_to_right=statistics.mean(map(metrics.left_to_right, traces)),
+        **{name: statistics.mean(score[name] for score in scores) for name in metrics.ROUGE},
+    )
+
+
+def _run(request: InfillRequest, denoiser: Denoiser) -> Trace:
+    *_, trace = infill(request, denoiser)
+    return trace
+
+
+def _forget_states(denoiser: Denoiser) -> None:
+    """A denoiser may keep its last states' logits; showing it others makes every run pay for its first state."""
+    begin = denoiser.tokenizer.begin[0]
+    tiny = [np.array([begin, token], dtype=np.int64) for token in range(8)]
+    denoiser.predict([Query(ids=ids, positions=np.array([1]), uniforms=np.zeros(1)) for ids in tiny])
+
+
+def compare_loops(problem: Problem, denoiser: Denoiser, *, seed: int = 0, repeat: int = 5) -> dict[str, float]:
+    """`random` against the plain reference loop: T = 64, a gap of 16, temperature 0.9, top-p 0.9, taking turns."""
+    from models.baseline import reference_loop
+    from models.transformer import TransformerDenoiser
+
+    if not isinstance(denoiser, TransformerDenoiser):
+        raise InfillError(f"the reference loop needs a transformer; '{denoiser.name}' is none")
+    nfe, seconds = ([], []), ([], [])
+    for shift in range(-1, repeat):  # the first turn warms up and is not counted
+        request = InfillRequest(
+            prefix=problem.prefix,
+            suffix=problem.suffix,
+            length=16,
+            steps=64,
+            strategy="random",
+            temperature=0.9,
+            top_p=0.9,
+            seed=seed + shift + 1,
+        )
+        start, _ = lay_out(request, denoiser)
+        _forget_states(denoiser)
+        began = time.perf_counter()
+        ours = _run(request, denoiser).nfe
+        between = time.perf_counter()
+        _, plain = reference_loop(
+            denoiser, start.ids, start.editable, steps=64, temperature=0.9, top_p=0.9, seed=request.seed
+        )
+        ended = time.perf_counter()
+        if shift >= 0:
+            for series, value in zip((*nfe, *seconds), (ours, plain, between - began, ended - between), strict=True):
+                series.append(value)
+    found = {
+        "nfe": statistics.mean(nfe[0]),
+        "plain_nfe": statistics.mean(nfe[1]),
+        "seconds": statistics.median(seconds[0]),
+        "plain_seconds": statistics.median(seconds[1]),
+    }
+    return found | {
+        "nfe_ratio": found["plain_nfe"] / found["nfe"],
+        "seconds_ratio": found["plain_seconds"] / found["seconds"],
+    }

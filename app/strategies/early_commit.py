@@ -1,0 +1,54 @@
+"""S5: Prophet's early commit, and its smooth version SchED."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+import numpy as np
+
+from app.step import Selection, Snapshot
+from app.strategies.registry import Choice, Knob, strategy
+
+AGGREGATES = {"mean": np.mean, "median": np.median, "min": np.min}
+
+
+@strategy(budget="cap")
+def early_commit(
+    now: Snapshot,
+    *,
+    schedule: Annotated[
+        str, Choice(("prophet", "linear", "cosine", "exponential"), "how the threshold falls: in three phases, or so")
+    ] = "prophet",
+    high: Annotated[float, Knob(0.0, 20.0, "threshold at the start, in logits; small models have smaller gaps")] = 7.5,
+    middle: Annotated[float, Knob(0.0, 20.0, "threshold in the second third, for prophet")] = 5.0,
+    low: Annotated[float, Knob(0.0, 20.0, "threshold at the end")] = 2.5,
+    rate: Annotated[float, Knob(0.5, 16.0, "how fast the exponential falls")] = 4.0,
+    aggregate: Annotated[str, Choice(tuple(AGGREGATES), "of the masked positions' gaps")] = "mean",
+    min_progress: Annotated[float, Knob(0.0, 1.0, "part of the span that must be known before")] = 0.0,
+) -> Selection:
+    """Commit the most confident drafts, an equal share each step, and all the rest once the answer seems known.
+
+    It seems known when the gap between the two largest logits, over all masked positions, reaches a threshold that
+    falls with the steps taken, out of the min(T, N) that there can be; the rest is then written greedily.
+
+    Li et al., 2025, Prophet, arXiv:2508.19982; Mohamed et al., 2025, SchED, arXiv:2512.02892
+    """
+    masks, span = now.canvas.masks, now.canvas.span
+    last = min(now.steps, len(span))
+    if schedule == "prophet":
+        limit = high if now.step - 1 < last / 3 else middle if now.step - 1 < last * 2 / 3 else low
+    else:
+        progress = (now.step - 1) / max(1, last - 1)
+        left = {
+            "linear": 1 - progress,
+            "cosine": (1 + math.cos(math.pi * progress)) / 2,
+            "exponential": math.exp(-rate * progress),
+        }[schedule]
+        limit = low + (high - low) * left
+    gap = float(AGGREGATES[aggregate](now.prediction.gap[masks]))
+    early = gap >= limit and 1 - len(masks) / len(span) >= min_progress
+    notes = {"gap": gap, "threshold": limit, "early": float(early)}
+    if early:
+        return Selection(commit=masks, tokens=now.prediction.top_tokens[masks, 0], notes=notes)
+    return now.first(now.ranked(now.prediction.confidence), 1, **notes)

@@ -1,0 +1,12 @@
+"""S23: the order of writing."""
+
+from __future__ import annotations
+
+from app.step import Selection, Snapshot
+from app.strategies.registry import strategy
+
+
+@strategy(budget="orders")
+def left_to_right(now: Snapshot) -> Selection:
+    """Commit from the left, as an autoregressive model does, but knowing the suffix."""
+    return now.first(now.canvas.masks, 1)

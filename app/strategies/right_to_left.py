@@ -1,0 +1,12 @@
+"""S23: the order of writing, backwards."""
+
+from __future__ import annotations
+
+from app.step import Selection, Snapshot
+from app.strategies.registry import strategy
+
+
+@strategy(budget="orders")
+def right_to_left(now: Snapshot) -> Selection:
+    """Commit from the right, from the suffix back to the prefix."""
+    return now.first(now.canvas.masks[::-1], 1)

@@ -1,0 +1,39 @@
+"""The last runs of all visitors, kept so that hovering, figures and downloads need no second run."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import OrderedDict
+
+from app.errors import InfillError
+from app.trace import Trace
+
+
+class Runs:
+    """At most `capacity` traces, the least recently used dropped first; a run's name cannot be guessed."""
+
+    def __init__(self, capacity: int = 128) -> None:
+        self._capacity = capacity
+        self._traces: OrderedDict[str, Trace] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @staticmethod
+    def name() -> str:
+        return secrets.token_urlsafe(9)
+
+    def put(self, run: str, trace: Trace) -> None:
+        with self._lock:
+            self._traces[run] = trace
+            self._traces.move_to_end(run)
+            while len(self._traces) > self._capacity:
+                self._traces.popitem(last=False)
+
+    def get(self, run: object) -> Trace:
+        """Raises InfillError where the run is not kept any more."""
+        with self._lock:
+            trace = self._traces.get(run) if isinstance(run, str) else None
+            if trace is None:
+                raise InfillError("this run is not on the server any more; run it again, or open its downloaded trace")
+            self._traces.move_to_end(run)  # pyright: ignore[reportArgumentType]
+            return trace

@@ -1,0 +1,75 @@
+"""What the model believed about every position at every step: confidence and entropy."""
+
+from __future__ import annotations
+
+import numpy as np
+from plotly.graph_objects import Figure, Heatmap, Scatter
+
+from app.trace import Trace
+from app.views.palette import Palette, dress
+from app.views.registry import labels, view
+from models.denoiser import Floats
+
+_MOST_NUMBERED_CELLS = 640
+
+
+@view
+def confidence_map(trace: Trace, palette: Palette) -> Figure:
+    """Probability of the drafted token, position against step; a bar under it marks the step that committed it."""
+    return _map(trace, palette, trace.recorded("confidence"), "Confidence", "probability", top=1.0)
+
+
+@view
+def entropy_map(trace: Trace, palette: Palette) -> Figure:
+    """How undecided the model was in nats, position against step; a bar marks the step that committed the token."""
+    values = trace.recorded("entropy")
+    top = float(np.nanmax(values, initial=0.1))
+    return _map(trace, palette, values, "Entropy", "nats", top=top)
+
+
+def _map(trace: Trace, palette: Palette, values: Floats, title: str, unit: str, *, top: float) -> Figure:
+    """values [steps, n], NaN where nothing was asked: bytes on the wire, numbers in the cells while they fit."""
+    count = len(trace.start.span)
+    names = labels(trace)
+    shown = np.where(np.isnan(values), 0, np.clip(values / top * 254 + 1, 1, 255)).astype(np.uint8)
+    texts = None
+    if values.size <= _MOST_NUMBERED_CELLS:
+        decimals = "{:.2f}" if top <= 1 else "{:.1f}"
+        texts = [["" if np.isnan(value) else decimals.format(value).lstrip("0") for value in row] for row in values]
+    figure = Figure(
+        Heatmap(
+            z=shown,
+            x=list(range(1, count + 1)),
+            y=list(range(1, len(values) + 1)),
+            zmin=0,
+            zmax=255,
+            # Byte 0, where nothing was asked, stays see-through.
+            colorscale=[[0, "rgba(0,0,0,0)"], *[[max(stop, 1 / 255), colour] for stop, colour in palette.scale]],
+            text=texts,
+            texttemplate="%{text}" if texts else None,
+            colorbar={
+                "title": unit,
+                "tickvals": [1, 64, 128, 191, 255],
+                "ticktext": [f"{top * share:.2f}" for share in (0, 0.25, 0.5, 0.75, 1)],
+            },
+            customdata=np.array([names] * len(values), dtype=object),
+            hovertemplate="%{customdata}<br>step %{y}<br>" + unit + " %{text}<extra></extra>" if texts else None,
+        )
+    )
+    order = trace.order
+    fixed = np.flatnonzero(order)
+    figure.add_trace(
+        Scatter(
+            x=fixed + 1,
+            y=order[fixed] + 0.38,
+            mode="markers",
+            marker={"symbol": "line-ew-open", "size": 18, "color": palette.accent, "line": {"width": 4}},
+            hoverinfo="skip",
+        )
+    )
+    dress(figure, palette, title=title, x="position in the gap", y="denoising step")
+    figure.update_xaxes(
+        tickvals=list(range(1, count + 1)), ticktext=names, tickangle=-60 if count > 6 else 0, showgrid=False
+    )
+    figure.update_yaxes(autorange="reversed", tickformat="d", showgrid=False)
+    return figure

@@ -1,0 +1,59 @@
+"""What a view's file says about it; the page's tabs are read off here."""
+
+from __future__ import annotations
+
+import functools
+import html
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from plotly.graph_objects import Figure
+
+import app.views
+from app.trace import Trace
+from app.views.palette import Palette
+
+
+@dataclass(frozen=True)
+class View:
+    name: str
+    draw: Callable[[Trace, Palette], Figure]
+
+    @property
+    def title(self) -> str:
+        return self.name.replace("_", " ").capitalize()
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return (inspect.getdoc(self.draw) or "").partition("\n")[0]
+
+
+_views: dict[str, View] = {}
+
+
+def view(draw: Callable[[Trace, Palette], Figure]) -> View:
+    """Register a function `(trace, palette) -> Figure` under its own name."""
+    made = View(draw.__name__, draw)
+    _views[made.name] = made
+    return made
+
+
+@functools.cache
+def views() -> Mapping[str, View]:
+    """All views by name; the unmasking order first, because it is what people come for."""
+    for module in pkgutil.iter_modules(app.views.__path__):
+        importlib.import_module(f"app.views.{module.name}")
+    return dict(sorted(_views.items(), key=lambda item: (item[0] != "unmasking_order", item[0])))
+
+
+def labels(trace: Trace) -> list[str]:
+    """[n] "3 dog" for each position of the span in the last state, safe for plotly, which reads a little HTML."""
+    pieces = trace.pieces(len(trace.steps))
+    return [
+        f"{place} {html.escape('▒' if piece is None else piece.replace(chr(10), '↵').strip() or '␣')}"
+        for place, piece in enumerate(pieces, start=1)
+    ]

@@ -1,0 +1,477 @@
+// The page's live view of a run: reads the messages of app/ui/messages.py, and draws text, replay, candidates and map.
+// Gradio runs this once, when the component is mounted, with `element`, `props`, `watch` and `server` in scope.
+// All text goes through textContent: what users type and models write is data.
+
+const part = (name) => element.querySelector(`[data-part="${name}"]`);
+const NATS = 24;
+const TOP_NATS = 6; // the map's full scale for entropy
+
+const run = { name: null, opening: null, frames: [], latest: 0, ended: "", text: "" };
+let shown = 0; // the state on screen
+let following = true; // jump to every new state
+let place = -1; // the position whose candidates are shown
+let layout = ""; // what the slots were built for
+let slots = [];
+let believed = new Map(); // step -> candidates of all positions
+let player = 0;
+let scheduled = false;
+
+// ---- messages -------------------------------------------------------------------------------------------------------
+
+const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+
+function frameOf(message, pieces) {
+  const frame = { pieces, nfe: message.nfe, seconds: message.seconds, masks: message.masks, notes: message.notes || {} };
+  frame.commit = message.commit || [];
+  frame.remask = message.remask || [];
+  for (const score of ["asked", "confidence", "entropy"]) frame[score] = message[score] ? bytes(message[score]) : null;
+  return frame;
+}
+
+function receive(message) {
+  if (!message || typeof message !== "object" || !message.run) return;
+  if (message.run !== run.name) {
+    Object.assign(run, { name: message.run, opening: null, frames: [], latest: 0, text: "" });
+    believed = new Map();
+    following = true;
+    place = -1;
+    layout = "";
+    pause();
+  }
+  if (message.opening) run.opening = message.opening;
+  else if (!run.opening) ask("opening").then(({ opening }) => { run.opening ??= opening; layout = ""; refresh(); });
+  if (message.states) {
+    let pieces = [];
+    run.frames = message.states.map((state) => {
+      pieces = pieces.slice();
+      for (const [at, piece] of Object.entries(state.changes)) pieces[at] = piece;
+      return frameOf(state, pieces);
+    });
+    const count = message.length;
+    for (const frame of run.frames) for (let at = 0; at < count; at++) frame.pieces[at] ??= null;
+    run.text = message.text;
+  } else run.frames[message.step] = frameOf(message, message.pieces);
+  const finished = message.ended !== "running" && run.ended === "running";
+  run.ended = message.ended;
+  run.latest = message.step;
+  if (following) shown = run.latest;
+  if (finished) place = -1;
+  refresh();
+}
+
+const ask = (what, step = 0) =>
+  server[what]({ run: run.name, step }).catch(() => ({ error: "the server did not answer" }));
+
+function refresh() {
+  if (scheduled) return;
+  scheduled = true;
+  const paintOnce = () => { if (scheduled) { scheduled = false; paint(); } };
+  requestAnimationFrame(paintOnce);
+  if (document.hidden) setTimeout(paintOnce, 0);
+}
+
+// ---- states ---------------------------------------------------------------------------------------------------------
+
+// A dropped message leaves a hole: the state before it is the best there is until the closing message fills it.
+function frameAt(number) {
+  while (number > 0 && !run.frames[number]) number--;
+  return run.frames[number];
+}
+
+// For every position: when it was last committed before or in a state, and how confident the model was then.
+function fixedBy(number) {
+  const fixed = [];
+  for (let step = 1; step <= number; step++) {
+    const frame = run.frames[step];
+    if (!frame) continue;
+    for (const at of frame.remask) fixed[at] = undefined;
+    for (const at of frame.commit) fixed[at] = { step, confidence: frame.confidence[at] / 255 };
+  }
+  return fixed;
+}
+
+const percent = (share) => `${Math.round(share * 100)} %`;
+const visible = (piece) => piece.replace(/ /g, "␣").replace(/\n/g, "↵").replace(/\t/g, "⇥");
+
+// ---- text -----------------------------------------------------------------------------------------------------------
+
+// While a run goes on every slot has the same width; afterwards each is as wide as its last token. So no step moves text.
+function build() {
+  const frame = frameAt(run.latest);
+  const joined = run.ended !== "running";
+  const wanted = [run.name, joined, frame.pieces.length, Boolean(run.opening)].join();
+  if (wanted === layout) return;
+  layout = wanted;
+  const box = part("text");
+  const hadFocus = box.contains(document.activeElement);
+  box.replaceChildren();
+  box.classList.toggle("dv-joined", joined);
+  const opening = run.opening || { before: "", after: "", space: "", notices: [] };
+  const before = document.createElement("span");
+  before.className = "dv-given";
+  const firstPiece = frame.pieces[0];
+  const putBack = joined && firstPiece !== null && !/^\s/.test(firstPiece);
+  before.textContent = opening.before + (putBack ? opening.space : "");
+  box.append(before);
+  let word = null;
+  slots = frame.pieces.map((last, at) => {
+    const slot = document.createElement("span");
+    slot.className = "dv-slot";
+    slot.tabIndex = at ? -1 : 0;
+    slot.setAttribute("role", "button");
+    slot.dataset.place = at;
+    const size = document.createElement("span");
+    size.className = "dv-size";
+    size.setAttribute("aria-hidden", "true");
+    const text = document.createElement("span");
+    text.className = "dv-token";
+    const bar = document.createElement("span");
+    bar.className = "dv-bar";
+    const when = document.createElement("span");
+    when.className = "dv-when";
+    slot.append(size, text, bar, when);
+    const starts = last === null || /^\s/.test(last);
+    if (joined) size.textContent = last === null ? "" : bare(last) || "·";
+    if (!word || starts || !joined) {
+      if (joined && starts) box.append(" ");
+      word = document.createElement("span");
+      word.className = "dv-word";
+      box.append(word);
+    }
+    word.append(slot);
+    return { slot, text, bar, when, last, painted: "" };
+  });
+  const after = document.createElement("span");
+  after.className = "dv-given";
+  after.textContent = opening.after;
+  box.append(after);
+  // Widths are read once, before anything is written: reading them slot by slot would lay the page out each time.
+  const widths = slots.map(({ slot }) => slot.clientWidth);
+  slots.forEach((entry, at) => { entry.width = widths[at]; });
+  const notices = opening.notices || [];
+  part("notices").hidden = !notices.length;
+  part("notices").textContent = notices.join(" ");
+  if (hadFocus && slots.length) focusSlot(Math.max(0, place));
+}
+
+// A token without the space before it, which stands between the words; white space alone is made visible.
+const bare = (piece) => (/^\s+$/.test(piece) ? visible(piece) : piece.replace(/^\s+/, "").replace(/\n/g, "↵"));
+
+const ruler = document.createElement("canvas").getContext("2d");
+let font = "";
+function narrowing(text, width) {
+  if (!font) font = getComputedStyle(part("text")).font;
+  if (ruler.font !== font) ruler.font = font;
+  const needed = ruler.measureText(text).width;
+  return needed > width && width > 0 ? width / needed : 1;
+}
+
+function paintText(frame) {
+  const fixed = fixedBy(shown);
+  slots.forEach((entry, at) => {
+    const piece = frame.pieces[at];
+    const fresh = frame.commit.includes(at);
+    const taken = frame.remask.includes(at);
+    const sure = fixed[at] ? fixed[at].confidence : frame.asked && frame.asked[at] ? frame.confidence[at] / 255 : 0;
+    const step = piece === null ? 0 : fixed[at]?.step || 0;
+    const painted = [piece, fresh, taken, sure, step, at === place].join("\u0000");
+    if (painted === entry.painted) return;
+    entry.painted = painted;
+    const { slot, text, bar, when } = entry;
+    const words = piece === null ? "" : bare(piece) || "·";
+    text.textContent = words;
+    const same = piece !== null && piece === entry.last && run.ended !== "running";
+    const scale = same ? 1 : narrowing(words, entry.width);
+    text.style.transform = scale < 1 ? `scaleX(${scale.toFixed(3)})` : "";
+    slot.classList.toggle("dv-masked", piece === null);
+    slot.classList.toggle("dv-fresh", fresh);
+    slot.classList.toggle("dv-taken", taken);
+    slot.classList.toggle("dv-chosen", at === place);
+    bar.style.width = percent(sure).replace(" ", "");
+    when.textContent = step || "";
+    slot.setAttribute("aria-label", piece === null
+      ? `position ${at + 1}: masked${sure ? `, draft at ${percent(sure)}` : ""}`
+      : `position ${at + 1}: ${visible(piece)}, committed in step ${step} at ${percent(sure)}`);
+  });
+}
+
+// ---- map ------------------------------------------------------------------------------------------------------------
+
+const cells = document.createElement("canvas");
+let mapped = "";
+function paintMap() {
+  const canvas = part("map");
+  const count = slots.length;
+  const rows = Math.max(1, run.latest);
+  const width = canvas.parentElement.clientWidth;
+  const score = part("score").value;
+  const dark = document.body.classList.contains("dark");
+  const wanted = [run.name, run.latest, run.ended, shown, place, width, score, dark].join();
+  if (!count || !width || wanted === mapped) return;
+  mapped = wanted;
+  const cell = Math.max(2, Math.min(22, Math.floor(width / count)));
+  const row = Math.max(2, Math.min(14, Math.floor(220 / rows)));
+  const ratio = window.devicePixelRatio || 1;
+  canvas.style.width = `${cell * count}px`;
+  canvas.style.height = `${row * rows}px`;
+  canvas.width = cell * count * ratio;
+  canvas.height = row * rows * ratio;
+  canvas.dataset.cell = cell;
+  canvas.dataset.row = row;
+  cells.width = count;
+  cells.height = rows;
+  const pen = cells.getContext("2d");
+  const image = pen.createImageData(count, rows);
+  for (let step = 1; step <= rows; step++) {
+    const frame = run.frames[step];
+    if (!frame || !frame.asked) continue;
+    for (let at = 0; at < count; at++) {
+      if (!frame.asked[at]) continue;
+      const share = score === "confidence" ? frame.confidence[at] / 255 : Math.min(1, frame.entropy[at] / NATS / TOP_NATS);
+      const level = dark ? 45 + 205 * share : 238 - 205 * share;
+      image.data.set([level * 0.92, level * 0.92, dark ? Math.min(255, level * 1.1) : Math.min(255, level + 30), 255],
+        4 * ((step - 1) * count + at));
+    }
+  }
+  pen.putImageData(image, 0, 0);
+  const ink = canvas.getContext("2d");
+  ink.scale(ratio, ratio);
+  ink.imageSmoothingEnabled = false;
+  ink.drawImage(cells, 0, 0, cell * count, row * rows);
+  const dot = Math.max(1, Math.min(cell, row) * 0.24);
+  run.frames.forEach((frame, step) => {
+    if (!step || !frame) return;
+    for (const at of frame.commit) {
+      ink.beginPath();
+      ink.arc((at + 0.5) * cell, (step - 0.5) * row, dot, 0, 2 * Math.PI);
+      ink.fillStyle = "#fff";
+      ink.strokeStyle = "#000";
+      ink.fill();
+      ink.stroke();
+    }
+  });
+  ink.strokeStyle = dark ? "#ffd166" : "#b3261e";
+  ink.lineWidth = 1.5;
+  if (shown) ink.strokeRect(0.75, (shown - 1) * row + 0.75, cell * count - 1.5, row - 1.5);
+  if (place >= 0) ink.strokeRect(place * cell + 0.75, 0.75, cell - 1.5, row * rows - 1.5);
+}
+
+// ---- candidates -----------------------------------------------------------------------------------------------------
+
+// What was believed about a position in the step on screen, or in the step that committed it.
+async function paintCandidates() {
+  const about = part("about");
+  const table = part("table");
+  if (place < 0 || !frameAt(shown)) {
+    about.textContent = "Hover over, tap or focus a position of the gap to see what the model believed there.";
+    table.hidden = true;
+    return;
+  }
+  const frame = frameAt(shown);
+  const fixed = fixedBy(shown)[place];
+  const asked = shown > 0 && frame.asked && frame.asked[place];
+  const step = asked ? shown : fixed?.step;
+  if (!step) {
+    about.textContent = `Position ${place + 1}: masked; no forward pass yet.`;
+    table.hidden = true;
+    return;
+  }
+  const source = run.frames[step];
+  const piece = frame.pieces[place];
+  const facts = source
+    ? ` ${percent(source.confidence[place] / 255)} sure of its draft, entropy ${(source.entropy[place] / NATS).toFixed(2)} nats.`
+    : "";
+  about.textContent = `Position ${place + 1} in step ${step}: `
+    + (piece === null ? "still masked." : `“${visible(piece)}”, committed in step ${fixed ? fixed.step : step}.`) + facts;
+  const [name, at] = [run.name, place];
+  if (!believed.has(step)) {
+    const answer = await ask("candidates", step);
+    if (name !== run.name) return;
+    if (answer.error) {
+      about.textContent += ` Candidates: ${answer.error}.`;
+      table.hidden = true;
+      return;
+    }
+    believed.set(step, answer.candidates);
+    if (at !== place) return;
+  }
+  part("rows").replaceChildren(...believed.get(step)[at].map(([text, probability]) => {
+    const row = document.createElement("tr");
+    const token = document.createElement("th");
+    token.scope = "row";
+    token.textContent = visible(text);
+    token.classList.toggle("dv-written", text === piece);
+    const share = document.createElement("td");
+    const bar = document.createElement("span");
+    bar.className = "dv-bar";
+    bar.style.width = `${probability * 100}%`;
+    const number = document.createElement("span");
+    number.textContent = `${(probability * 100).toFixed(1)} %`;
+    share.append(bar, number);
+    row.append(token, share);
+    return row;
+  }));
+  table.hidden = false;
+}
+
+// ---- everything -----------------------------------------------------------------------------------------------------
+
+const ENDINGS = {
+  running: "running…",
+  complete: "complete",
+  stopped: "stopped",
+  "time limit": "ended by the time limit",
+};
+
+function paint() {
+  const frame = frameAt(shown);
+  if (!frame) return;
+  build();
+  part("step").textContent = shown;
+  part("of").textContent = run.ended === "running" ? ` of at most ${run.opening?.steps ?? "…"}` : ` of ${run.latest}`;
+  part("nfe").textContent = frame.nfe;
+  part("masks").textContent = frame.masks;
+  part("seconds").textContent = frame.seconds.toFixed(2);
+  part("ended").textContent = [run.opening?.strategy, ENDINGS[run.ended]].filter(Boolean).join(" · ");
+  const scrubber = part("scrubber");
+  scrubber.max = run.latest;
+  scrubber.value = shown;
+  scrubber.setAttribute("aria-valuetext", `step ${shown} of ${run.latest}, ${frame.masks} masks left`);
+  part("copy").disabled = false;
+  part("download").disabled = run.ended === "running";
+  part("root").dataset.step = shown;
+  part("root").dataset.ended = run.ended;
+  paintText(frame);
+  paintMap();
+  paintCandidates();
+  announce(frame);
+}
+
+let spoken = 0;
+let announced = "";
+function announce(frame) {
+  const done = run.ended !== "running";
+  const text = done && following
+    ? `${ENDINGS[run.ended]} after ${run.latest} steps. The gap reads: ${frame.pieces.map((piece) => piece ?? " … ").join("")}`
+    : `Step ${shown}, ${frame.masks} masks left.`;
+  if (text === announced || (!done && Date.now() - spoken < 2000)) return;
+  announced = text;
+  spoken = Date.now();
+  part("live").textContent = text;
+}
+
+// ---- what the visitor does ------------------------------------------------------------------------------------------
+
+function go(number) {
+  shown = Math.max(0, Math.min(run.latest, number));
+  following = shown === run.latest;
+  refresh();
+}
+
+function setPlaying(playing) {
+  part("play").classList.toggle("dv-playing", playing);
+  part("play").setAttribute("aria-label", playing ? "Pause" : "Play");
+}
+
+function pause() {
+  clearInterval(player);
+  player = 0;
+  setPlaying(false);
+}
+
+function play() {
+  if (player) return pause();
+  if (shown >= run.latest) go(0);
+  setPlaying(true);
+  player = setInterval(() => {
+    if (!element.isConnected || (shown >= run.latest && run.ended !== "running")) return pause();
+    go(shown + 1);
+  }, 1000 / Number(part("speed").value));
+}
+
+function choose(at) {
+  if (at === place || at < 0 || at >= slots.length) return;
+  place = at;
+  slots.forEach(({ slot }, index) => { slot.tabIndex = index === at ? 0 : -1; });
+  refresh();
+}
+
+function focusSlot(at) {
+  choose(at);
+  slots[at]?.slot.focus({ preventScroll: true });
+}
+
+const manual = (number) => { pause(); go(number); };
+part("first").addEventListener("click", () => manual(0));
+part("back").addEventListener("click", () => manual(shown - 1));
+part("forward").addEventListener("click", () => manual(shown + 1));
+part("last").addEventListener("click", () => manual(run.latest));
+part("play").addEventListener("click", play);
+part("speed").addEventListener("change", () => { if (player) { pause(); play(); } });
+part("scrubber").addEventListener("input", (event) => manual(Number(event.target.value)));
+part("score").addEventListener("change", refresh);
+
+const slotOf = (event) => event.target.closest?.(".dv-slot");
+for (const kind of ["pointerover", "focusin", "click"]) {
+  part("text").addEventListener(kind, (event) => { if (slotOf(event)) choose(Number(slotOf(event).dataset.place)); });
+}
+part("text").addEventListener("keydown", (event) => {
+  if (!slotOf(event) || event.altKey || event.ctrlKey || event.metaKey) return;
+  const moves = {
+    ArrowLeft: () => focusSlot(Math.max(0, place - 1)),
+    ArrowRight: () => focusSlot(Math.min(slots.length - 1, place + 1)),
+    Home: () => focusSlot(0),
+    End: () => focusSlot(slots.length - 1),
+    ArrowUp: () => manual(shown - 1),
+    ArrowDown: () => manual(shown + 1),
+    " ": play,
+    Enter: () => choose(Number(slotOf(event).dataset.place)),
+  };
+  if (!moves[event.key]) return;
+  event.preventDefault();
+  moves[event.key]();
+});
+part("map").addEventListener("click", (event) => {
+  const { cell, row } = event.target.dataset;
+  choose(Math.floor(event.offsetX / cell));
+  manual(Math.floor(event.offsetY / row) + 1);
+});
+
+const tell = (text) => { part("told").textContent = text; };
+part("copy").addEventListener("click", async () => {
+  const frame = frameAt(run.latest);
+  const written = frame.pieces.map((piece) => piece ?? "").join("");
+  const text = run.text || run.opening.before + (/^\s/.test(written) ? "" : run.opening.space) + written + run.opening.after;
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch { // no permission, or not https
+    const box = document.createElement("textarea");
+    box.value = text;
+    element.append(box);
+    box.select();
+    document.execCommand("copy");
+    box.remove();
+  }
+  tell("Text copied.");
+});
+part("download").addEventListener("click", async () => {
+  const answer = await ask("recorded");
+  if (answer.error) return tell(answer.error);
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([answer.trace], { type: "application/json" }));
+  link.download = "infill-trace.json";
+  link.click();
+  URL.revokeObjectURL(link.href);
+  tell("Trace downloaded.");
+});
+
+let width = 0;
+new ResizeObserver(() => {
+  if (element.clientWidth === width) return;
+  width = element.clientWidth;
+  font = "";
+  layout = "";
+  if (run.name) refresh();
+}).observe(element);
+watch("value", () => receive(props.value));
+receive(props.value);

@@ -96,6 +96,8 @@ def _bench(args: argparse.Namespace, load: Callable[[str], Denoiser]) -> int:
     for flag in ("limit", "repeat"):
         if getattr(args, flag) is not None and getattr(args, flag) < 1:
             raise InfillError(f"--{flag} must be 1 or more, not {getattr(args, flag)}")
+    if args.plot and not args.plot.parent.is_dir():
+        raise InfillError(f"there is no folder '{args.plot.parent}' for the plot")
     problems = read_problems(args.problems)[: args.limit]
     denoiser = load(args.model)
     facts = {"model": denoiser.name, "problems": len(problems), "temperature": args.temperature, "seed": args.seed}

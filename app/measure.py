@@ -99,7 +99,7 @@ def measure(
             prefix=problem.prefix,
             suffix=problem.suffix,
             length=length,
-            steps=steps or length,
+            steps=length if steps is None else steps,
             strategy=strategy,
             temperature=temperature,
             seed=seed + shift,

@@ -44,13 +44,6 @@ def ngram_entropy(sequences: Iterable[Sequence[Hashable]], n: int) -> float:
     return -sum(count / total * math.log(count / total) for count in counts.values()) / math.log(total)
 
 
-def commit_entropy(trace: Trace) -> float:
-    """Mean entropy, in nats, of the model's belief about each token when it was committed."""
-    entropies = [step.prediction.entropy[step.selection.commit] for step in trace.steps]
-    committed = np.concatenate([np.empty(0), *entropies])
-    return float(committed.mean()) if len(committed) else 0.0
-
-
 def independence_risk(trace: Trace) -> float:
     """Nats risked by writing tokens of one step as if independent: sum over steps of (sum H - max H).
 

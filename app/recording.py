@@ -113,7 +113,7 @@ def _refuse(constant: str) -> None:
 
 def _trace_from_json(data: dict[str, Any]) -> Trace:
     request = InfillRequest(**{name: data["request"][name] for name in _REQUEST_FIELDS})
-    mask_id, length = int(data["mask_id"]), int(data["length"])
+    mask_id, length = int(_ids(data["mask_id"])[0]), int(data["length"])
     if length != request.length or len(data["steps"]) > request.steps:
         raise InfillError("it has other masks or more steps than were asked for")
     prefix, suffix = _ids(data["prefix_ids"]), _ids(data["suffix_ids"])

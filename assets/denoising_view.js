@@ -131,9 +131,10 @@ function build() {
     when.className = "dv-when";
     slot.append(size, text, bar, when);
     const starts = last === null || /^\s/.test(last);
+    const spaced = last === null || /^\s+\S/.test(last);
     if (joined) size.textContent = last === null ? "" : bare(last) || "·";
     if (!word || starts || !joined) {
-      if (joined && starts) box.append(" ");
+      if (joined && spaced) box.append(" ");
       word = document.createElement("span");
       word.className = "dv-word";
       box.append(word);
@@ -154,8 +155,8 @@ function build() {
   if (hadFocus && slots.length) focusSlot(Math.max(0, place));
 }
 
-// A token without the space before it, which stands between the words; white space alone is made visible.
-const bare = (piece) => (/^\s+$/.test(piece) ? visible(piece) : piece.replace(/^\s+/, "").replace(/\n/g, "↵"));
+// A token without the space before it, which stands between the words; a line break is made visible.
+const bare = (piece) => (/^\s+$/.test(piece) ? piece : piece.replace(/^\s+/, "")).replace(/\n/g, "↵");
 
 const ruler = document.createElement("canvas").getContext("2d");
 let font = "";

@@ -130,9 +130,11 @@ def build(denoiser: LazyDenoiser, *, time_limit: float = TIME_LIMIT) -> gr.Block
 
         def stopped(name: str) -> Any:
             try:
-                return messages.closing(runs.get(name), name)
+                trace = runs.get(name)
             except InfillError:
                 return gr.skip()  # nothing has run yet
+            # The generator is closed only when the step in flight ends; what is on screen ends now.
+            return messages.closing(_closed(trace), name)
 
         def opened(content: bytes) -> tuple[messages.Message, str]:
             try:
@@ -207,8 +209,13 @@ def _kept(request: InfillRequest, denoiser: LazyDenoiser, runs: Runs, name: str,
     except ValueError as error:  # InfillError, or a model that cannot be loaded
         raise _shown(error) from None
     finally:
-        if trace is not None and trace.ended == "running":
-            runs.put(name, replace(trace, ended="stopped"))
+        if trace is not None:
+            runs.put(name, _closed(trace))
+
+
+def _closed(trace: Trace) -> Trace:
+    """A trace that nothing will be added to."""
+    return replace(trace, ended="stopped") if trace.ended == "running" else trace
 
 
 def _endpoint(denoiser: LazyDenoiser, runs: Runs, time_limit: float) -> Callable[..., Iterator[dict[str, Any]]]:

@@ -1,0 +1,82 @@
+"""Tiny transformers with random weights, and a tokenizer for those that have none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+from models.denoiser import Query
+from models.prediction import Prediction
+from models.transformer import TransformerDenoiser
+
+ARCHITECTURES = ("llama", "gpt2")
+VOCABULARY, MASK = 40, 39
+
+
+@dataclass
+class NumberTokenizer:
+    """Token ids are all there is."""
+
+    mask_id: int
+    begin: tuple[int, ...] = (0,)
+    special_ids: frozenset[int] = frozenset()
+
+    def encode(self, text: str) -> list[int]:
+        return [int(number) for number in text.split()]
+
+    def token_bytes(self, token: int) -> bytes:
+        return f" {token}".encode()
+
+
+def network(architecture: str, *, is_causal: bool = False) -> Any:
+    torch.manual_seed(0)
+    if architecture == "llama":
+        config = LlamaConfig(
+            vocab_size=VOCABULARY,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            max_position_embeddings=64,
+            initializer_range=0.3,
+        )
+        model = LlamaForCausalLM(config)
+    else:
+        config = GPT2Config(
+            vocab_size=VOCABULARY, n_embd=32, n_layer=2, n_head=4, n_positions=64, initializer_range=0.3
+        )
+        model = GPT2LMHeadModel(config)
+    model.config.is_causal = is_causal
+    return model.eval()
+
+
+def denoiser(model: Any, *, mask_id: int = MASK, kept_states: int = 0) -> TransformerDenoiser:
+    vocabulary = model.config.vocab_size
+    return TransformerDenoiser(
+        "random", model, NumberTokenizer(mask_id), context=64, vocabulary=vocabulary, kept_states=kept_states
+    )
+
+
+def ask(ids: list[int], *, mask_id: int = MASK, temperature: float = 0.0, **settings: Any) -> Query:
+    """About the masked positions."""
+    array = np.array(ids, dtype=np.int64)
+    positions = np.flatnonzero(array == mask_id)
+    uniforms = np.random.default_rng(0).random(len(positions))
+    return Query(ids=array, positions=positions, uniforms=uniforms, temperature=temperature, **settings)
+
+
+NUMBERS = (
+    *("confidence", "entropy", "margin", "gap", "drawn_confidence", "drawn_entropy", "drawn_margin"),
+    "top_probs",
+)
+
+
+def difference(first: Prediction, second: Prediction) -> float:
+    """The largest one between any of their numbers; infinite if they would write other tokens."""
+    if not np.array_equal(first.candidates, second.candidates):
+        return float("inf")
+    return max(float(np.abs(getattr(first, name) - getattr(second, name)).max()) for name in NUMBERS)

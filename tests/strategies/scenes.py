@@ -1,0 +1,185 @@
+"""Hand-made canvases, snapshots and denoisers on which a strategy's arithmetic can be done by hand."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.canvas import Canvas
+from app.decode import decode
+from app.step import NONE, Selection, Snapshot, Step
+from app.strategies.registry import find
+from models.denoiser import Denoiser, Ids, Query, Tokenizer
+from models.prediction import TOP, Prediction
+from models.toy import MarkovDenoiser, ToyTokenizer
+
+COIN = ToyTokenizer("ab")
+
+
+def blank(length: int, *, before: Sequence[int] = (0,), after: Sequence[int] = (1,), mask_id: int = 3) -> Canvas:
+    """A span of `length` masks between given tokens."""
+    ids = np.array([*before, *[mask_id] * length, *after], dtype=np.int64)
+    span = np.zeros(len(ids), dtype=np.bool_)
+    span[len(before) : len(before) + length] = True
+    return Canvas(ids=ids, editable=span, masked=span.copy(), mask_id=mask_id)
+
+
+def belief(canvas: Canvas, **scores: Any) -> Prediction:
+    """Scores by name, given for the masked positions from left to right; those left out are 0."""
+    arrays: dict[str, Any] = {
+        name: np.zeros(len(canvas))
+        for name in ("confidence", "entropy", "margin", "gap", "drawn_confidence", "drawn_entropy", "drawn_margin")
+    }
+    for name, values in scores.items():
+        arrays[name][canvas.masks] = values
+    tops = np.zeros((len(canvas), TOP), dtype=np.int64)
+    return Prediction(
+        candidates=np.ones(len(canvas), dtype=np.int64),
+        top_tokens=tops,
+        top_probs=np.full(tops.shape, 0.2),
+        **arrays,
+    )
+
+
+def snapshot(*, steps: int = 64, taken: int = 0, length: int | None = None, seed: int = 0, **scores: Any) -> Snapshot:
+    """What a strategy sees after `taken` steps; the span starts at position 1."""
+    canvas = blank(length or len(next(iter(scores.values()))))
+    prediction = belief(canvas, **scores)
+    idle = Step(
+        canvas=canvas,
+        prediction=prediction,
+        selection=Selection(commit=NONE),
+        nfe=0,
+        seconds=0.0,
+        model_seconds=0.0,
+    )
+    return Snapshot(
+        canvas=canvas,
+        prediction=prediction,
+        steps=steps,
+        history=(idle,) * taken,
+        rng=np.random.default_rng(seed),
+    )
+
+
+def choose(name: str, now: Snapshot, **knobs: Any) -> Selection:
+    """What a strategy decides; knobs may lie outside their range here, for the limits."""
+    return find(name).choose(now, **knobs)
+
+
+def run(
+    name: str,
+    denoiser: Denoiser,
+    canvas: Canvas,
+    *,
+    steps: int,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    seed: int = 0,
+    banned: tuple[int, ...] = (2,),
+    **knobs: Any,
+) -> list[Step]:
+    """A whole run; the token banned is the toy coin's begin token."""
+    return list(
+        decode(
+            canvas,
+            denoiser,
+            functools.partial(find(name).choose, **knobs),
+            steps=steps,
+            temperature=temperature,
+            top_p=top_p,
+            seed=seed,
+            banned=banned,
+            reads_committed=find(name).reads_committed,
+        )
+    )
+
+
+def counts(steps: Sequence[Step]) -> list[int]:
+    return [len(step.selection.commit) for step in steps]
+
+
+def orders(steps: Sequence[Step]) -> list[list[int]]:
+    return [step.selection.commit.tolist() for step in steps]
+
+
+def written(steps: Sequence[Step]) -> tuple[int, ...]:
+    """The finished span."""
+    canvas = steps[-1].canvas
+    return tuple(canvas.ids[canvas.span].tolist())
+
+
+@dataclass
+class Indifferent:
+    """Believes the same of every position, at no cost: for statistics of the order."""
+
+    name: str = "indifferent"
+    context: int = 256
+    tokenizer: Tokenizer = COIN
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        beliefs = []
+        for query in queries:
+            length = len(query.ids)
+            half, tops = np.full(length, 0.5), np.zeros((length, TOP), dtype=np.int64)
+            beliefs.append(
+                Prediction(
+                    candidates=np.zeros(length, dtype=np.int64),
+                    confidence=half,
+                    entropy=half,
+                    margin=half,
+                    gap=half,
+                    drawn_confidence=half,
+                    drawn_entropy=half,
+                    drawn_margin=half,
+                    top_tokens=tops,
+                    top_probs=np.full(tops.shape, 0.2),
+                )
+            )
+        return beliefs
+
+
+STICKY = np.array([[0.7, 0.3], [0.35, 0.65]])
+
+
+def sticky() -> MarkovDenoiser:
+    """Two letters that like to stay as they are: neighbours depend strongly on each other."""
+    return MarkovDenoiser(COIN, STICKY)
+
+
+def joint(transition: np.ndarray, canvas: Canvas) -> dict[tuple[int, ...], float]:
+    """The exact probability of every filling of the span, by summing up all of them."""
+    states, length = len(transition), len(canvas.span)
+    weights = {}
+    for filling in itertools.product(range(states), repeat=length):
+        ids: Ids = canvas.ids.copy()
+        ids[canvas.span] = filling
+        weights[filling] = float(np.prod([transition[a, b] for a, b in itertools.pairwise(ids)]))
+    total = sum(weights.values())
+    return {filling: weight / total for filling, weight in weights.items()}
+
+
+def chi_square(samples: Sequence[tuple[int, ...]], expected: dict[tuple[int, ...], float]) -> float:
+    """Pearson's statistic; every filling's expected count must be large enough for it to mean something."""
+    least = min(expected.values()) * len(samples)
+    assert least >= 5, f"the rarest filling is expected {least:.1f} times: draw more"
+    observed = dict.fromkeys(expected, 0)
+    for sample in samples:
+        observed[sample] += 1
+    return sum((observed[f] - len(samples) * p) ** 2 / (len(samples) * p) for f, p in expected.items())
+
+
+def two_sample_chi_square(first: Sequence[tuple[int, ...]], second: Sequence[tuple[int, ...]]) -> float:
+    """For equally many samples of both."""
+    assert len(first) == len(second)
+    seen = set(first) | set(second)
+    return sum((first.count(f) - second.count(f)) ** 2 / (first.count(f) + second.count(f)) for f in seen)
+
+
+CHI_SQUARE_LIMIT = {7: 24.322, 15: 37.697}
+"""Degrees of freedom to the value that chance passes once in a thousand times."""

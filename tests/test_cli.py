@@ -1,0 +1,268 @@
+"""The command line: what it prints where, and how it tells mistakes."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from app import cli, recording
+from app.__main__ import main
+from app.strategies.registry import BUDGETS, Choice, find, strategies
+
+RUN = ["infill", "--model", "toy", "--prefix", "the cat", "--suffix", "sat", "--length", "6"]
+
+
+def trace_of(capsys, *more: str) -> recording.Trace:
+    assert main([*RUN, "--json", *more]) == 0
+    return recording.load(capsys.readouterr().out)
+
+
+@pytest.fixture
+def recorded(tmp_path, capsys):
+    assert main([*RUN, "--steps", "3", "--json"]) == 0
+    file = tmp_path / "trace.json"
+    file.write_text(capsys.readouterr().out, encoding="utf-8")
+    return file
+
+
+def test_infill_prints_the_text_alone_on_standard_output(capsys):
+    assert main(RUN) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("the cat")
+    assert printed.out.endswith(" sat\n")
+    assert len(printed.out) == len("the cat") + 6 + len(" sat\n")
+    assert printed.err == ""
+
+
+def test_on_a_terminal_every_step_is_shown_on_standard_error(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main([*RUN, "--steps", "3"]) == 0
+    printed = capsys.readouterr()
+    lines = printed.err.splitlines()
+    assert [line.count(cli.MASK) for line in lines] == [4, 2, 0]
+    assert lines[1].startswith("step   2  NFE   2  masks   2  the cat")
+    assert lines[-1].endswith(printed.out.rstrip("\n"))
+
+
+def test_json_is_the_trace_with_everything_as_asked(capsys):
+    asked = [
+        "--steps",
+        "4",
+        "--strategy",
+        "random",
+        "--seed",
+        "9",
+        "--temperature",
+        "0.5",
+        "--top-p",
+        "0.8",
+        "--no-space",
+    ]
+    request = trace_of(capsys, *asked).request
+    assert (request.steps, request.strategy, request.seed) == (4, "random", 9)
+    assert (request.temperature, request.top_p, request.space) == (0.5, 0.8, False)
+    assert request.joined_suffix == "sat"
+
+
+def test_as_many_steps_as_masks_unless_said_otherwise(capsys):
+    assert trace_of(capsys).request.steps == 6
+
+
+@pytest.mark.parametrize("name", strategies())
+def test_every_strategys_knobs_are_flags_with_their_defaults(name, capsys):
+    strategy = find(name)
+    asked, expected = [], {}
+    for parameter in strategy.parameters:
+        flag = "--" + parameter.name.replace("_", "-")
+        if parameter.kind is bool:
+            asked.append(flag.replace("--", "--no-", 1) if parameter.default else flag)
+            expected[parameter.name] = not parameter.default
+        else:
+            value = parameter.domain.options[-1] if isinstance(parameter.domain, Choice) else parameter.domain.high
+            asked += [flag, str(parameter.kind(value))]
+            expected[parameter.name] = value
+    assert trace_of(capsys, "--strategy", name, *asked).request.knobs == expected
+    assert trace_of(capsys, f"--strategy={name}").request.knobs == {p.name: p.default for p in strategy.parameters}
+    with pytest.raises(SystemExit) as ended:
+        main(["infill", "--strategy", name, "--help"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in asked if word.startswith("--"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "COMMAND"),
+        (["infil"], "infill"),
+        ([*RUN, "--strategy", "randon"], "did you mean 'random'"),
+        ([*RUN, "--strategy"], "--strategy"),
+        (
+            [*RUN, "--strategy", "random", "--blocks", "2"],
+            "--blocks is no knob of strategy 'random', but of low_confidence",
+        ),
+        ([*RUN, "--blocks", "99"], "from 1 to 16"),
+        ([*RUN, "--blocks", "two"], "two"),
+        ([*RUN, "--bogus", "2"], "--bogus"),
+        ([*RUN, "--len", "2"], "--len"),
+        ([*RUN, "--length", "0"], "length"),
+        ([*RUN, "--length", "many"], "many"),
+        ([*RUN, "--temperature", "nan"], "temperature"),
+        ([*RUN, "--time-limit", "nan"], "time limit"),
+        ([*RUN, "--time-limit", "0"], "time limit"),
+        ([*RUN, "--prefix", "a\x1b[2J"], "U+001B"),
+        ([*RUN, "--prefix", "a\udcff"], "U+DCFF"),
+        ([*RUN, "--model", "nowhere"], "nowhere"),
+        (["strategies", "--json", "--markdown"], "not allowed with"),
+        (["strategies", "--tau", "3"], "--tau"),
+        (["replay"], "FILE"),
+        (["replay", "no/such/file"], "no/such/file"),
+        (["replay", "."], "cannot read"),
+    ],
+)
+def test_a_mistake_is_one_line_on_standard_error_and_exit_code_2(arguments, words, capsys):
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+    assert words in printed.err
+
+
+def test_a_mistake_is_told_before_the_model_is_loaded(capsys):
+    assert main(["infill", "--model", "nowhere", "--blocks", "99"]) == 2
+    assert "blocks" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_what_is_there(capsys, monkeypatch):
+    real = cli.infill
+
+    def interrupted(*args, **kwargs):
+        for trace in real(*args, **kwargs):
+            yield trace
+            if len(trace.steps) == 2:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "infill", interrupted)
+    assert main([*RUN, "--json"]) == 130
+    printed = capsys.readouterr()
+    trace = recording.load(printed.out)
+    assert (trace.ended, trace.masks_left) == ("stopped", [6, 5, 4])
+    assert "4 masks are left" in printed.err
+
+
+def test_ctrl_c_elsewhere_ends_without_a_traceback(capsys, monkeypatch):
+    monkeypatch.setattr(cli, "markdown", lambda: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert main(["strategies", "--markdown"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_the_time_limit_ends_the_run_and_is_told(capsys):
+    assert main([*RUN, "--time-limit", "1e-9"]) == 0
+    assert "ended by time limit: 5 masks are left" in capsys.readouterr().err
+
+
+def test_what_was_cut_is_told(capsys):
+    assert main(["infill", "--model", "toy", "--prefix", "a" * 300, "--length", "2"]) == 0
+    printed = capsys.readouterr()
+    assert "first 46 tokens of the prefix" in printed.err
+    assert printed.out.startswith("a" * 300)
+
+
+def test_strategies_lists_every_strategy_with_its_knobs(capsys):
+    assert main(["strategies"]) == 0
+    text = capsys.readouterr().out
+    assert main(["strategies", "--json"]) == 0
+    data = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert list(data) == list(strategies())
+    for name, strategy in strategies().items():
+        assert f"{name}: {strategy.summary}\n" in text
+        assert data[name]["steps_mean"] == BUDGETS[strategy.budget]
+        assert data[name]["papers"] == list(strategy.papers)
+        assert [knob["name"] for knob in data[name]["knobs"]] == [p.name for p in strategy.parameters]
+        assert all(knob["flag"] in text for knob in data[name]["knobs"])
+
+
+def test_the_markdown_table_has_five_cells_in_every_row(capsys):
+    assert main(["strategies", "--markdown"]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 2 + len(strategies())
+    assert all(row.replace("\\|", "").count("|") == 6 for row in rows)
+    (row,) = [row for row in rows if row.startswith("| `low_confidence` |")]
+    assert "`blocks` (1)" in row
+    assert "[2502.09992](https://arxiv.org/abs/2502.09992)" in row
+
+
+def test_replay_shows_every_state_in_one_line(recorded, capsys):
+    assert main(["replay", str(recorded)]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert "low_confidence on toy" in head
+    assert [line.count(cli.MASK) for line in lines] == [6, 4, 2, 0]
+    assert lines[0].endswith("the cat" + cli.MASK * 6 + " sat")
+
+
+def test_replay_of_one_step_says_what_it_committed(recorded, capsys):
+    assert main(["replay", str(recorded), "--step", "2"]) == 0
+    _, state, *commits = capsys.readouterr().out.splitlines()
+    assert state.startswith("step   2")
+    assert len(commits) == 2
+    assert all("confidence" in line for line in commits)
+    assert main(["replay", str(recorded), "--step", "0"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+@pytest.mark.parametrize("step", ["-1", "4"])
+def test_replay_refuses_a_step_that_is_not_there(recorded, capsys, step):
+    assert main(["replay", str(recorded), f"--step={step}"]) == 2
+    assert "0 to 3" in capsys.readouterr().err
+
+
+def test_replay_reads_standard_input(recorded, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(recorded.read_bytes())))
+    assert main(["replay", "-"]) == 0
+    assert capsys.readouterr().out.count("\n") == 5
+
+
+def test_a_recording_cannot_steer_the_terminal(recorded, capsys):
+    data = json.loads(recorded.read_text(encoding="utf-8"))
+    data["lexicon"] = dict.fromkeys(data["lexicon"], "\x1b[2J\n")
+    data["model"] = "\x1b]0;title\x07"
+    recorded.write_text(json.dumps(data), encoding="utf-8")
+    for more in ([], ["--step", "1"]):
+        assert main(["replay", str(recorded), *more]) == 0
+        printed = capsys.readouterr().out
+        assert "\x1b" not in printed
+        assert "\x07" not in printed
+
+
+def test_a_recording_that_is_not_utf_8_is_refused(tmp_path, capsys):
+    file = tmp_path / "trace.json"
+    file.write_bytes(b'{"format": "\xff"}')
+    assert main(["replay", str(file)]) == 2
+    assert "UTF-8" in capsys.readouterr().err
+
+
+def test_help_strategies_and_replay_leave_torch_and_gradio_alone(recorded):
+    program = """
+import contextlib, io, sys
+from app.__main__ import main
+with contextlib.redirect_stdout(io.StringIO()):
+    for arguments in (["--help"], ["infill", "--help"], ["bench", "--help"]):
+        with contextlib.suppress(SystemExit):
+            main(arguments)
+    assert main(["strategies"]) == 0
+    assert main(["replay", sys.argv[1]]) == 0
+print(sorted({"torch", "transformers", "gradio"} & set(sys.modules)))
+"""
+    command = [sys.executable, "-c", program, str(recorded)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_the_module_runs_as_a_program():
+    command = [sys.executable, "-m", "app", "strategies", "--markdown"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("| name |")

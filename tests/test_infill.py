@@ -1,0 +1,129 @@
+"""The single way in: from a request to a stream of traces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import models
+from app import decode as decode_module
+from app.errors import InfillError
+from app.infill import infill
+from app.request import InfillRequest
+from app.trace import Trace
+from models.denoiser import Denoiser
+
+EXAMPLES = Path(__file__).parent.parent / "assets" / "examples.json"
+
+
+@pytest.fixture(scope="module")
+def toy() -> Denoiser:
+    return models.load("toy")
+
+
+def run(denoiser: Denoiser, *, time_limit: float = float("inf"), **asked) -> list[Trace]:
+    return list(infill(InfillRequest(**asked), denoiser, time_limit=time_limit))
+
+
+@pytest.mark.parametrize("prefix", ["", "the cat ", "the cat"])
+@pytest.mark.parametrize("suffix", ["", "sat", ", then"])
+@pytest.mark.parametrize("length", [1, 5])
+def test_a_gap_is_filled_whatever_stands_around_it(toy, prefix, suffix, length):
+    trace = run(toy, prefix=prefix, suffix=suffix, length=length, steps=length)[-1]
+    assert trace.ended == "complete"
+    assert None not in trace.pieces(len(trace.steps))
+    assert trace.text == prefix.rstrip(" ") + trace.fill + trace.request.joined_suffix
+
+
+def test_the_first_trace_is_the_start_and_each_one_adds_a_step(toy):
+    traces = run(toy, length=6, steps=3)
+    assert [len(trace.steps) for trace in traces] == [0, 1, 2, 3]
+    assert [trace.ended for trace in traces] == ["running"] * 3 + ["complete"]
+    assert [trace.nfe for trace in traces] == [0, 1, 2, 3]
+    assert traces[-1].steps[:2] == traces[2].steps
+
+
+def test_the_same_seed_gives_the_same_trace_and_another_one_does_not(toy):
+    asked = {"length": 12, "steps": 6, "strategy": "random", "temperature": 1.0}
+    first, second, other = (run(toy, **asked, seed=seed)[-1] for seed in (5, 5, 6))
+    assert first.canvas.ids.tolist() == second.canvas.ids.tolist()
+    assert first.order.tolist() == second.order.tolist()
+    assert first.canvas.ids.tolist() != other.canvas.ids.tolist()
+
+
+def test_the_lexicon_names_every_token_of_the_trace(toy):
+    trace = run(toy, prefix="ab", suffix="c", length=8, steps=4)[-1]
+    for step in trace.steps:
+        for token in {*step.canvas.ids.tolist(), *step.prediction.top_tokens.flat} - {-1}:
+            assert trace.lexicon[int(token)] == toy.tokenizer.token_bytes(int(token))
+
+
+@pytest.mark.parametrize("strategy", ["low_confidence", "random"])
+def test_special_tokens_are_never_written(toy, strategy):
+    for seed in range(5):
+        trace = run(toy, length=20, steps=2, strategy=strategy, temperature=5.0, seed=seed)[-1]
+        assert not toy.tokenizer.special_ids & set(trace.canvas.ids[trace.canvas.span].tolist())
+
+
+def test_the_time_limit_ends_the_run_and_the_trace_says_so(toy, monkeypatch):
+    clock = iter(np.arange(1000.0))  # every look at the clock is a second later
+    monkeypatch.setattr(decode_module.time, "perf_counter", lambda: next(clock))
+    trace = run(toy, length=10, steps=10, time_limit=5.0)[-1]
+    assert trace.ended == "time limit"
+    assert 0 < trace.masks_left[-1] < 10
+    assert trace.steps[-1].seconds > 5.0 >= trace.steps[-2].seconds
+
+
+def test_a_run_that_finishes_as_the_limit_passes_is_complete(toy):
+    assert run(toy, length=4, steps=1, time_limit=0.0)[-1].ended == "complete"
+    assert run(toy, length=4, steps=4, time_limit=0.0)[-1].masks_left == [4, 3]
+
+
+def test_closing_the_stream_ends_the_run_before_the_next_forward_pass(toy, monkeypatch):
+    calls = []
+    predict = toy.predict
+    monkeypatch.setattr(toy, "predict", lambda queries: calls.append(1) or predict(queries))
+    traces = infill(InfillRequest(length=5, steps=5), toy)
+    next(traces)
+    assert not calls
+    next(traces)
+    assert isinstance(traces, Generator)
+    traces.close()
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"strategy": "low_confidance"}, "did you mean 'low_confidence'"),
+        ({"strategy": "random", "knobs": {"blocks": 2}}, "no knobs"),
+        ({"knobs": {"block": 2}}, "did you mean 'blocks'"),
+        ({"knobs": {"blocks": 0}}, "from 1 to 16"),
+        ({"length": 128}, "masks do not fit"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_computed(toy, monkeypatch, asked, words):
+    monkeypatch.setattr(toy, "predict", None)
+    monkeypatch.setattr(toy, "context", 100)
+    with pytest.raises(InfillError, match=words):
+        next(infill(InfillRequest(**asked), toy))
+
+
+def test_every_example_of_the_page_can_be_asked_for(toy):
+    examples = json.loads(EXAMPLES.read_text(encoding="utf-8"))
+    empty = {
+        "infill": (False, False),
+        "continue": (False, True),
+        "lead up": (True, False),
+        "from nothing": (True, True),
+    }
+    for example in examples:
+        mode, title = example.pop("mode"), example.pop("title")
+        request = InfillRequest(**example)
+        assert (not request.prefix, not request.suffix) == empty.get(mode, (False, False)), title
+        assert next(infill(request, toy)).masks_left == [request.length], title
+    assert {"infill", "continue", "lead up", "from nothing"} <= {e["mode"] for e in json.loads(EXAMPLES.read_text())}

@@ -1,0 +1,118 @@
+"""A page on a scripted model, served in this process, and a browser to look at it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import pytest
+import torch
+
+from models.denoiser import Query
+from models.prediction import Prediction
+from models.reduction import reduce
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported
+
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+class ByteTokenizer:
+    """One token per byte of UTF-8, so that a character outside ASCII is spread over several tokens."""
+
+    mask_id, begin, special_ids = 257, (256,), frozenset({256, 257})
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def token_bytes(self, token: int) -> bytes:
+        return bytes([token]) if token < 256 else b""
+
+
+class ScriptedDenoiser:
+    """Believes that the gap reads as `script`, over and over; the surer, the nearer the gap's start."""
+
+    name, context = "scripted", 512
+    tokenizer = ByteTokenizer()
+
+    def __init__(self) -> None:
+        self.script = b" abcdefghijklmnopqrstuvwxyz"
+        self.delay = 0.0
+        self.forwards = 0
+        self.stepping: threading.Semaphore | None = None
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        self.forwards += 1
+        time.sleep(self.delay)
+        (query,) = queries
+        start = int(np.flatnonzero(query.ids == self.tokenizer.mask_id)[0] if self.first is None else self.first)
+        self.first = start if len(query.positions) > 1 else None
+        logits = torch.zeros(len(query.positions), 258)
+        for row, position in enumerate(query.positions):
+            place = int(position) - start
+            logits[row, self.script[place % len(self.script)]] = 8.0 - 3.0 * place / 130
+            logits[row, ord("?")] += 4.0
+        logits[:, 256:] = float("-inf")
+        return [reduce(logits, query)]
+
+    first: int | None = None
+
+
+@pytest.fixture(scope="session")
+def denoiser() -> ScriptedDenoiser:
+    return ScriptedDenoiser()
+
+
+@pytest.fixture(autouse=True)
+def _as_new(denoiser: ScriptedDenoiser) -> None:
+    fresh = ScriptedDenoiser()
+    denoiser.script, denoiser.delay, denoiser.forwards, denoiser.first = fresh.script, 0.0, 0, None
+
+
+@pytest.fixture(scope="session")
+def serve(denoiser: ScriptedDenoiser) -> Iterator[Callable[..., str]]:
+    """Serve a page and return its address."""
+    from app.ui.page import LazyDenoiser, build, launch_options
+
+    pages = []
+
+    def start(**settings: float) -> str:
+        page = build(LazyDenoiser(lambda: denoiser), **settings)
+        _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+        pages.append(page)
+        return address
+
+    yield start
+    for page in pages:
+        page.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def address(serve: Callable[..., str]) -> str:
+    return serve()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium or Chrome here; .ci/run installs one")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield opened
+        opened.close()

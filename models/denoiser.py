@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,29 @@ from models.prediction import Prediction
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+
+class Memory:
+    """What a denoiser keeps of one run: its own form of the last few states' logits.
+
+    A network without a time input believes the same about the same state, so a state that comes again costs nothing.
+    It belongs to the run and not to the denoiser, so that no run's NFE depends on the runs before it.
+    """
+
+    def __init__(self, capacity: int = 4) -> None:
+        """0 keeps nothing."""
+        self._capacity = capacity
+        self._states: OrderedDict[bytes, Any] = OrderedDict()
+
+    def get(self, state: bytes) -> Any:
+        """None for a state that is not kept."""
+        return self._states.get(state)
+
+    def put(self, state: bytes, logits: Any) -> None:
+        self._states[state] = logits
+        self._states.move_to_end(state)
+        while len(self._states) > self._capacity:
+            self._states.popitem(last=False)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -26,6 +50,7 @@ class Query:
     temperature: float = 0.0  # 0 takes the most probable token
     top_p: float = 1.0  # nucleus: the smallest set of top tokens that reaches this mass, the crossing one included
     banned: tuple[int, ...] = ()  # token ids never to write, besides the mask id and padded vocabulary rows
+    memory: Memory | None = None  # of the run that asks
 
 
 class Tokenizer(Protocol):

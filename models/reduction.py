@@ -18,7 +18,7 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
     top = min(TOP, logits.shape[-1])
     top_log, top_tokens = log_pi.topk(max(top, 2), -1)
     top_probs = top_log.exp()
-    entropy = _entropy(pi, log_pi)
+    entropy = torch.special.entr(pi).sum(-1)
     margin = top_probs[:, 0] - top_probs[:, 1]
     gap = (top_log[:, 0] - top_log[:, 1]).clamp(max=1e3)
     if query.temperature <= 0:
@@ -26,11 +26,7 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
         confidence = drawn_confidence = top_probs[:, 0]
         drawn_entropy, drawn_margin = entropy, margin
     else:
-        centred = logits - logits.amax(-1, keepdim=True)  # else a tiny temperature makes infinities
-        q, tokens = (centred / query.temperature).softmax(-1).sort(dim=-1, descending=True, stable=True)
-        before = q.cumsum(-1) - q
-        q = torch.where(before < query.top_p, q, 0.0)
-        q = q / q.sum(-1, keepdim=True)
+        q, tokens = _ranked(logits, query)
         uniforms = torch.as_tensor(query.uniforms, dtype=torch.float64, device=q.device)[:, None]
         cumulative = q.cumsum(-1)
         choice = torch.searchsorted(cumulative, uniforms * cumulative[:, -1:], right=True)
@@ -38,7 +34,7 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
         candidates = tokens.gather(-1, choice)[:, 0]
         confidence = pi.gather(-1, candidates[:, None])[:, 0]
         drawn_confidence = q.gather(-1, choice)[:, 0]
-        drawn_entropy = _entropy(q, q.log())
+        drawn_entropy = torch.special.entr(q).sum(-1)
         drawn_margin = q[:, 0] - q[:, 1]
 
     length, positions = len(query.ids), query.positions
@@ -70,6 +66,14 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
     )
 
 
-def _entropy(probabilities: Tensor, logs: Tensor) -> Tensor:
-    """-sum p log p over the last axis, in nats; 0 log 0 is 0."""
-    return -(probabilities * logs.clamp(min=-1e3)).sum(-1)
+def _ranked(logits: Tensor, query: Query) -> tuple[Tensor, Tensor]:
+    """q and its tokens [n, vocabulary], most probable first, 0 past the nucleus."""
+    centred = logits - logits.amax(-1, keepdim=True)  # else a tiny temperature makes infinities
+    q = (centred / query.temperature).softmax(-1)
+    if q.device.type == "cpu":  # where numpy sorts several times as fast as torch
+        tokens = torch.from_numpy(np.argsort(-q.numpy(), axis=-1))
+    else:
+        tokens = q.argsort(dim=-1, descending=True)
+    q = q.gather(-1, tokens)
+    q = torch.where(q.cumsum(-1) - q < query.top_p, q, 0.0)
+    return q / q.sum(-1, keepdim=True), tokens

@@ -252,6 +252,6 @@ def test_the_reference_loop_with_a_tiny_nucleus_writes_what_greedy_decoding_does
     toy = network.tokenizer
     ids = np.array([28, 3, 4, toy.mask_id, 5])
     filled, _ = reference_loop(network, ids, ids == toy.mask_id, steps=1, temperature=0.9, top_p=1e-6, seed=0)
-    logits = network._head(network._body(input_ids=torch.from_numpy(ids)[None]).last_hidden_state)[0, 2]
+    logits = network.head(network.body(input_ids=torch.from_numpy(ids)[None]).last_hidden_state)[0, 2]
     logits[toy.mask_id :] = float("-inf")
     assert filled[3] == int(logits.argmax())

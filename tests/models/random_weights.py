@@ -54,11 +54,9 @@ def network(architecture: str, *, is_causal: bool = False) -> Any:
     return model.eval()
 
 
-def denoiser(model: Any, *, mask_id: int = MASK, kept_states: int = 0) -> TransformerDenoiser:
+def denoiser(model: Any, *, mask_id: int = MASK) -> TransformerDenoiser:
     vocabulary = model.config.vocab_size
-    return TransformerDenoiser(
-        "random", model, NumberTokenizer(mask_id), context=64, vocabulary=vocabulary, kept_states=kept_states
-    )
+    return TransformerDenoiser("random", model, NumberTokenizer(mask_id), context=64, vocabulary=vocabulary)
 
 
 def ask(ids: list[int], *, mask_id: int = MASK, temperature: float = 0.0, **settings: Any) -> Query:

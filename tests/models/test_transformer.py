@@ -8,6 +8,7 @@ import torch
 
 from app.decode import decode
 from app.strategies.registry import strategies
+from models.denoiser import Memory
 from tests.models.random_weights import ARCHITECTURES, MASK, ask, denoiser, difference, network
 from tests.strategies.scenes import blank, written
 
@@ -56,7 +57,7 @@ def test_the_belief_about_a_token_is_read_one_output_before_it(architecture):
 def test_the_mask_token_banned_tokens_and_padded_rows_are_never_believed():
     network_ = network("llama")
     model = denoiser(network_)
-    model._vocabulary = 30
+    model.vocabulary = 30
     with torch.no_grad():
         network_.lm_head.weight[[3, 34, MASK]] *= 100  # loud either way
     for text in (GAP, [9, *GAP]):
@@ -98,24 +99,26 @@ def test_every_strategy_fills_in_what_a_network_shifted_by_one_knows(strategy, a
 
 
 def test_a_state_seen_before_costs_no_forward_pass():
-    model = denoiser(network("llama"), kept_states=4)
-    assert [model.predict([ask(GAP)])[0].forwards for _ in range(3)] == [1, 0, 0]
-    other = model.predict([ask(GAP), ask([9, *GAP])])
+    model, memory = denoiser(network("llama")), Memory()
+    assert [model.predict([ask(GAP, memory=memory)])[0].forwards for _ in range(3)] == [1, 0, 0]
+    assert model.predict([ask(GAP, memory=Memory())])[0].forwards == 1, "one run profited from another"
+    assert model.predict([ask(GAP)])[0].forwards == 1
+    other = model.predict([ask(GAP, memory=memory), ask([9, *GAP], memory=memory)])
     assert [prediction.forwards for prediction in other] == [0, 1]
 
 
 def test_a_state_is_forgotten_when_there_are_too_many_others():
-    model = denoiser(network("llama"), kept_states=2)
+    model, memory = denoiser(network("llama")), Memory(2)
     texts = [GAP, [1, *GAP], [2, *GAP]]
-    assert [model.predict([ask(text)])[0].forwards for text in [*texts, texts[-1], texts[0]]] == [1, 1, 1, 0, 1]
+    queries = [ask(text, memory=memory) for text in [*texts, texts[-1], texts[0]]]
+    assert [model.predict([query])[0].forwards for query in queries] == [1, 1, 1, 0, 1]
 
 
 def test_settings_of_the_draw_are_not_part_of_the_state():
-    model = denoiser(network("llama"), kept_states=4)
-    fresh = denoiser(network("llama"))
-    model.predict([ask(GAP)])
-    again = ask(GAP, temperature=2.0, banned=(1, 2))
-    (kept,), (computed,) = model.predict([again]), fresh.predict([again])
+    model, memory = denoiser(network("llama")), Memory()
+    model.predict([ask(GAP, memory=memory)])
+    again = {"temperature": 2.0, "banned": (1, 2)}
+    (kept,), (computed,) = model.predict([ask(GAP, memory=memory, **again)]), model.predict([ask(GAP, **again)])
     assert kept.forwards == 0
     assert difference(kept, computed) < 1e-9
 
@@ -123,14 +126,10 @@ def test_settings_of_the_draw_are_not_part_of_the_state():
 @pytest.mark.parametrize("strategy", strategies().values(), ids=strategies())
 def test_keeping_states_changes_nothing_but_the_number_of_forward_passes(strategy):
     canvas = blank(5, before=(3, 8), after=(5, 6), mask_id=MASK)
-    runs = []
-    for kept_states in (0, 4):
-        model = denoiser(network("llama"), kept_states=kept_states)
-        reads = strategy.reads_committed
-        runs.append(
-            list(decode(canvas, model, strategy.bind({}), steps=12, temperature=1.0, seed=2, reads_committed=reads))
-        )
-    off, on = runs
+    model = denoiser(network("llama"))
+    settings = {"steps": 12, "temperature": 1.0, "seed": 2, "reads_committed": strategy.reads_committed}
+    off = list(decode(canvas, model, strategy.bind({}), memory=Memory(0), **settings))
+    on = list(decode(canvas, model, strategy.bind({}), **settings))
     assert [step.canvas.ids.tolist() for step in off] == [step.canvas.ids.tolist() for step in on]
     assert on[-1].nfe <= off[-1].nfe == len(off)
 
@@ -138,6 +137,6 @@ def test_keeping_states_changes_nothing_but_the_number_of_forward_passes(strateg
 def test_idle_steps_of_the_evaluation_sampler_cost_nothing_when_states_are_kept():
     canvas = blank(3, before=(3, 8), after=(5, 6), mask_id=MASK)
     strategy = strategies()["reference"]
-    model = denoiser(network("llama"), kept_states=1)
+    model = denoiser(network("llama"))
     last = list(decode(canvas, model, strategy.bind({}), steps=12, temperature=1.0, reads_committed=True))[-1]
     assert last.nfe <= 3 < 12

@@ -14,7 +14,7 @@ from app.canvas import Canvas
 from app.decode import decode
 from app.step import NONE, Selection, Snapshot, Step
 from app.strategies.registry import find
-from models.denoiser import Denoiser, Ids, Query, Tokenizer
+from models.denoiser import Denoiser, Ids, Memory, Query, Tokenizer
 from models.prediction import TOP, Prediction
 from models.toy import MarkovDenoiser, ToyTokenizer
 
@@ -82,6 +82,7 @@ def run(
     top_p: float = 1.0,
     seed: int = 0,
     banned: tuple[int, ...] = (2,),
+    memory: Memory | None = None,
     **knobs: Any,
 ) -> list[Step]:
     """A whole run; the token banned is the toy coin's begin token."""
@@ -95,6 +96,7 @@ def run(
             top_p=top_p,
             seed=seed,
             banned=banned,
+            memory=memory,
             reads_committed=find(name).reads_committed,
         )
     )

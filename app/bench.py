@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -86,6 +87,7 @@ def add_command(commands: Any) -> None:
     command.add_argument("--plot", type=Path, metavar="FILE.html", help="also draw quality against forward passes")
     mode = command.add_mutually_exclusive_group()
     mode.add_argument("--baseline", action="store_true", help="time `random` against the plain reference loop instead")
+    mode.add_argument("--page", action="store_true", help="time the page in a headless Chromium instead")
     mode.add_argument("--overhead", action="store_true", help="show where the time goes instead of the quality")
     command.set_defaults(run=_bench)
 
@@ -96,6 +98,8 @@ def _bench(args: argparse.Namespace, load: Callable[[str], Denoiser]) -> int:
     for flag in ("limit", "repeat"):
         if getattr(args, flag) is not None and getattr(args, flag) < 1:
             raise InfillError(f"--{flag} must be 1 or more, not {getattr(args, flag)}")
+    if args.page:  # a process of its own: this module knows no gradio
+        return subprocess.call([sys.executable, "-m", "app.ui.speed", *["--json"] * args.json])
     if args.plot and not args.plot.parent.is_dir():
         raise InfillError(f"there is no folder '{args.plot.parent}' for the plot")
     problems = read_problems(args.problems)[: args.limit]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -16,9 +17,11 @@ from models.denoiser import Denoiser
 def infill(request: InfillRequest, denoiser: Denoiser, *, time_limit: float = float("inf")) -> Iterator[Trace]:
     """Yield the trace before the first step and after each; the last one says how it ended.
 
-    `time_limit`, in seconds of decoding, ends the run before the next step. Closing the iterator ends it likewise.
+    `time_limit`, in seconds since the first trace was asked for, ends the run before the next step, as closing the
+    iterator does.
     Special tokens (end of text and the like) are never written. Raises InfillError before anything is computed.
     """
+    began = time.perf_counter()
     strategy = find(request.strategy)
     choose = strategy.bind(request.knobs)
     canvas, notices = lay_out(request, denoiser)
@@ -43,7 +46,7 @@ def infill(request: InfillRequest, denoiser: Denoiser, *, time_limit: float = fl
         trace = replace(trace, steps=(*trace.steps, step), lexicon={**trace.lexicon, **new})
         if not step.canvas.masked.any():
             trace = replace(trace, ended="complete")
-        elif step.seconds > time_limit:
+        elif time.perf_counter() - began > time_limit:
             trace = replace(trace, ended="time limit")
         yield trace
         if trace.ended != "running":

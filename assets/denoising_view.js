@@ -2,19 +2,24 @@
 // Gradio runs this once, when the component is mounted, with `element`, `props`, `watch` and `server` in scope.
 // All text goes through textContent: what users type and models write is data.
 
-const part = (name) => element.querySelector(`[data-part="${name}"]`);
+const parts = Object.fromEntries([...element.querySelectorAll("[data-part]")].map((each) => [each.dataset.part, each]));
+const part = (name) => parts[name];
 const NATS = 24;
 const TOP_NATS = 6; // the map's full scale for entropy
 
-const run = { name: null, opening: null, frames: [], latest: 0, ended: "", text: "" };
+// `ending` is how the run stands, `ended` what the page shows of it: a run is over once its last state is on screen.
+const run = { name: null, opening: null, frames: [], latest: 0, ending: "", ended: "", text: "" };
+const BEHIND = 24; // states that arrive faster than the screen can show are shown one a frame, unless there are more
 let shown = 0; // the state on screen
-let following = true; // jump to every new state
+let following = true; // go along with every new state
 let place = -1; // the position whose candidates are shown
 let layout = ""; // what the slots were built for
 let slots = [];
 let believed = new Map(); // step -> candidates of all positions
 let player = 0;
 let scheduled = false;
+let width = 0; // of the map's column
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 // ---- messages -------------------------------------------------------------------------------------------------------
 
@@ -31,7 +36,9 @@ function frameOf(message, pieces) {
 function receive(message) {
   if (!message || typeof message !== "object" || !message.run) return;
   if (message.run !== run.name) {
-    Object.assign(run, { name: message.run, opening: null, frames: [], latest: 0, text: "" });
+    const replayed = Boolean(message.states);
+    Object.assign(run, { name: message.run, opening: null, frames: [], latest: 0, ended: "running", text: "" });
+    shown = replayed ? message.step : 0;
     believed = new Map();
     following = true;
     place = -1;
@@ -51,11 +58,8 @@ function receive(message) {
     for (const frame of run.frames) for (let at = 0; at < count; at++) frame.pieces[at] ??= null;
     run.text = message.text;
   } else run.frames[message.step] = frameOf(message, message.pieces);
-  const finished = message.ended !== "running" && run.ended === "running";
-  run.ended = message.ended;
+  run.ending = message.ended;
   run.latest = message.step;
-  if (following) shown = run.latest;
-  if (finished) place = -1;
   refresh();
 }
 
@@ -188,7 +192,7 @@ function paintText(frame) {
     slot.classList.toggle("dv-fresh", fresh);
     slot.classList.toggle("dv-taken", taken);
     slot.classList.toggle("dv-chosen", at === place);
-    bar.style.width = percent(sure).replace(" ", "");
+    bar.style.transform = `scaleX(${sure.toFixed(3)})`;
     when.textContent = step || "";
     slot.setAttribute("aria-label", piece === null
       ? `position ${at + 1}: masked${sure ? `, draft at ${percent(sure)}` : ""}`
@@ -203,8 +207,8 @@ let mapped = "";
 function paintMap() {
   const canvas = part("map");
   const count = slots.length;
-  const rows = Math.max(1, run.latest);
-  const width = canvas.parentElement.clientWidth;
+  // While a run goes on there is a row for every step that it may take, so that the map does not grow with each.
+  const rows = Math.max(1, run.latest, run.ended === "running" ? run.opening?.steps ?? 0 : 0);
   const score = part("score").value;
   const dark = document.body.classList.contains("dark");
   const wanted = [run.name, run.latest, run.ended, shown, place, width, score, dark].join();
@@ -305,7 +309,7 @@ async function paintCandidates() {
     const share = document.createElement("td");
     const bar = document.createElement("span");
     bar.className = "dv-bar";
-    bar.style.width = `${probability * 100}%`;
+    bar.style.transform = `scaleX(${probability})`;
     const number = document.createElement("span");
     number.textContent = `${(probability * 100).toFixed(1)} %`;
     share.append(bar, number);
@@ -325,8 +329,13 @@ const ENDINGS = {
 };
 
 function paint() {
+  if (following && shown < run.latest) {
+    shown += reducedMotion.matches ? run.latest - shown : Math.ceil((run.latest - shown) / BEHIND);
+    if (shown < run.latest) refresh();
+  }
   const frame = frameAt(shown);
   if (!frame) return;
+  if (!following || shown === run.latest) run.ended = run.ending;
   build();
   part("step").textContent = shown;
   part("of").textContent = run.ended === "running" ? ` of at most ${run.opening?.steps ?? "…"}` : ` of ${run.latest}`;
@@ -466,10 +475,10 @@ part("download").addEventListener("click", async () => {
   tell("Trace downloaded.");
 });
 
-let width = 0;
 new ResizeObserver(() => {
-  if (element.clientWidth === width) return;
-  width = element.clientWidth;
+  const now = part("map").parentElement.clientWidth;
+  if (now === width) return;
+  width = now;
   font = "";
   layout = "";
   if (run.name) refresh();

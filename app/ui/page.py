@@ -27,7 +27,7 @@ from app.views.registry import views
 from models.denoiser import Denoiser
 
 TIME_LIMIT = 90.0
-"""Seconds of decoding after which a run on the page ends; what is there stays."""
+"""Seconds after which a run on the page ends; what is there stays."""
 
 DEFAULT_STRATEGY = "low_confidence"
 

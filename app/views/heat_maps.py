@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from plotly.graph_objects import Figure, Heatmap, Scatter
+from plotly.graph_objects import Figure
 
 from app.trace import Trace
-from app.views.palette import Palette, dress
+from app.views.palette import Palette, figure, position_axis
 from app.views.registry import labels, view
 from models.denoiser import Floats
 
@@ -29,47 +29,48 @@ def entropy_map(trace: Trace, palette: Palette) -> Figure:
 
 def _map(trace: Trace, palette: Palette, values: Floats, title: str, unit: str, *, top: float) -> Figure:
     """values [steps, n], NaN where nothing was asked: bytes on the wire, numbers in the cells while they fit."""
-    count = len(trace.start.span)
     names = labels(trace)
+    count = len(names)
     shown = np.where(np.isnan(values), 0, np.clip(values / top * 254 + 1, 1, 255)).astype(np.uint8)
     texts = None
     if values.size <= _MOST_NUMBERED_CELLS:
         decimals = "{:.2f}" if top <= 1 else "{:.1f}"
         texts = [["" if np.isnan(value) else decimals.format(value).lstrip("0") for value in row] for row in values]
-    figure = Figure(
-        Heatmap(
-            z=shown,
-            x=list(range(1, count + 1)),
-            y=list(range(1, len(values) + 1)),
-            zmin=0,
-            zmax=255,
-            # Byte 0, where nothing was asked, stays see-through.
-            colorscale=[[0, "rgba(0,0,0,0)"], *[[max(stop, 1 / 255), colour] for stop, colour in palette.scale]],
-            text=texts,
-            texttemplate="%{text}" if texts else None,
-            colorbar={
-                "title": unit,
-                "tickvals": [1, 64, 128, 191, 255],
-                "ticktext": [f"{top * share:.2f}" for share in (0, 0.25, 0.5, 0.75, 1)],
-            },
-            customdata=np.array([names] * len(values), dtype=object),
-            hovertemplate="%{customdata}<br>step %{y}<br>" + unit + " %{text}<extra></extra>" if texts else None,
-        )
-    )
+    heat = {
+        "type": "heatmap",
+        "z": shown,
+        "x": list(range(1, count + 1)),
+        "y": list(range(1, len(values) + 1)),
+        "zmin": 0,
+        "zmax": 255,
+        # Byte 0, where nothing was asked, stays see-through.
+        "colorscale": [[0, "rgba(0,0,0,0)"], *[[max(stop, 1 / 255), colour] for stop, colour in palette.scale]],
+        "colorbar": {
+            "title": {"text": unit},
+            "tickvals": [1, 64, 128, 191, 255],
+            "ticktext": [f"{top * share:.2f}" for share in (0, 0.25, 0.5, 0.75, 1)],
+        },
+        "hovertemplate": "position %{x}, step %{y}" + (f"<br>{unit} %{{text}}" if texts else "") + "<extra></extra>",
+    }
+    if texts:
+        heat |= {"text": texts, "texttemplate": "%{text}"}
     order = trace.order
     fixed = np.flatnonzero(order)
-    figure.add_trace(
-        Scatter(
-            x=fixed + 1,
-            y=order[fixed] + 0.38,
-            mode="markers",
-            marker={"symbol": "line-ew-open", "size": 18, "color": palette.accent, "line": {"width": 4}},
-            hoverinfo="skip",
-        )
+    bars = {
+        "type": "scatter",
+        "x": fixed + 1,
+        "y": order[fixed] + 0.38,
+        "mode": "markers",
+        "marker": {"symbol": "line-ew-open", "size": 18, "color": palette.accent, "line": {"width": 4}},
+        "hoverinfo": "skip",
+    }
+    return figure(
+        palette,
+        heat,
+        bars,
+        title=title,
+        x="position in the gap",
+        y="denoising step",
+        xaxis=position_axis(names) | {"showgrid": False},
+        yaxis={"autorange": "reversed", "tickformat": "d", "showgrid": False},
     )
-    dress(figure, palette, title=title, x="position in the gap", y="denoising step")
-    figure.update_xaxes(
-        tickvals=list(range(1, count + 1)), ticktext=names, tickangle=-60 if count > 6 else 0, showgrid=False
-    )
-    figure.update_yaxes(autorange="reversed", tickformat="d", showgrid=False)
-    return figure

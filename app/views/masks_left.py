@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from plotly.graph_objects import Figure, Scatter
+from plotly.graph_objects import Figure
 
 from app.trace import Trace
-from app.views.palette import Palette, dress
+from app.views.palette import Palette, figure
 from app.views.registry import view
 
 
@@ -13,19 +13,22 @@ from app.views.registry import view
 def masks_left(trace: Trace, palette: Palette) -> Figure:
     """Masked positions after every step; steep where many tokens were committed at once."""
     left = trace.masks_left
-    figure = Figure(
-        Scatter(
-            x=list(range(len(left))),
-            y=left,
-            mode="lines+markers+text",
-            line={"shape": "hv", "color": palette.accent, "width": 2},
-            marker={"size": 7, "color": palette.accent},
-            text=[str(masks) for masks in left],
-            textposition="top right",
-            hovertemplate="after step %{x}: %{y} masks left<extra></extra>",
-        )
+    return figure(
+        palette,
+        {
+            "type": "scatter",
+            "x": list(range(len(left))),
+            "y": left,
+            "mode": "lines+markers+text",
+            "line": {"shape": "hv", "color": palette.accent, "width": 2},
+            "marker": {"size": 7, "color": palette.accent},
+            "text": [str(masks) for masks in left],
+            "textposition": "top right",
+            "hovertemplate": "after step %{x}: %{y} masks left<extra></extra>",
+        },
+        title="Masks left",
+        x="denoising step",
+        y="masks left",
+        xaxis={"tickformat": "d", "range": [-0.3, len(left) - 0.3]},
+        yaxis={"tickformat": "d", "rangemode": "tozero"},
     )
-    dress(figure, palette, title="Masks left", x="denoising step", y="masks left")
-    figure.update_xaxes(tickformat="d", range=[-0.3, len(left) - 0.3])
-    figure.update_yaxes(rangemode="tozero", tickformat="d")
-    return figure

@@ -88,7 +88,7 @@ def add_command(commands: Any) -> None:
     mode = command.add_mutually_exclusive_group()
     mode.add_argument("--baseline", action="store_true", help="time `random` against the plain reference loop instead")
     mode.add_argument("--page", action="store_true", help="time the page in a headless Chromium instead")
-    mode.add_argument("--overhead", action="store_true", help="show where the time goes instead of the quality")
+    mode.add_argument("--overhead", action="store_true", help="show where the time goes, figures and all")
     command.set_defaults(run=_bench)
 
 
@@ -109,8 +109,8 @@ def _bench(args: argparse.Namespace, load: Callable[[str], Denoiser]) -> int:
         found = compare_loops(problems[0], denoiser, seed=args.seed, repeat=args.repeat or 5)
         print(json.dumps({"model": denoiser.name, "seed": args.seed} | found) if args.json else _two_loops(found))
         return 0
-    settings = {"temperature": args.temperature, "seed": args.seed, "repeat": args.repeat or 1}
-    measure(names[0], budgets[0], problems[:1], denoiser, temperature=args.temperature, seed=args.seed)  # warm-up
+    settings = {"temperature": args.temperature, "seed": args.seed, "shown": args.overhead}
+    measure(names[0], budgets[0], problems[:1], denoiser, **settings)  # warm-up
     columns = _OVERHEAD if args.overhead else _COLUMNS
     if not args.json:
         print(f"{'strategy':<20}{'T':>4}" + "".join(f"  {heading:>7}" for heading, _ in columns.values()))
@@ -118,7 +118,7 @@ def _bench(args: argparse.Namespace, load: Callable[[str], Denoiser]) -> int:
     for name, steps in itertools.product(names, budgets):
         if sys.stderr.isatty():
             print(f"{name} …", end="\r", file=sys.stderr)
-        rows.append(measure(name, steps, problems, denoiser, **settings))
+        rows.append(measure(name, steps, problems, denoiser, repeat=args.repeat or 1, **settings))
         if not args.json:
             numbers = "".join(
                 f"  {getattr(rows[-1], key):>{max(7, len(heading))}{form}}" for key, (heading, form) in columns.items()

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from app import metrics
+from app import messages, metrics
 from app.canvas import lay_out
 from app.errors import InfillError
 from app.infill import infill
 from app.request import InfillRequest
 from app.trace import Trace
+from app.views.palette import LIGHT
+from app.views.registry import views
 from models.denoiser import Denoiser
 
 
@@ -88,8 +90,12 @@ def measure(
     temperature: float = 0.0,
     seed: int = 0,
     repeat: int = 1,
+    shown: bool = False,
 ) -> Row:
-    """Run one strategy at one budget on every problem, `repeat` times with seeds from `seed` on."""
+    """Run one strategy at one budget on every problem, `repeat` times with seeds from `seed` on.
+
+    `shown` runs do all that the page does: the message of every step, the closing one, and every figure.
+    """
     traces, seconds = [], []
     for shift, problem in itertools.product(range(repeat), problems):
         length = oracle_length(problem, denoiser)
@@ -103,7 +109,7 @@ def measure(
             seed=seed + shift,
         )
         began = time.perf_counter()
-        traces.append(_run(request, denoiser))
+        traces.append(_run(request, denoiser, shown=shown))
         seconds.append(time.perf_counter() - began)
     golds = [problem.middle for problem in problems] * repeat
     scores = [metrics.rouge(trace.fill, gold) for trace, gold in zip(traces, golds, strict=True)]
@@ -126,8 +132,16 @@ def measure(
     )
 
 
-def _run(request: InfillRequest, denoiser: Denoiser) -> Trace:
-    *_, trace = infill(request, denoiser)
+def _run(request: InfillRequest, denoiser: Denoiser, *, shown: bool = False) -> Trace:
+    traces = infill(request, denoiser)
+    trace = next(traces)
+    for trace in traces:
+        if shown:
+            json.dumps(messages.live(trace, "run"))
+    if shown:
+        json.dumps(messages.closing(trace, "run"))
+        for view in views().values():
+            view.draw(trace, LIGHT).to_json()
     return trace
 
 

@@ -1,4 +1,4 @@
-// The page's live view of a run: reads the messages of app/ui/messages.py, and draws text, replay, candidates and map.
+// The page's live view of a run: reads the messages of app/messages.py, and draws text, replay, candidates and map.
 // Gradio runs this once, when the component is mounted, with `element`, `props`, `watch` and `server` in scope.
 // All text goes through textContent: what users type and models write is data.
 

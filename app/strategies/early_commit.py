@@ -1,4 +1,4 @@
-"""S5: Prophet's early commit, and its smooth version SchED."""
+"""Prophet's early commit, and its smooth version SchED."""
 
 from __future__ import annotations
 

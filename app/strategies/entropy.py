@@ -1,4 +1,4 @@
-"""S3: Dream's `entropy` order."""
+"""Dream's `entropy` order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""S16: the entropy-bounded sampler."""
+"""The entropy-bounded sampler."""
 
 from __future__ import annotations
 

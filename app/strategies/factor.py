@@ -1,4 +1,4 @@
-"""S4: Fast-dLLM's parallel decoding by the factor rule."""
+"""Fast-dLLM's parallel decoding by the factor rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""S13: the first-hitting sampler."""
+"""The first-hitting sampler."""
 
 from __future__ import annotations
 

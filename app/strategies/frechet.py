@@ -1,4 +1,4 @@
-"""S4: parallel decoding by the Fréchet bound on the joint probability."""
+"""Parallel decoding by the Fréchet bound on the joint probability."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""S23: the order of writing."""
+"""The order of writing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""S2: LLaDA's low-confidence remasking, with semi-autoregressive blocks."""
+"""LLaDA's low-confidence remasking, with semi-autoregressive blocks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""S3: Dream's `topk_margin` order."""
+"""Dream's `topk_margin` order."""
 
 from __future__ import annotations
 

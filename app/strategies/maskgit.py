@@ -1,4 +1,4 @@
-"""S3: Dream's `maskgit_plus` order."""
+"""Dream's `maskgit_plus` order."""
 
 from __future__ import annotations
 

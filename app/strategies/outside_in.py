@@ -1,4 +1,4 @@
-"""S23: from both ends to the middle."""
+"""From both ends to the middle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""S1: the DiffuLLaMA quick-start sampler, in its slot form."""
+"""The DiffuLLaMA quick-start sampler, in its slot form."""
 
 from __future__ import annotations
 

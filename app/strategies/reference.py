@@ -1,4 +1,4 @@
-"""S1b: the sampler behind DiffuLLaMA's published infilling numbers."""
+"""The sampler behind DiffuLLaMA's published infilling numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""S23: the order of writing, backwards."""
+"""The order of writing, backwards."""
 
 from __future__ import annotations
 

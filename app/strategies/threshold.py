@@ -1,4 +1,4 @@
-"""S4: Fast-dLLM's parallel decoding by a confidence threshold."""
+"""Fast-dLLM's parallel decoding by a confidence threshold."""
 
 from __future__ import annotations
 

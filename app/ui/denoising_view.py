@@ -8,10 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from app import recording
+from app import messages, recording
 from app.errors import InfillError
 from app.trace import Trace
-from app.ui import messages
 from app.ui.runs import Runs
 
 ASSETS = Path(__file__).parents[2] / "assets"

@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 import gradio as gr
 from plotly.graph_objects import Figure
 
-from app import recording
+from app import messages, recording
 from app.errors import InfillError
 from app.infill import infill
 from app.request import MAX_LENGTH, MAX_STEPS, InfillRequest
 from app.strategies.registry import strategies
 from app.trace import Trace
-from app.ui import messages
 from app.ui.controls import StrategyControls, strategy_controls
 from app.ui.denoising_view import ASSETS, denoising_view
 from app.ui.runs import Runs

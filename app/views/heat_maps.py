@@ -28,29 +28,34 @@ def entropy_map(trace: Trace, palette: Palette) -> Figure:
 
 
 def _map(trace: Trace, palette: Palette, values: Floats, title: str, unit: str, *, top: float) -> Figure:
-    """values [steps, n], NaN where nothing was asked: bytes on the wire, numbers in the cells while they fit."""
+    """values [steps, n], NaN where nothing was asked: bytes on the wire, numbers in the cells while they fit.
+
+    The bytes are percent of `top`, 0 where nothing was asked: plotly writes base64's "/", which larger ones are full of,
+    in six characters, and its hover can show percent.
+    """
     names = labels(trace)
     count = len(names)
-    shown = np.where(np.isnan(values), 0, np.clip(values / top * 254 + 1, 1, 255)).astype(np.uint8)
+    shown = np.where(np.isnan(values), 0, np.clip((values / top * 100).round(), 1, 100)).astype(np.uint8)
     texts = None
     if values.size <= _MOST_NUMBERED_CELLS:
         decimals = "{:.2f}" if top <= 1 else "{:.1f}"
         texts = [["" if np.isnan(value) else decimals.format(value).lstrip("0") for value in row] for row in values]
+    value = f"{unit} %{{text}}" if texts else "%{z} % of the scale"
     heat = {
         "type": "heatmap",
         "z": shown,
         "x": list(range(1, count + 1)),
         "y": list(range(1, len(values) + 1)),
         "zmin": 0,
-        "zmax": 255,
-        # Byte 0, where nothing was asked, stays see-through.
-        "colorscale": [[0, "rgba(0,0,0,0)"], *[[max(stop, 1 / 255), colour] for stop, colour in palette.scale]],
+        "zmax": 100,
+        # Where nothing was asked the map stays see-through.
+        "colorscale": [[0, "rgba(0,0,0,0)"], *[[max(stop, 0.01), colour] for stop, colour in palette.scale]],
         "colorbar": {
             "title": {"text": unit},
-            "tickvals": [1, 64, 128, 191, 255],
+            "tickvals": [1, 25, 50, 75, 100],
             "ticktext": [f"{top * share:.2f}" for share in (0, 0.25, 0.5, 0.75, 1)],
         },
-        "hovertemplate": "position %{x}, step %{y}" + (f"<br>{unit} %{{text}}" if texts else "") + "<extra></extra>",
+        "hovertemplate": f"position %{{x}}, step %{{y}}<br>{value}<extra></extra>",
     }
     if texts:
         heat |= {"text": texts, "texttemplate": "%{text}"}

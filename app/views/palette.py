@@ -35,6 +35,7 @@ def figure(
     """
     axis = {"gridcolor": palette.faint, "linecolor": palette.faint, "zeroline": False}
     layout = {
+        "template": {},  # plotly's own is 5 kB that every figure would carry
         "title": {"text": title, "font": {"size": 15}},
         "font": {"color": palette.ink, "size": 12},
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -56,4 +57,5 @@ def position_axis(names: list[str]) -> dict[str, Any]:
         "tickvals": list(range(1, count + 1)),
         "ticktext": names,
         "tickangle": -60 if count > 6 else 0,
+        "automargin": True,
     }

@@ -7,6 +7,7 @@ that a browser may drop any of them (hidden tabs do). The closing message holds 
 from __future__ import annotations
 
 import base64
+import math
 from typing import Any
 
 import numpy as np
@@ -86,7 +87,7 @@ def _state(trace: Trace, number: int) -> Message:
         "asked": _bytes(asked * 1.0, 1),
         "confidence": _bytes(step.prediction.confidence[span], 255),
         "entropy": _bytes(step.prediction.entropy[span], NATS),
-        "notes": {name: round(float(value), 4) for name, value in step.selection.notes.items()},
+        "notes": {name: round(float(value), 4) for name, value in step.selection.notes.items() if math.isfinite(value)},
     }
 
 
@@ -100,7 +101,7 @@ def candidates(trace: Trace, number: object) -> list[list[list[Any]]]:
 
     Raises InfillError where the run has no such step.
     """
-    if not isinstance(number, int) or not 1 <= number <= len(trace.steps):
+    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= len(trace.steps):
         raise InfillError(f"the run has no step {number!r}")
     prediction = trace.steps[number - 1].prediction
     return [

@@ -1,0 +1,62 @@
+"""How long a run stays on the server, and what is said when it is gone."""
+
+from __future__ import annotations
+
+import pytest
+
+import models
+from app.errors import InfillError
+from app.infill import infill
+from app.request import InfillRequest
+from app.trace import Trace
+from app.ui.runs import Runs
+
+
+def traces() -> list[Trace]:
+    return list(infill(InfillRequest(length=1, steps=1), models.load("toy")))
+
+
+def is_kept(runs: Runs, name: str) -> bool:
+    try:
+        runs.get(name)
+    except InfillError:
+        return False
+    return True
+
+
+def test_no_more_runs_are_kept_than_there_is_room_for() -> None:
+    trace = traces()[-1]
+    runs = Runs(3)
+    for name in "abcde":
+        runs.put(name, trace)
+    kept = [name for name in "abcde" if is_kept(runs, name)]
+    assert kept == ["c", "d", "e"]
+
+
+@pytest.mark.parametrize("use", ["get", "put"])
+def test_the_run_that_was_not_used_for_longest_is_dropped(use: str) -> None:
+    first, second = traces()
+    runs = Runs(3)
+    for name in "abc":
+        runs.put(name, first)
+    if use == "get":
+        runs.get("a")
+    else:
+        runs.put("a", second)
+    runs.put("d", first)
+    assert [name for name in "abcd" if is_kept(runs, name)] == ["a", "c", "d"]
+    assert runs.get("a") is (first if use == "get" else second)
+
+
+@pytest.mark.parametrize("name", ["other", "", None, 3, True, ["a"], {"a": 1}])
+def test_an_unknown_run_is_said_to_be_gone(name: object) -> None:
+    runs = Runs()
+    runs.put("a", traces()[-1])
+    with pytest.raises(InfillError, match="run it again"):
+        runs.get(name)
+
+
+def test_names_of_runs_are_long_and_never_the_same() -> None:
+    names = {RUN for _ in range(200)}
+    assert len(names) == 200
+    assert min(map(len, names)) >= 12

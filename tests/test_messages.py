@@ -16,11 +16,11 @@ import models
 from app.canvas import lay_out
 from app.errors import InfillError
 from app.infill import infill
+from app.messages import Message, candidates, closing, live, opening
 from app.request import MAX_LENGTH, InfillRequest
 from app.step import Selection, Step
 from app.strategies.registry import strategies
 from app.trace import Trace
-from app.messages import Message, candidates, closing, live, opening
 from models.denoiser import Query
 from models.prediction import Prediction
 from models.reduction import reduce

@@ -195,7 +195,7 @@ def _requested(values: tuple[Any, ...], inputs: Inputs, strategy: StrategyContro
 
 def _shown(error: ValueError) -> gr.Error:
     """As a message on the page; it may quote what was typed, and Gradio renders HTML in it."""
-    return gr.Error(html.escape(str(error)), print_exception=False, duration=None)
+    return gr.Error(html.escape(str(error), quote=False), print_exception=False, duration=None)
 
 
 def _kept(request: InfillRequest, denoiser: LazyDenoiser, runs: Runs, name: str, time_limit: float) -> Iterator[Trace]:

@@ -11,10 +11,13 @@ from app.trace import Trace
 
 
 class Runs:
-    """At most `capacity` traces, the least recently used dropped first; a run's name cannot be guessed."""
+    """At most `capacity` traces, the least recently used dropped first; a run's name cannot be guessed.
 
-    def __init__(self, capacity: int = 128) -> None:
-        self._capacity = capacity
+    `cells` bounds the sum of steps times canvas length over all traces, at about 150 bytes each; the newest always stays.
+    """
+
+    def __init__(self, capacity: int = 128, cells: int = 2_000_000) -> None:
+        self._capacity, self._cells = capacity, cells
         self._traces: OrderedDict[str, Trace] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -26,8 +29,11 @@ class Runs:
         with self._lock:
             self._traces[run] = trace
             self._traces.move_to_end(run)
-            while len(self._traces) > self._capacity:
+            while len(self._traces) > 1 and (len(self._traces) > self._capacity or self._used() > self._cells):
                 self._traces.popitem(last=False)
+
+    def _used(self) -> int:
+        return sum(len(trace.steps) * len(trace.start) for trace in self._traces.values())
 
     def get(self, run: object) -> Trace:
         """Raises InfillError where the run is not kept any more."""

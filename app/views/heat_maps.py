@@ -30,8 +30,8 @@ def entropy_map(trace: Trace, palette: Palette) -> Figure:
 def _map(trace: Trace, palette: Palette, values: Floats, title: str, unit: str, *, top: float) -> Figure:
     """values [steps, n], NaN where nothing was asked: bytes on the wire, numbers in the cells while they fit.
 
-    The bytes are percent of `top`, 0 where nothing was asked: plotly writes base64's "/", which larger ones are full of,
-    in six characters, and its hover can show percent.
+    The bytes are percent of `top`, 0 where nothing was asked: hover can show them, and plotly takes six characters to
+    write the "/" that larger bytes are full of in base64.
     """
     names = labels(trace)
     count = len(names)

@@ -53,7 +53,11 @@ def views() -> Mapping[str, View]:
 def labels(trace: Trace) -> list[str]:
     """[n] "3 dog" for each position of the span in the last state, safe for plotly, which reads a little HTML."""
     pieces = trace.pieces(len(trace.steps))
-    return [
-        f"{place} {html.escape('▒' if piece is None else piece.replace(chr(10), '↵').strip() or '␣')}"
-        for place, piece in enumerate(pieces, start=1)
-    ]
+    return [f"{place} {html.escape(_visible(piece))}" for place, piece in enumerate(pieces, start=1)]
+
+
+def _visible(piece: str | None) -> str:
+    """A token as a short word; a dot for one whose character ends in the next token."""
+    if not piece:
+        return "▒" if piece is None else "·"
+    return piece.replace("\n", "↵").strip() or "␣"

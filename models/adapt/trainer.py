@@ -44,14 +44,17 @@ class Schedule:
 
 
 def save_folder(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
-    """Write a plain Hugging Face folder in fp16, whole or not at all."""
-    fresh = out.with_name(out.name + ".writing")
+    """Write a plain Hugging Face folder in fp16, whole or not at all; a crash leaves the last one, at worst as .old."""
+    fresh, old = out.with_name(out.name + ".writing"), out.with_name(out.name + ".old")
     shutil.rmtree(fresh, ignore_errors=True)
     half = {name: tensor.detach().to(torch.float16) for name, tensor in model.state_dict().items()}
     model.save_pretrained(fresh, state_dict=half)
     tokenizer.save_pretrained(fresh)
-    shutil.rmtree(out, ignore_errors=True)
+    if out.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        out.rename(old)
     fresh.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 @torch.no_grad()
@@ -121,7 +124,7 @@ def train(
                 figure = validate(model, loss, valid, schedule.batch)
                 log.write(json.dumps({"step": done, "validation": round(figure, 4)}) + "\n")
                 log.flush()
+                save_folder(model, tokenizer, out)  # first: a resume from the last step writes nothing more
                 fresh = state_file.with_suffix(".writing")
                 torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": done}, fresh)
                 os.replace(fresh, state_file)
-                save_folder(model, tokenizer, out)

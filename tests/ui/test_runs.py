@@ -57,6 +57,18 @@ def test_an_unknown_run_is_said_to_be_gone(name: object) -> None:
 
 
 def test_names_of_runs_are_long_and_never_the_same() -> None:
-    names = {RUN for _ in range(200)}
+    names = {Runs.name() for _ in range(200)}
     assert len(names) == 200
     assert min(map(len, names)) >= 12
+
+
+def test_large_runs_push_others_out_sooner_but_the_newest_stays() -> None:
+    trace = traces()[-1]
+    size = len(trace.steps) * len(trace.start)
+    runs = Runs(10, cells=2 * size)
+    for name in "abc":
+        runs.put(name, trace)
+    assert [name for name in "abc" if is_kept(runs, name)] == ["b", "c"]
+    tight = Runs(10, cells=0)
+    tight.put("a", trace)
+    assert is_kept(tight, "a")

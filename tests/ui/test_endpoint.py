@@ -1,0 +1,173 @@
+"""The endpoint `/infill` as a program uses it, through gradio_client."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from app.strategies.registry import strategies
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.fixture(scope="module")
+def client(address: str) -> Iterator[Client]:
+    opened = Client(address, verbose=False)
+    yield opened
+    opened.close()
+
+
+def states(client: Client, **asked: Any) -> list[dict[str, Any]]:
+    asked = {"prefix": "Once", "suffix": "the end.", "length": 8, "steps": 8} | asked
+    job = client.submit(**asked, api_name="/infill")
+    told: list[Any] = list(job)
+    job.result()  # raises what ended the loop early
+    return told
+
+
+def test_every_state_arrives_once_and_in_order(client: Client) -> None:
+    told = states(client)
+    assert [state["step"] for state in told] == list(range(9))
+    assert [state["masks_left"] for state in told] == list(range(8, -1, -1))
+    assert [state["nfe"] for state in told] == list(range(9))
+    assert [state["seconds"] for state in told] == sorted(state["seconds"] for state in told)
+    assert [state["ended"] for state in told] == [*["running"] * 8, "complete"]
+    assert told[0]["pieces"] == [None] * 8
+    assert told[3]["pieces"] == [" ", "a", "b", *[None] * 5]
+
+
+def test_the_last_text_is_prefix_fill_and_suffix(client: Client) -> None:
+    last = states(client, prefix="Once upon ", suffix=", the end.")[-1]
+    assert last["fill"] == "".join(last["pieces"]) == " abcdefg"
+    assert last["text"] == "Once upon" + last["fill"] + ", the end."
+    assert states(client, suffix="the end.")[-1]["text"] == "Once abcdefg the end."
+    assert states(client, suffix="the end.", space=False)[-1]["text"] == "Once abcdefgthe end."
+
+
+def test_the_prefix_alone_is_enough_to_ask_for(client: Client) -> None:
+    assert client.predict(prefix="Once", api_name="/infill")["text"] == "Once abcdefghijklmno"
+
+
+def test_a_cancelled_job_stops_the_forward_passes(client: Client, denoiser) -> None:
+    denoiser.delay = 0.2
+    job = client.submit(prefix="Once", suffix="the end.", length=40, steps=40, api_name="/infill")
+    state: Any
+    for state in job:
+        if state["step"] == 2:
+            job.cancel()
+            break
+    time.sleep(0.8)
+    spent = denoiser.forwards
+    time.sleep(1)
+    assert denoiser.forwards == spent < 40
+    denoiser.delay = 0
+    assert states(client)[-1]["ended"] == "complete"
+
+
+def test_a_run_past_the_time_limit_says_so(serve, denoiser) -> None:
+    denoiser.delay = 0.2
+    last = states(Client(serve(time_limit=0.5), verbose=False), length=30, steps=30)[-1]
+    assert last["ended"] == "time limit"
+    assert 0 < last["masks_left"] < 30
+    assert last["pieces"].count(None) == last["masks_left"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "advice"),
+    [
+        ({"length": 0}, "from 1 to 128"),
+        ({"length": 129}, "from 1 to 128"),
+        ({"length": "many"}, "must be a whole number from 1 to 128"),
+        ({"steps": 257}, "from 1 to 256"),
+        ({"steps": 1.5}, "must be a whole number"),
+        ({"temperature": -1}, "from 0 to 5"),
+        ({"top_p": 0}, "above 0 and at most 1"),
+        ({"seed": -1}, "from 0 to 4294967295"),
+        ({"space": "yes"}, "true or false"),
+        ({"prefix": 3}, "must be text"),
+        ({"prefix": None}, "must be text"),
+        ({"prefix": "a\x07"}, "U+0007 at position 2; remove it"),
+        ({"suffix": "a" * 20_001}, "shorten it to 20000"),
+        ({"strategy": "entrpy"}, "did you mean 'entropy'?"),
+        ({"strategy": "threshold", "knobs": {"tua": 0.5}}, "did you mean 'tau'?"),
+        ({"strategy": "threshold", "knobs": {"tau": 2}}, "from 0 to 1"),
+        ({"strategy": "left_to_right", "knobs": {"tau": 1}}, "has no knobs"),
+        ({"knobs": [1]}, "names with values"),
+    ],
+)
+def test_a_mistake_is_told_with_its_remedy_and_the_server_goes_on(client: Client, denoiser, asked, advice) -> None:
+    with pytest.raises(AppError) as caught:
+        states(client, **asked)
+    assert advice in str(caught.value)
+    assert denoiser.forwards == 0
+    assert states(client, length=2, steps=2)[-1]["ended"] == "complete"
+
+
+def test_knobs_reach_the_strategy(client: Client) -> None:
+    told = {tau: states(client, strategy="threshold", knobs={"tau": tau}) for tau in (0.0, 1.0)}
+    assert [len(told[0.0]), len(told[1.0])] == [2, 9]
+
+
+def test_sampling_settings_reach_the_run(client: Client) -> None:
+    hot = {"length": 30, "steps": 10, "temperature": 2.0}
+    first, again, other = (states(client, **hot, seed=seed)[-1]["fill"] for seed in (1, 1, 2))
+    assert first == again != other
+    assert states(client, **hot, seed=1, top_p=0.01)[-1]["fill"] == states(client, length=30, steps=10)[-1]["fill"]
+
+
+@pytest.mark.parametrize("strategy", strategies())
+def test_every_strategy_can_be_asked_for(client: Client, strategy: str) -> None:
+    told = states(client, strategy=strategy, steps=4, prefix="<b>naïve</b> שלום ")
+    assert told[-1]["ended"] == "complete"
+    assert told[-1]["text"].startswith("<b>naïve</b> שלום ")
+    assert len(told) <= 5
+
+
+def test_the_page_offers_programs_this_endpoint_and_no_other(client: Client, address: str) -> None:
+    told: Any = client.view_api(return_format="dict", print_info=False)
+    with urlopen(f"{address.rstrip('/')}/gradio_api/info") as answer:
+        served = json.load(answer)
+    for listed in (told, served):
+        assert set(listed["named_endpoints"]) == {"/infill"}
+        assert not listed["unnamed_endpoints"]
+    parameters = {each["parameter_name"]: each for each in served["named_endpoints"]["/infill"]["parameters"]}
+    assert list(parameters) == [
+        *("prefix", "suffix", "length", "steps", "strategy", "knobs", "temperature", "top_p", "seed", "space")
+    ]
+    assert [name for name, each in parameters.items() if not each["parameter_has_default"]] == ["prefix"]
+
+
+def readme() -> str:
+    found = re.search(r"<!-- API.*?-->\n(.*?)<!-- API: end -->", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert found
+    return found[1]
+
+
+def test_the_code_in_the_readme_runs_and_prints_every_state(address: str, capsys) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", readme(), re.DOTALL)
+    assert '"http://127.0.0.1:7860"' in code
+    exec(code.replace('"http://127.0.0.1:7860"', f"{address!r}, verbose=False"), {})
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:3] for line in lines] == [[str(n), str(n), str(8 - 2 * n)] for n in range(5)]
+    assert lines[-1] == "4 4 0 The little dog was abcdefg so he ran home."
+
+
+def test_the_readme_names_every_setting_every_part_of_a_state_and_every_ending(client: Client, address: str) -> None:
+    text = readme()
+    with urlopen(f"{address.rstrip('/')}/gradio_api/info") as answer:
+        parameters = json.load(answer)["named_endpoints"]["/infill"]["parameters"]
+    for name in {each["parameter_name"] for each in parameters}:
+        assert re.search(rf"`{name}\b|\b{name}=", text), name
+    for name in states(client)[0]:
+        assert re.search(rf'`{name}`|"{name}"', text), name
+    for ending in ("running", "complete", "time limit"):
+        assert f"`{ending}`" in text

@@ -55,11 +55,10 @@ class Canvas:
 def lay_out(request: InfillRequest, denoiser: Denoiser) -> tuple[Canvas, tuple[str, ...]]:
     """The starting canvas, and what the user should know about it (what did not fit and was left out).
 
-    The prefix's trailing spaces are left to the span, whose first token carries its own space, as in training.
     Raises InfillError if the span alone does not fit the model's context.
     """
     tokenizer = denoiser.tokenizer
-    prefix = tokenizer.encode(request.prefix.rstrip(" "))
+    prefix = tokenizer.encode(request.stripped_prefix)
     suffix = tokenizer.encode(request.joined_suffix)
     room = denoiser.context - request.length
     if room < 1:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from app.canvas import Canvas
 from app.step import Selection, Snapshot, Step
 from models.denoiser import Denoiser, Memory, Query
+from models.prediction import Prediction
 
 Choose = Callable[[Snapshot], Selection]
 
@@ -57,8 +59,9 @@ def decode(
         nfe += prediction.forwards
         now = Snapshot(canvas=canvas, prediction=prediction, steps=steps, history=history, rng=rng)
         selection = choose(now)
-        tokens = prediction.candidates[selection.commit] if selection.tokens is None else selection.tokens
-        canvas = canvas.remask(selection.remask).commit(selection.commit, tokens)
+        if selection.tokens is not None:
+            prediction = _with_choice(prediction, selection)
+        canvas = canvas.remask(selection.remask).commit(selection.commit, prediction.candidates[selection.commit])
         assert len(history) + 1 < steps or not canvas.masked.any(), "the strategy did not keep to its step budget"
         seconds += time.perf_counter() - began
         step = Step(
@@ -71,3 +74,10 @@ def decode(
         )
         history = (*history, step)
         yield step
+
+
+def _with_choice(prediction: Prediction, selection: Selection) -> Prediction:
+    """The prediction with the tokens that the strategy chose itself as candidates, and how probable those are."""
+    candidates, confidence = prediction.candidates.copy(), prediction.confidence.copy()
+    candidates[selection.commit], confidence[selection.commit] = selection.tokens, selection.confidence
+    return replace(prediction, candidates=candidates, confidence=confidence)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from app.errors import InfillError
+from app.step import Step
 from app.trace import Trace
 from models.denoiser import Floats
 
@@ -28,27 +29,30 @@ def opening(trace: Trace) -> Message:
     return {
         "before": trace.before,
         "after": trace.after,
+        "spaces": request.last_spaces,
         "notices": list(trace.notices),
         "strategy": request.strategy,
         "steps": request.steps,
-        "model": trace.model,
-        "seed": request.seed,
-        "space": request.prefix[len(request.prefix.rstrip(" ")) :],
     }
 
 
 def live(trace: Trace, run: str) -> Message:
     """The newest state. The one before the first step carries the opening, too."""
     number = len(trace.steps)
-    message = {"run": run, "step": number, "ended": trace.ended, **_state(trace, number)}
+    fixed = _Fixed(trace)
+    for step in trace.steps:
+        fixed.add(step)
+    message = {"run": run, "step": number, "ended": trace.ended, **_state(trace, number, fixed)}
     return message if number else {**message, "opening": opening(trace)}
 
 
 def closing(trace: Trace, run: str) -> Message:
     """The compact trace: the opening and every state, its texts as changes from the state before."""
-    states, known = [], [None] * len(trace.start.span)
+    states, known, fixed = [], [None] * len(trace.start.span), _Fixed(trace)
     for number in range(len(trace.steps) + 1):
-        state = _state(trace, number)
+        if number:
+            fixed.add(trace.steps[number - 1])
+        state = _state(trace, number, fixed)
         pieces = state.pop("pieces")
         state["changes"] = {
             str(place): piece for place, (piece, old) in enumerate(zip(pieces, known, strict=True)) if piece != old
@@ -66,29 +70,43 @@ def closing(trace: Trace, run: str) -> Message:
     }
 
 
-def _state(trace: Trace, number: int) -> Message:
+class _Fixed:
+    """For every position, the step that committed it last, and how confident the model was then."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.when = np.zeros(len(trace.start), dtype=np.int64)  # [length] 0 while masked
+        self.confidence = np.zeros(len(trace.start))  # [length]
+        self._steps = 0
+
+    def add(self, step: Step) -> None:
+        self._steps += 1
+        self.when[step.selection.remask] = 0
+        self.when[step.selection.commit] = self._steps
+        self.confidence[step.selection.commit] = step.prediction.confidence[step.selection.commit]
+
+
+def _state(trace: Trace, number: int, fixed: _Fixed) -> Message:
     """State `number`; positions count from the start of the span."""
-    first = int(trace.start.span[0])
-    message: Message = {
-        "pieces": trace.pieces(number),
-        "nfe": 0,
-        "seconds": 0.0,
-        "masks": int(trace.state(number).masked.sum()),
-    }
+    message: Message = {"pieces": trace.pieces(number), "nfe": 0, "seconds": 0.0}
     if number == 0:
         return message
     step, span = trace.steps[number - 1], trace.start.span
-    asked = step.prediction.top_tokens[span, 0] >= 0
+    confidence = np.where(fixed.when > 0, fixed.confidence, step.prediction.confidence)
+    asked = span[np.isin(fixed.when[span], (0, number))]  # what was masked before the step
+    if len(step.selection.remask):
+        message["remask"] = (step.selection.remask - span[0]).tolist()
     return message | {
         "nfe": step.nfe,
         "seconds": round(step.seconds, 3),
-        "commit": (step.selection.commit - first).tolist(),
-        "remask": (step.selection.remask - first).tolist(),
-        "asked": _bytes(asked * 1.0, 1),
-        "confidence": _bytes(step.prediction.confidence[span], 255),
-        "entropy": _bytes(step.prediction.entropy[span], NATS),
-        "notes": {name: round(float(value), 4) for name, value in step.selection.notes.items() if math.isfinite(value)},
+        "when": _bytes(fixed.when[span], 1),
+        "confidence": _bytes(confidence[span], 255),
+        "entropy": _bytes(step.prediction.entropy[asked], NATS),
+        "notes": {name: _short(value) for name, value in step.selection.notes.items() if math.isfinite(value)},
     }
+
+
+def _short(value: float) -> float:
+    return int(value) if value == int(value) else round(float(value), 3)
 
 
 def _bytes(values: Floats, scale: float) -> str:

@@ -49,6 +49,16 @@ class InfillRequest:
         object.__setattr__(self, "knobs", MappingProxyType(_checked_knobs(self.knobs)))
 
     @property
+    def stripped_prefix(self) -> str:
+        """The prefix without its last spaces: the span's first token carries its own, as in training."""
+        return self.prefix.rstrip(" ")
+
+    @property
+    def last_spaces(self) -> str:
+        """What `stripped_prefix` leaves out; it is put back before a fill that does not start with white space."""
+        return self.prefix[len(self.stripped_prefix) :]
+
+    @property
     def joined_suffix(self) -> str:
         """The suffix as it stands after the span."""
         needs_space = self.space and self.suffix[:1].isalnum()

@@ -20,6 +20,7 @@ class Selection:
 
     commit: Ids  # [c] masked positions
     tokens: Ids | None = None  # [c] what to write there; the prediction's candidates if None
+    confidence: Floats | None = None  # [c] probabilities of those tokens; given with them
     remask: Ids = field(default_factory=lambda: NONE)  # [r] committed positions
     notes: Mapping[str, float] = field(default_factory=dict)  # the strategy's own numbers (thresholds, schedules)
 

@@ -90,13 +90,12 @@ class Trace:
     def fill(self) -> str:
         """The span's text; what is still masked is left out. The space that the prefix ended with is put back."""
         text = "".join(piece or "" for piece in self.pieces(len(self.steps)))
-        stripped = self.request.prefix[len(self.request.prefix.rstrip(" ")) :]
-        return text if text[:1].isspace() else stripped + text
+        return text if text[:1].isspace() else self.request.last_spaces + text
 
     @property
     def text(self) -> str:
         """Prefix, fill and suffix as one text, also where the model's context was too short to read all of it."""
-        return self.request.prefix.rstrip(" ") + self.fill + self.request.joined_suffix
+        return self.request.stripped_prefix + self.fill + self.request.joined_suffix
 
 
 def joined_pieces(tokens: Sequence[bytes | None]) -> list[str | None]:

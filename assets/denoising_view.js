@@ -15,7 +15,7 @@ let following = true; // go along with every new state
 let place = -1; // the position whose candidates are shown
 let layout = ""; // what the slots were built for
 let slots = [];
-let believed = new Map(); // step -> candidates of all positions
+let believed = new Map(); // step -> the promise of all positions' candidates
 let player = 0;
 let scheduled = false;
 let width = 0; // of the map's column
@@ -25,13 +25,23 @@ const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
-function frameOf(message, pieces) {
-  const frame = { pieces, nfe: message.nfe, seconds: message.seconds, masks: message.masks, notes: message.notes || {} };
-  frame.commit = message.commit || [];
+// `when` is the step that committed each position, 0 while it is masked; `confidence` of a committed one is the one it was
+// committed with. So every frame can be painted without the others.
+function frameOf(message, step, pieces) {
+  const frame = { pieces, nfe: message.nfe, seconds: message.seconds, notes: message.notes || {} };
+  frame.masks = pieces.filter((piece) => piece === null).length;
   frame.remask = message.remask || [];
-  for (const score of ["asked", "confidence", "entropy"]) frame[score] = message[score] ? bytes(message[score]) : null;
+  for (const score of ["when", "confidence", "entropy"]) frame[score] = new Uint8Array(pieces.length);
+  if (!step) return frame;
+  frame.when = bytes(message.when);
+  frame.confidence = bytes(message.confidence);
+  const entropies = bytes(message.entropy).values(); // of the positions asked about, from left to right
+  for (let at = 0; at < pieces.length; at++) if (asked(frame, step, at)) frame.entropy[at] = entropies.next().value;
   return frame;
 }
+
+// Whether the step asked the model about a position: it was masked before the step.
+const asked = (frame, step, at) => step > 0 && (frame.when[at] === 0 || frame.when[at] === Math.min(step, 255));
 
 function receive(message) {
   if (!message || typeof message !== "object" || !message.run) return;
@@ -40,24 +50,31 @@ function receive(message) {
     Object.assign(run, { name: message.run, opening: null, frames: [], latest: 0, ended: "running", text: "" });
     shown = replayed ? message.step : 0;
     believed = new Map();
+    told = false;
     following = true;
     place = -1;
     layout = "";
     pause();
   }
   if (message.opening) run.opening = message.opening;
-  else if (!run.opening) ask("opening").then(({ opening }) => { run.opening ??= opening; layout = ""; refresh(); });
+  else if (!run.opening && run.asked !== run.name) {
+    const name = (run.asked = run.name);
+    ask("opening").then(({ opening }) => {
+      if (name !== run.name) return;
+      run.opening ??= opening;
+      layout = "";
+      refresh();
+    });
+  }
   if (message.states) {
-    let pieces = [];
-    run.frames = message.states.map((state) => {
+    let pieces = Array(message.length).fill(null);
+    run.frames = message.states.map((state, step) => {
       pieces = pieces.slice();
       for (const [at, piece] of Object.entries(state.changes)) pieces[at] = piece;
-      return frameOf(state, pieces);
+      return frameOf(state, step, pieces);
     });
-    const count = message.length;
-    for (const frame of run.frames) for (let at = 0; at < count; at++) frame.pieces[at] ??= null;
     run.text = message.text;
-  } else run.frames[message.step] = frameOf(message, message.pieces);
+  } else run.frames[message.step] = frameOf(message, message.step, message.pieces);
   run.ending = message.ended;
   run.latest = message.step;
   refresh();
@@ -82,18 +99,6 @@ function frameAt(number) {
   return run.frames[number];
 }
 
-// For every position: when it was last committed before or in a state, and how confident the model was then.
-function fixedBy(number) {
-  const fixed = [];
-  for (let step = 1; step <= number; step++) {
-    const frame = run.frames[step];
-    if (!frame) continue;
-    for (const at of frame.remask) fixed[at] = undefined;
-    for (const at of frame.commit) fixed[at] = { step, confidence: frame.confidence[at] / 255 };
-  }
-  return fixed;
-}
-
 const percent = (share) => `${Math.round(share * 100)} %`;
 const visible = (piece) => piece.replace(/ /g, "␣").replace(/\n/g, "↵").replace(/\t/g, "⇥");
 
@@ -110,19 +115,18 @@ function build() {
   const hadFocus = box.contains(document.activeElement);
   box.replaceChildren();
   box.classList.toggle("dv-joined", joined);
-  const opening = run.opening || { before: "", after: "", space: "", notices: [] };
+  const opening = run.opening || { before: "", after: "", spaces: "", notices: [] };
   const before = document.createElement("span");
   before.className = "dv-given";
-  const firstPiece = frame.pieces[0];
-  const putBack = joined && firstPiece !== null && !/^\s/.test(firstPiece);
-  before.textContent = opening.before + (putBack ? opening.space : "");
+  before.textContent = opening.before + (joined ? spaces(frame, opening) : "");
   box.append(before);
   let word = null;
   slots = frame.pieces.map((last, at) => {
     const slot = document.createElement("span");
     slot.className = "dv-slot";
-    slot.tabIndex = at ? -1 : 0;
+    slot.tabIndex = at === Math.max(0, place) ? 0 : -1;
     slot.setAttribute("role", "button");
+    slot.setAttribute("aria-describedby", "dv-about");
     slot.dataset.place = at;
     const size = document.createElement("span");
     size.className = "dv-size";
@@ -159,6 +163,9 @@ function build() {
   if (hadFocus && slots.length) focusSlot(Math.max(0, place));
 }
 
+// What the prefix ended with is put back before a fill that does not start with white space.
+const spaces = (frame, opening) => (frame.pieces[0] === null || /^\s/.test(frame.pieces[0]) ? "" : opening.spaces);
+
 // A token without the space before it, which stands between the words; a line break is made visible.
 const bare = (piece) => (/^\s+$/.test(piece) ? piece : piece.replace(/^\s+/, "")).replace(/\n/g, "↵");
 
@@ -172,13 +179,12 @@ function narrowing(text, width) {
 }
 
 function paintText(frame) {
-  const fixed = fixedBy(shown);
   slots.forEach((entry, at) => {
     const piece = frame.pieces[at];
-    const fresh = frame.commit.includes(at);
+    const step = frame.when[at];
+    const fresh = step > 0 && asked(frame, shown, at);
     const taken = frame.remask.includes(at);
-    const sure = fixed[at] ? fixed[at].confidence : frame.asked && frame.asked[at] ? frame.confidence[at] / 255 : 0;
-    const step = piece === null ? 0 : fixed[at]?.step || 0;
+    const sure = frame.confidence[at] / 255;
     const painted = [piece, fresh, taken, sure, step, at === place].join("\u0000");
     if (painted === entry.painted) return;
     entry.painted = painted;
@@ -229,9 +235,9 @@ function paintMap() {
   const image = pen.createImageData(count, rows);
   for (let step = 1; step <= rows; step++) {
     const frame = run.frames[step];
-    if (!frame || !frame.asked) continue;
+    if (!frame) continue;
     for (let at = 0; at < count; at++) {
-      if (!frame.asked[at]) continue;
+      if (!asked(frame, step, at)) continue;
       const share = score === "confidence" ? frame.confidence[at] / 255 : Math.min(1, frame.entropy[at] / NATS / TOP_NATS);
       const level = dark ? 45 + 205 * share : 238 - 205 * share;
       image.data.set([level * 0.92, level * 0.92, dark ? Math.min(255, level * 1.1) : Math.min(255, level + 30), 255],
@@ -246,7 +252,8 @@ function paintMap() {
   const dot = Math.max(1, Math.min(cell, row) * 0.24);
   run.frames.forEach((frame, step) => {
     if (!step || !frame) return;
-    for (const at of frame.commit) {
+    for (let at = 0; at < count; at++) {
+      if (!frame.when[at] || !asked(frame, step, at)) continue;
       ink.beginPath();
       ink.arc((at + 0.5) * cell, (step - 0.5) * row, dot, 0, 2 * Math.PI);
       ink.fillStyle = "#fff";
@@ -264,43 +271,38 @@ function paintMap() {
 // ---- candidates -----------------------------------------------------------------------------------------------------
 
 // What was believed about a position in the step on screen, or in the step that committed it.
-async function paintCandidates() {
+let wanted = ""; // whose candidates are to be shown; answers come late and in any order
+async function paintCandidates(frame) {
   const about = part("about");
   const table = part("table");
-  if (place < 0 || !frameAt(shown)) {
-    about.textContent = "Hover over, tap or focus a position of the gap to see what the model believed there.";
-    table.hidden = true;
-    return;
-  }
-  const frame = frameAt(shown);
-  const fixed = fixedBy(shown)[place];
-  const asked = shown > 0 && frame.asked && frame.asked[place];
-  const step = asked ? shown : fixed?.step;
+  const at = place;
+  const step = at < 0 ? 0 : asked(frame, shown, at) ? shown : frame.when[at];
+  const mine = [run.name, at, step, frame.pieces[at]].join("\u0000");
+  if (mine === wanted) return;
+  wanted = mine;
+  table.hidden = true;
   if (!step) {
-    about.textContent = `Position ${place + 1}: masked; no forward pass yet.`;
-    table.hidden = true;
+    about.textContent = at < 0
+      ? "Hover over, tap or focus a position of the gap to see what the model believed there."
+      : `Position ${at + 1}: masked; no forward pass yet.`;
     return;
   }
   const source = run.frames[step];
-  const piece = frame.pieces[place];
+  const piece = frame.pieces[at];
   const facts = source
-    ? ` ${percent(source.confidence[place] / 255)} sure of its draft, entropy ${(source.entropy[place] / NATS).toFixed(2)} nats.`
+    ? ` ${percent(source.confidence[at] / 255)} sure of its draft, entropy ${(source.entropy[at] / NATS).toFixed(2)} nats.`
     : "";
-  about.textContent = `Position ${place + 1} in step ${step}: `
-    + (piece === null ? "still masked." : `“${visible(piece)}”, committed in step ${fixed ? fixed.step : step}.`) + facts;
-  const [name, at] = [run.name, place];
-  if (!believed.has(step)) {
-    const answer = await ask("candidates", step);
-    if (name !== run.name) return;
-    if (answer.error) {
-      about.textContent += ` Candidates: ${answer.error}.`;
-      table.hidden = true;
-      return;
-    }
-    believed.set(step, answer.candidates);
-    if (at !== place) return;
+  about.textContent = `Position ${at + 1} in step ${step}: `
+    + (piece === null ? "still masked." : `“${visible(piece)}”, committed in step ${frame.when[at]}.`) + facts;
+  if (!believed.has(step)) believed.set(step, ask("candidates", step));
+  const answer = await believed.get(step);
+  if (answer.error) believed.delete(step);
+  if (mine !== wanted) return;
+  if (answer.error) {
+    about.textContent += ` Candidates: ${answer.error}.`;
+    return;
   }
-  part("rows").replaceChildren(...believed.get(step)[at].map(([text, probability]) => {
+  part("rows").replaceChildren(...answer.candidates[at].map(([text, probability]) => {
     const row = document.createElement("tr");
     const token = document.createElement("th");
     token.scope = "row";
@@ -347,21 +349,25 @@ function paint() {
   scrubber.max = run.latest;
   scrubber.value = shown;
   scrubber.setAttribute("aria-valuetext", `step ${shown} of ${run.latest}, ${frame.masks} masks left`);
-  part("copy").disabled = false;
+  part("notes").textContent = Object.entries(frame.notes).map(([name, value]) => `${name} ${value}`).join(" · ");
+  part("copy").disabled = !run.opening;
   part("download").disabled = run.ended === "running";
   part("root").dataset.step = shown;
   part("root").dataset.ended = run.ended;
   paintText(frame);
   paintMap();
-  paintCandidates();
+  paintCandidates(frame);
   announce(frame);
 }
 
 let spoken = 0;
 let announced = "";
+let told = false; // that the run is over
 function announce(frame) {
   const done = run.ended !== "running";
-  const text = done && following
+  const over = done && !told;
+  told ||= done;
+  const text = over || (done && following)
     ? `${ENDINGS[run.ended]} after ${run.latest} steps. The gap reads: ${frame.pieces.map((piece) => piece ?? " … ").join("")}`
     : `Step ${shown}, ${frame.masks} masks left.`;
   if (text === announced || (!done && Date.now() - spoken < 2000)) return;
@@ -427,15 +433,15 @@ for (const kind of ["pointerover", "focusin", "click"]) {
 }
 part("text").addEventListener("keydown", (event) => {
   if (!slotOf(event) || event.altKey || event.ctrlKey || event.metaKey) return;
+  const onwards = getComputedStyle(part("text")).direction === "rtl" ? -1 : 1;
   const moves = {
-    ArrowLeft: () => focusSlot(Math.max(0, place - 1)),
-    ArrowRight: () => focusSlot(Math.min(slots.length - 1, place + 1)),
+    ArrowLeft: () => focusSlot(Math.max(0, Math.min(slots.length - 1, place - onwards))),
+    ArrowRight: () => focusSlot(Math.max(0, Math.min(slots.length - 1, place + onwards))),
     Home: () => focusSlot(0),
     End: () => focusSlot(slots.length - 1),
     ArrowUp: () => manual(shown - 1),
     ArrowDown: () => manual(shown + 1),
     " ": play,
-    Enter: () => choose(Number(slotOf(event).dataset.place)),
   };
   if (!moves[event.key]) return;
   event.preventDefault();
@@ -447,11 +453,14 @@ part("map").addEventListener("click", (event) => {
   manual(Math.floor(event.offsetY / row) + 1);
 });
 
-const tell = (text) => { part("told").textContent = text; };
+function tell(text) {
+  part("told").textContent = "";
+  setTimeout(() => { part("told").textContent = text; }, 50); // said again, it is spoken again
+}
 part("copy").addEventListener("click", async () => {
   const frame = frameAt(run.latest);
   const written = frame.pieces.map((piece) => piece ?? "").join("");
-  const text = run.text || run.opening.before + (/^\s/.test(written) ? "" : run.opening.space) + written + run.opening.after;
+  const text = run.text || run.opening.before + spaces(frame, run.opening) + written + run.opening.after;
   try {
     await navigator.clipboard.writeText(text);
   } catch { // no permission, or not https
@@ -483,5 +492,11 @@ new ResizeObserver(() => {
   layout = "";
   if (run.name) refresh();
 }).observe(element);
+new MutationObserver(() => { if (run.name) refresh(); }).observe(document.body, { attributeFilter: ["class"] }); // dark mode
+window.addEventListener("fill-asked-for", () => {
+  part("ended").textContent = "waiting for the model…";
+  part("live").textContent = "Waiting for the model.";
+  part("told").textContent = "";
+});
 watch("value", () => receive(props.value));
 receive(props.value);

@@ -12,7 +12,6 @@ from models.prediction import TOP, Prediction
 
 def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
     """logits [n, vocabulary], aligned: row j is about `query.positions[j]`; banned tokens are -inf already."""
-    logits = logits.double()
     log_pi = logits.log_softmax(-1)
     pi = log_pi.exp()
     top = min(TOP, logits.shape[-1])
@@ -26,16 +25,16 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
         confidence = drawn_confidence = top_probs[:, 0]
         drawn_entropy, drawn_margin = entropy, margin
     else:
-        q, tokens = _ranked(logits, query)
+        q = _nucleus(logits.double(), query)
         uniforms = torch.as_tensor(query.uniforms, dtype=torch.float64, device=q.device)[:, None]
         cumulative = q.cumsum(-1)
-        choice = torch.searchsorted(cumulative, uniforms * cumulative[:, -1:], right=True)
-        choice = choice.clamp(max=q.shape[-1] - 1)
-        candidates = tokens.gather(-1, choice)[:, 0]
+        candidates = torch.searchsorted(cumulative, uniforms * cumulative[:, -1:], right=True)
+        candidates = candidates.clamp(max=q.shape[-1] - 1)[:, 0]
         confidence = pi.gather(-1, candidates[:, None])[:, 0]
-        drawn_confidence = q.gather(-1, choice)[:, 0]
+        drawn_confidence = q.gather(-1, candidates[:, None])[:, 0]
         drawn_entropy = torch.special.entr(q).sum(-1)
-        drawn_margin = q[:, 0] - q[:, 1]
+        best = q.topk(2, -1).values
+        drawn_margin = best[:, 0] - best[:, 1]
 
     length, positions = len(query.ids), query.positions
 
@@ -66,14 +65,19 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
     )
 
 
-def _ranked(logits: Tensor, query: Query) -> tuple[Tensor, Tensor]:
-    """q and its tokens [n, vocabulary], most probable first, 0 past the nucleus."""
+def _nucleus(logits: Tensor, query: Query) -> Tensor:
+    """q [n, vocabulary]: 0 outside the smallest set of most probable tokens that reaches top-p.
+
+    Tokens that are exactly as probable as the last one in the set are in it, too. Only values are sorted: sorting a
+    whole vocabulary with its indices takes as long as a small model's forward pass.
+    """
     centred = logits - logits.amax(-1, keepdim=True)  # else a tiny temperature makes infinities
     q = (centred / query.temperature).softmax(-1)
-    if q.device.type == "cpu":  # where numpy sorts several times as fast as torch
-        tokens = torch.from_numpy(np.argsort(-q.numpy(), axis=-1))
-    else:
-        tokens = q.argsort(dim=-1, descending=True)
-    q = q.gather(-1, tokens)
-    q = torch.where(q.cumsum(-1) - q < query.top_p, q, 0.0)
-    return q / q.sum(-1, keepdim=True), tokens
+    if query.top_p < 1:
+        # On a CPU numpy sorts several times as fast as torch.
+        on_cpu = q.device.type == "cpu"
+        rising = torch.from_numpy(np.sort(q.numpy(), axis=-1)) if on_cpu else q.sort(dim=-1).values
+        below = rising.cumsum(-1) <= 1 - query.top_p  # the tail that the nucleus can do without
+        last = below.sum(-1, keepdim=True).clamp(max=q.shape[-1] - 1)
+        q = torch.where(q >= rising.gather(-1, last), q, 0.0)
+    return q / q.sum(-1, keepdim=True)

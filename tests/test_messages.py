@@ -96,10 +96,10 @@ class Reader:
                 pieces = pieces.copy()
                 for place, piece in state["changes"].items():
                     pieces[int(place)] = piece
-                self.frames[number] = frame(state, pieces)
+                self.frames[number] = frame(state, number, pieces)
             self.text = message["text"]
         else:
-            self.frames[message["step"]] = frame(message, message["pieces"])
+            self.frames[message["step"]] = frame(message, message["step"], message["pieces"])
         self.ended, self.latest = message["ended"], message["step"]
 
     @property
@@ -107,13 +107,17 @@ class Reader:
         return self.frames[self.latest]
 
 
-def frame(message: Message, pieces: list[str | None]) -> Message:
-    read = {name: message[name] for name in ("nfe", "seconds", "masks")}
+def frame(message: Message, step: int, pieces: list[str | None]) -> Message:
+    read = {name: message[name] for name in ("nfe", "seconds")}
     read |= {"pieces": pieces, "notes": message.get("notes") or {}}
-    read |= {name: message.get(name) or [] for name in ("commit", "remask")}
-    for score in ("asked", "confidence", "entropy"):
-        coded = message.get(score)
-        read[score] = np.frombuffer(base64.b64decode(coded), dtype=np.uint8).tolist() if coded else None
+    read["remask"] = message.get("remask") or []
+    read |= {score: [0] * len(pieces) for score in ("when", "confidence", "entropy")}
+    if step:
+        coded = {score: base64.b64decode(message[score]) for score in ("when", "confidence", "entropy")}
+        read |= {"when": list(coded["when"]), "confidence": list(coded["confidence"])}
+        asked = [place for place, when in enumerate(coded["when"]) if when in (0, step)]
+        for place, value in zip(asked, coded["entropy"], strict=True):
+            read["entropy"][place] = value
     return read
 
 
@@ -171,7 +175,6 @@ def test_a_step_of_a_gap_of_60_takes_at_most_2048_bytes(strategy: str, steps: in
         assert len(on_the_wire(live(trace, RUN))) <= LIMIT
 
 
-@pytest.mark.xfail(strict=True, reason="2,110 bytes; the lists of positions would have to travel as bits")
 def test_a_step_of_the_longest_gap_in_long_words_takes_at_most_2048_bytes_too() -> None:
     for trace in traces(Wordy(7), length=MAX_LENGTH, steps=MAX_LENGTH):
         assert len(on_the_wire(live(trace, RUN))) <= LIMIT
@@ -238,15 +241,22 @@ def test_the_closing_message_writes_only_what_changed() -> None:
     assert [len(state["changes"]) for state in whole["states"]] == [0, *[1] * 40]
 
 
-def test_scores_travel_as_bytes_that_say_which_positions_were_asked_about() -> None:
+def test_scores_travel_as_bytes_those_of_a_committed_position_as_they_were_then() -> None:
     *_, trace = traces(length=9, steps=4)
+    span = trace.start.span
+    committed = np.zeros(9)
     for number, step in enumerate(trace.steps, start=1):
         reader = Reader()
-        reader.receive(live(replace(trace, steps=trace.steps[:number]), "r"))
-        span, shown = trace.start.span, reader.shown
-        assert shown["asked"] == trace.state(number - 1).masked[span].astype(int).tolist()
-        assert np.array(shown["confidence"]) / 255 == pytest.approx(step.prediction.confidence[span], abs=0.5 / 255)
+        so_far = replace(trace, steps=trace.steps[:number])
+        reader.receive(live(so_far, "r"))
+        shown = reader.shown
+        assert shown["when"] == so_far.order.tolist()
+        fresh = so_far.order == number
+        committed[fresh] = step.prediction.confidence[span][fresh]
+        expected = np.where(so_far.order > 0, committed, step.prediction.confidence[span])
+        assert np.array(shown["confidence"]) / 255 == pytest.approx(expected, abs=0.5 / 255)
         assert np.array(shown["entropy"]) / 24 == pytest.approx(step.prediction.entropy[span], abs=0.5 / 24)
+        assert all(entropy > 0 for entropy, order in zip(shown["entropy"], so_far.order, strict=True) if order == 0)
 
 
 def test_the_opening_travels_with_the_state_before_the_first_step_and_at_the_end_only() -> None:
@@ -263,9 +273,7 @@ def test_the_opening_says_what_was_asked_for() -> None:
         "notices": [],
         "strategy": "low_confidence",
         "steps": 2,
-        "model": "toy",
-        "seed": 9,
-        "space": "  ",
+        "spaces": "  ",
     }
 
 

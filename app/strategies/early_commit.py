@@ -52,5 +52,6 @@ def early_commit(
     early = gap >= limit and 1 - len(masks) / len(span) >= min_progress
     notes = {"gap": gap, "threshold": limit, "early": float(early)}
     if early:
-        return Selection(commit=masks, tokens=now.prediction.top_tokens[masks, 0], notes=notes)
+        best, probability = now.prediction.top_tokens[masks, 0], now.prediction.top_probs[masks, 0]
+        return Selection(commit=masks, tokens=best, confidence=probability, notes=notes)
     return now.first(now.ranked(now.prediction.confidence), 1, **notes)

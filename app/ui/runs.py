@@ -13,7 +13,7 @@ from app.trace import Trace
 class Runs:
     """At most `capacity` traces, the least recently used dropped first; a run's name cannot be guessed.
 
-    `cells` bounds the sum of steps times canvas length over all traces, at about 150 bytes each; the newest always stays.
+    `cells` bounds the sum of steps times canvas length over all traces, about 150 bytes each; the newest always stays.
     """
 
     def __init__(self, capacity: int = 128, cells: int = 2_000_000) -> None:

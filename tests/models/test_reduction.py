@@ -25,9 +25,9 @@ def draw(uniform: float, *, temperature: float = 1.0, top_p: float = 1.0, logits
 
 @pytest.mark.parametrize(
     ("uniform", "token"),
-    [(0.0, 1), (0.399, 1), (0.401, 2), (0.699, 2), (0.701, 3), (0.899, 3), (0.901, 0), (0.999999, 0)],
+    [(0.0, 0), (0.099, 0), (0.101, 1), (0.499, 1), (0.501, 2), (0.799, 2), (0.801, 3), (0.999999, 3)],
 )
-def test_a_uniform_number_picks_from_the_tokens_most_probable_first(uniform, token):
+def test_a_uniform_number_picks_by_the_cumulative_distribution(uniform, token):
     prediction = draw(uniform)
     assert prediction.candidates.tolist() == [-1, token, -1]
     assert prediction.confidence[1] == pytest.approx(PI[token])
@@ -40,7 +40,8 @@ def test_a_uniform_number_picks_from_the_tokens_most_probable_first(uniform, tok
 def test_the_nucleus_includes_the_token_that_crosses(top_p, kept):
     drawn = {int(draw(u, top_p=top_p).candidates[1]) for u in np.linspace(0, 0.999999, 101)}
     assert drawn == set(kept)
-    first = draw(0.0, top_p=top_p)
+    first = draw(0.3, top_p=top_p)
+    assert first.candidates[1] == 1
     assert first.drawn_confidence[1] == pytest.approx(PI[1] / PI[kept].sum())
     assert first.confidence[1] == pytest.approx(PI[1]), "confidence leaves the nucleus out of account"
 

@@ -80,6 +80,7 @@ def add_command(commands: Any) -> None:
     command.add_argument("--problems", type=Path, default=PROBLEMS, help="JSON lines with prefix, middle, suffix")
     command.add_argument("--limit", type=int, help="only the first so many problems")
     command.add_argument("--temperature", type=float, default=0.0, help="(default: %(default)s)")
+    command.add_argument("--top-p", type=float, default=1.0, help="(default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     command.add_argument("--repeat", type=int, help="runs of each problem (default: 1; of each loop: 5)")
     command.add_argument("--model", default="bundled", help="bundled, toy, or a checkpoint folder")
@@ -109,7 +110,7 @@ def _bench(args: argparse.Namespace, load: Callable[[str], Denoiser]) -> int:
         found = compare_loops(problems[0], denoiser, seed=args.seed, repeat=args.repeat or 5)
         print(json.dumps({"model": denoiser.name, "seed": args.seed} | found) if args.json else _two_loops(found))
         return 0
-    settings = {"temperature": args.temperature, "seed": args.seed, "shown": args.overhead}
+    settings = {"temperature": args.temperature, "top_p": args.top_p, "seed": args.seed, "shown": args.overhead}
     measure(names[0], budgets[0], problems[:1], denoiser, **settings)  # warm-up
     columns = _OVERHEAD if args.overhead else _COLUMNS
     if not args.json:

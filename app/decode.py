@@ -10,7 +10,7 @@ import numpy as np
 
 from app.canvas import Canvas
 from app.step import Selection, Snapshot, Step
-from models.denoiser import Denoiser, Memory, Query
+from models.denoiser import Denoiser, Floats, Ids, Memory, Query
 from models.prediction import Prediction
 
 Choose = Callable[[Snapshot], Selection]
@@ -60,7 +60,7 @@ def decode(
         now = Snapshot(canvas=canvas, prediction=prediction, steps=steps, history=history, rng=rng)
         selection = choose(now)
         if selection.tokens is not None:
-            prediction = _with_choice(prediction, selection)
+            prediction = _with_choice(prediction, selection.commit, selection.tokens, selection.confidence)
         canvas = canvas.remask(selection.remask).commit(selection.commit, prediction.candidates[selection.commit])
         assert len(history) + 1 < steps or not canvas.masked.any(), "the strategy did not keep to its step budget"
         seconds += time.perf_counter() - began
@@ -76,8 +76,9 @@ def decode(
         yield step
 
 
-def _with_choice(prediction: Prediction, selection: Selection) -> Prediction:
+def _with_choice(prediction: Prediction, chosen: Ids, tokens: Ids, confidence: Floats | None) -> Prediction:
     """The prediction with the tokens that the strategy chose itself as candidates, and how probable those are."""
-    candidates, confidence = prediction.candidates.copy(), prediction.confidence.copy()
-    candidates[selection.commit], confidence[selection.commit] = selection.tokens, selection.confidence
-    return replace(prediction, candidates=candidates, confidence=confidence)
+    assert confidence is not None, "tokens were chosen without their probabilities"
+    prediction = replace(prediction, candidates=prediction.candidates.copy(), confidence=prediction.confidence.copy())
+    prediction.candidates[chosen], prediction.confidence[chosen] = tokens, confidence
+    return prediction

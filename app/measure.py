@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from app import messages, metrics
 from app.canvas import lay_out
@@ -16,8 +17,6 @@ from app.errors import InfillError
 from app.infill import infill
 from app.request import InfillRequest
 from app.trace import Trace
-from app.views.palette import LIGHT
-from app.views.registry import views
 from models.denoiser import Denoiser
 
 
@@ -88,6 +87,7 @@ def measure(
     denoiser: Denoiser,
     *,
     temperature: float = 0.0,
+    top_p: float = 1.0,
     seed: int = 0,
     repeat: int = 1,
     shown: bool = False,
@@ -96,18 +96,12 @@ def measure(
 
     `shown` runs do all that the page does: the message of every step, the closing one, and every figure.
     """
+    requests = [
+        _request(problem, denoiser, strategy, steps, temperature=temperature, top_p=top_p, seed=seed + shift)
+        for shift, problem in itertools.product(range(repeat), problems)
+    ]
     traces, seconds = [], []
-    for shift, problem in itertools.product(range(repeat), problems):
-        length = oracle_length(problem, denoiser)
-        request = InfillRequest(
-            prefix=problem.prefix,
-            suffix=problem.suffix,
-            length=length,
-            steps=length if steps is None else steps,
-            strategy=strategy,
-            temperature=temperature,
-            seed=seed + shift,
-        )
+    for request in requests:
         began = time.perf_counter()
         traces.append(_run(request, denoiser, shown=shown))
         seconds.append(time.perf_counter() - began)
@@ -132,6 +126,22 @@ def measure(
     )
 
 
+def _request(problem: Problem, denoiser: Denoiser, strategy: str, steps: int | None, **settings: Any) -> InfillRequest:
+    """Raises InfillError, quoting the problem, where it asks for more than a request may."""
+    length = oracle_length(problem, denoiser)
+    try:
+        return InfillRequest(
+            prefix=problem.prefix,
+            suffix=problem.suffix,
+            length=length,
+            steps=length if steps is None else steps,
+            strategy=strategy,
+            **settings,
+        )
+    except InfillError as error:
+        raise InfillError(f"the problem with the middle '{problem.middle[:60]}' cannot be run: {error}") from None
+
+
 def _run(request: InfillRequest, denoiser: Denoiser, *, shown: bool = False) -> Trace:
     traces = infill(request, denoiser)
     trace = next(traces)
@@ -139,6 +149,9 @@ def _run(request: InfillRequest, denoiser: Denoiser, *, shown: bool = False) -> 
         if shown:
             json.dumps(messages.live(trace, "run"))
     if shown:
+        from app.views.palette import LIGHT  # plotly takes a moment to import
+        from app.views.registry import views
+
         json.dumps(messages.closing(trace, "run"))
         for view in views().values():
             view.draw(trace, LIGHT).to_json()

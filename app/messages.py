@@ -15,7 +15,7 @@ import numpy as np
 from app.errors import InfillError
 from app.step import Step
 from app.trace import Trace
-from models.denoiser import Floats
+from models.denoiser import Floats, Ids
 
 Message = dict[str, Any]
 
@@ -109,7 +109,7 @@ def _short(value: float) -> float:
     return int(value) if value == int(value) else round(float(value), 3)
 
 
-def _bytes(values: Floats, scale: float) -> str:
+def _bytes(values: Floats | Ids, scale: float) -> str:
     """One byte a value, in base64."""
     return base64.b64encode(np.clip(np.nan_to_num(values) * scale, 0, 255).round().astype(np.uint8).tobytes()).decode()
 

@@ -19,7 +19,8 @@ from models.prediction import TOP, Prediction
 FORMAT = "infill-trace"
 VERSION = 1
 _MAX_CHARACTERS = 16_000_000
-_MAX_TOKENS = 8192  # of a canvas: every step takes memory in proportion
+_MAX_TOKENS = 8192  # of a canvas
+_MAX_CELLS = 600_000  # steps times canvas: what a trace takes in memory
 _DERIVED = ("text", "fill")  # written for people who read the file; not read back
 _REQUEST_FIELDS = tuple(InfillRequest.__dataclass_fields__)
 
@@ -119,6 +120,8 @@ def _trace_from_json(data: dict[str, Any]) -> Trace:
     prefix, suffix = _ids(data["prefix_ids"]), _ids(data["suffix_ids"])
     if not len(prefix) or len(prefix) + length + len(suffix) > _MAX_TOKENS:
         raise InfillError(f"a canvas has 1 token before the span or more, and at most {_MAX_TOKENS} in all")
+    if len(data["steps"]) * (len(prefix) + length + len(suffix)) > _MAX_CELLS:
+        raise InfillError(f"steps times canvas length must be at most {_MAX_CELLS:,}")
     ids = np.concatenate([prefix, np.full(length, mask_id), suffix])
     editable = np.zeros(len(ids), dtype=np.bool_)
     editable[len(prefix) : len(prefix) + length] = True

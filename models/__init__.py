@@ -13,18 +13,26 @@ from models.denoiser import Denoiser
 BUNDLED = Path(__file__).parent / "bundled"
 
 
-def load(name: str = "bundled", *, device: str | None = None) -> Denoiser:
-    """A denoiser by name: `bundled` (ships here), `toy` (exact, costs nothing), or the folder of a checkpoint.
-
-    Raises ValueError if there is no such name or folder.
-    """
+def find(name: str) -> Path | None:
+    """The folder of a model by name, None for the toy. Raises ValueError if there is no such model."""
     if name == "toy":
-        from models.toy import toy
-
-        return toy()
+        return None
     folder = BUNDLED if name == "bundled" else Path(name)
     if not (folder / "config.json").is_file():
         raise ValueError(f"no model '{name}': give 'bundled', 'toy', or a checkpoint folder with a config.json")
+    return folder
+
+
+def load(name: str = "bundled", *, device: str | None = None) -> Denoiser:
+    """A denoiser by name: `bundled` (ships here), `toy` (exact, costs nothing), or the folder of a checkpoint.
+
+    Raises ValueError if there is no such model, or if its folder does not hold one.
+    """
+    folder = find(name)
+    if folder is None:
+        from models.toy import toy
+
+        return toy()
     from models.checkpoint import load_folder
 
     return load_folder(folder, name=name if name == "bundled" else folder.name, device=device)

@@ -44,7 +44,9 @@ class CheckpointTokenizer:
         if token in self.special_ids:
             return piece.encode()
         if self._byte_level:
-            return bytes(self._alphabet[character] for character in piece)
+            if all(character in self._alphabet for character in piece):
+                return bytes(self._alphabet[character] for character in piece)
+            return piece.encode()  # a token that was added as it reads
         if len(piece) == 6 and piece.startswith("<0x"):  # SentencePiece's byte fallback
             return bytes([int(piece[3:5], 16)])
         return piece.replace("▁", " ").encode()
@@ -53,15 +55,18 @@ class CheckpointTokenizer:
 def load_folder(folder: Path, *, name: str, device: str | None = None) -> TransformerDenoiser:
     """Load a checkpoint folder in fp32 on the CPU, in its own dtype on a GPU.
 
-    Raises ValueError where the folder has no tokenizer with a mask token.
+    Raises ValueError where the folder has no tokenizer with a mask token, or no weights that fit its configuration.
     """
     logging.disable_progress_bar()  # of weights that load in milliseconds
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32 if device == "cpu" else "auto")
+    except OSError as error:
+        raise ValueError(f"{folder} is not a whole checkpoint: {error}") from error
     mask_id = tokenizer.mask_token_id
     if mask_id is None:
         raise ValueError(f"{folder} has no mask token in its tokenizer; a masked diffusion model needs one")
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32 if device == "cpu" else "auto")
     model.config.is_causal = False  # full attention; without it transformers stays causal and the suffix goes unseen
     model.eval().to(device)
     return TransformerDenoiser(

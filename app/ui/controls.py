@@ -54,7 +54,7 @@ def _widget(parameter: Parameter) -> Any:
         return gr.Dropdown(list(domain.options), value=parameter.default, label=label, info=domain.help)  # pyright: ignore
     if parameter.kind is bool:
         return gr.Checkbox(value=bool(parameter.default), label=f"{label}: {domain.help}")
-    step = 1 if parameter.kind is int else (domain.high - domain.low) / 200
+    step = 1 if parameter.kind is int else 0.01 if domain.high - domain.low <= 2 else 0.05
     return gr.Slider(
         domain.low,
         domain.high,

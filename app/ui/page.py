@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import html
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import gradio as gr
-from plotly.graph_objects import Figure
 
 from app import messages, recording
 from app.errors import InfillError
@@ -20,10 +18,10 @@ from app.strategies.registry import strategies
 from app.trace import Trace
 from app.ui.controls import StrategyControls, strategy_controls
 from app.ui.denoising_view import ASSETS, denoising_view
+from app.ui.endpoint import endpoint
+from app.ui.figures import figure_tabs
 from app.ui.runs import Runs
-from app.views.palette import DARK, LIGHT
-from app.views.registry import views
-from models.denoiser import Denoiser
+from models.lazy import LazyDenoiser
 
 TIME_LIMIT = 90.0
 """Seconds after which a run on the page ends; what is there stays."""
@@ -33,19 +31,6 @@ DEFAULT_STRATEGY = "low_confidence"
 INTRODUCTION = """# Infilling playground
 Give a **prefix**, a **suffix** and a **step budget**: a masked diffusion language model fills what lies between, and
 you see every denoising state and the order in which the tokens unmask."""
-
-READING = """
-- **Hatched boxes** are masks: positions that are not known yet. The bar under a box is how sure the model is of its
-  present draft.
-- A token on **yellow with a frame** was committed in the step on screen. The **bar** under a token is how sure the
-  model was when it committed it, the small **number** the step in which it did.
-- Scrub with the slider (arrow keys work), or play. In the text, arrow left and right move between positions, up and
-  down between steps; space plays.
-- Hover over, tap or focus a position to see its best candidates *in that step*. Nothing is computed again for this.
-- An empty suffix continues the prefix; an empty prefix leads up to the suffix; with both empty the model writes from
-  nothing. Worked examples in the prefix are learnt from, as with any language model.
-- **NFE** is the number of forward passes: what a fill costs.
-"""
 
 
 class Inputs(NamedTuple):
@@ -61,29 +46,12 @@ class Inputs(NamedTuple):
     space: gr.Checkbox
 
 
-class LazyDenoiser:
-    """Loads a denoiser once, in the background if asked to, so that the page need not wait for torch."""
-
-    def __init__(self, load: Callable[[], Denoiser]) -> None:
-        self._load = load
-        self._lock = threading.Lock()
-        self._denoiser: Denoiser | None = None
-
-    def start(self) -> None:
-        threading.Thread(target=self.get, name="load-model", daemon=True).start()
-
-    def get(self) -> Denoiser:
-        with self._lock:
-            if self._denoiser is None:
-                self._denoiser = self._load()
-            return self._denoiser
-
-
 def build(denoiser: LazyDenoiser, *, time_limit: float = TIME_LIMIT) -> gr.Blocks:
     """The page as Gradio Blocks; `launch_options()` belongs to it."""
     runs = Runs()
     examples = json.loads((ASSETS / "examples.json").read_text())
-    with gr.Blocks(title="Infilling playground", analytics_enabled=False) as page:
+    hour = 3600  # uploaded files are deleted after one
+    with gr.Blocks(title="Infilling playground", analytics_enabled=False, delete_cache=(hour, hour)) as page:
         gr.Markdown(INTRODUCTION)
         run = gr.State("")
         with gr.Row():
@@ -119,7 +87,7 @@ def build(denoiser: LazyDenoiser, *, time_limit: float = TIME_LIMIT) -> gr.Block
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**32 - 1, info="same seed, same run")
             space = gr.Checkbox(True, label="Space between words", info="off: the gap may end inside a word")
         inputs = Inputs(prefix, suffix, length, steps, temperature, top_p, seed, space)
-        draw_open_tab = _figures(runs, run)
+        redraw_after = figure_tabs(runs, run)
 
         def fill_in(*values: Any) -> Iterator[tuple[Any, Any]]:
             name = runs.name()
@@ -129,15 +97,16 @@ def build(denoiser: LazyDenoiser, *, time_limit: float = TIME_LIMIT) -> gr.Block
 
         def stopped(name: str) -> Any:
             try:
-                trace = runs.get(name)
+                trace = _closed(runs.get(name))
             except InfillError:
                 return gr.skip()  # nothing has run yet
             # The generator is closed only when the step in flight ends; what is on screen ends now.
-            return messages.closing(_closed(trace), name)
+            runs.put(name, trace)
+            return messages.closing(trace, name)
 
         def opened(content: bytes) -> tuple[messages.Message, str]:
             try:
-                trace = recording.load(content.decode())
+                trace = _closed(recording.load(content.decode()))
             except UnicodeDecodeError:
                 raise _shown(InfillError("this file is not a trace: it is not text")) from None
             except InfillError as error:
@@ -146,25 +115,24 @@ def build(denoiser: LazyDenoiser, *, time_limit: float = TIME_LIMIT) -> gr.Block
             runs.put(name, trace)
             return messages.closing(trace, name), name
 
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        asked = [fill.click, prefix.submit, suffix.submit]
+        gr.on(asked, None, js="() => { window.dispatchEvent(new Event('fill-asked-for')); }", api_visibility="private")
         filling = gr.on(
-            [fill.click, prefix.submit, suffix.submit],
+            asked,
             fill_in,
             [*inputs, strategy.choice, *strategy.knobs],
             [view, run],
             concurrency_id="model",
             concurrency_limit=1,
-            show_progress="hidden",
-            api_visibility="private",
+            **quiet,
         )
-        draw_open_tab(filling)
-        draw_open_tab(
-            stop.click(
-                stopped, run, view, cancels=filling, queue=False, show_progress="hidden", api_visibility="private"
-            )
-        )
-        draw_open_tab(upload.upload(opened, upload, [view, run], show_progress="hidden", api_visibility="private"))
+        redraw_after(filling)
+        filling.failure(stopped, run, view, queue=False, **quiet)  # what came before a crash stays
+        redraw_after(stop.click(stopped, run, view, cancels=filling, queue=False, **quiet))
+        redraw_after(upload.upload(opened, upload, [view, run], cancels=filling, **quiet))
         gr.api(  # pyright: ignore[reportPrivateImportUsage]
-            _endpoint(denoiser, runs, time_limit), api_name="infill", concurrency_id="model", concurrency_limit=1
+            endpoint(denoiser, time_limit), api_name="infill", concurrency_id="model", concurrency_limit=1
         )
     page.queue(max_size=24)
     return page
@@ -202,10 +170,14 @@ def _kept(request: InfillRequest, denoiser: LazyDenoiser, runs: Runs, name: str,
     """The traces of a run, each remembered under its name; a run that is closed early is remembered as stopped."""
     trace = None
     try:
-        for trace in infill(request, denoiser.get(), time_limit=time_limit):
+        loaded = denoiser.get()
+    except ValueError as error:
+        raise _shown(error) from None
+    try:
+        for trace in infill(request, loaded, time_limit=time_limit):
             runs.put(name, trace)
             yield trace
-    except ValueError as error:  # InfillError, or a model that cannot be loaded
+    except InfillError as error:
         raise _shown(error) from None
     finally:
         if trace is not None:
@@ -215,104 +187,3 @@ def _kept(request: InfillRequest, denoiser: LazyDenoiser, runs: Runs, name: str,
 def _closed(trace: Trace) -> Trace:
     """A trace that nothing will be added to."""
     return replace(trace, ended="stopped") if trace.ended == "running" else trace
-
-
-def _endpoint(denoiser: LazyDenoiser, runs: Runs, time_limit: float) -> Callable[..., Iterator[dict[str, Any]]]:
-    def infill_text(
-        prefix: str,
-        suffix: str = "",
-        length: int = 16,
-        steps: int = 16,
-        strategy: str = DEFAULT_STRATEGY,
-        knobs: dict[str, Any] | None = None,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int = 0,
-        space: bool = True,
-    ) -> Iterator[dict[str, Any]]:
-        """Fill the gap between prefix and suffix; yields the state before the first denoising step and after each.
-
-        Args:
-            prefix: the text before the gap; may be empty.
-            suffix: the text after the gap; may be empty.
-            length: number of masked tokens.
-            steps: the step budget.
-            strategy: name of a decoding strategy.
-            knobs: the strategy's own settings.
-            temperature: 0 takes the most probable token.
-            top_p: nucleus mass.
-            seed: the same seed gives the same run.
-            space: put a space before a suffix that starts with a letter or digit.
-        """
-        try:
-            request = InfillRequest(
-                prefix=prefix,
-                suffix=suffix,
-                length=length,
-                steps=steps,
-                strategy=strategy,
-                knobs=knobs or {},
-                temperature=temperature,
-                top_p=top_p,
-                seed=seed,
-                space=space,
-            )
-        except InfillError as error:
-            raise _shown(error) from None
-        for trace in _kept(request, denoiser, runs, runs.name(), time_limit):
-            yield {
-                "step": len(trace.steps),
-                "nfe": trace.nfe,
-                "masks_left": trace.masks_left[-1],
-                "seconds": trace.seconds,
-                "pieces": trace.pieces(len(trace.steps)),
-                "fill": trace.fill,
-                "text": trace.text,
-                "ended": trace.ended,
-            }
-
-    return infill_text
-
-
-def _figures(runs: Runs, run: gr.State) -> Callable[[Any], None]:
-    """Tabs with the figures, each drawn when it is opened; returns what to call to have the open one drawn anew."""
-    open_tab = gr.State("")
-    dark = gr.Checkbox(False, visible=False)  # not a State: those never come from the browser
-    theme = "(...values) => [...values.slice(0, -1), document.body.classList.contains('dark')]"
-    plots: dict[str, gr.Plot] = {}
-    with gr.Tabs():
-        with gr.Tab("Guide"):
-            gr.Markdown(READING)
-        for name, view in views().items():
-            with gr.Tab(view.title, id=name) as tab:
-                gr.Markdown(view.summary)
-                plots[name] = gr.Plot(show_label=False, elem_id=f"plot-{name}")
-
-            def draw(run_name: str, is_dark: bool, name: str = name) -> tuple[Any, str]:
-                return _figure(runs, run_name, name, is_dark), name
-
-            tab.select(
-                draw, [run, dark], [plots[name], open_tab], js=theme, show_progress="hidden", api_visibility="private"
-            )
-
-    def redraw(run_name: str, name: str, is_dark: bool) -> list[Any]:
-        return [_figure(runs, run_name, each, is_dark) if each == name else gr.skip() for each in plots]
-
-    def after(event: Any) -> None:
-        event.then(
-            redraw,
-            [run, open_tab, dark],
-            list(plots.values()),
-            js=theme,
-            show_progress="hidden",
-            api_visibility="private",
-        )
-
-    return after
-
-
-def _figure(runs: Runs, run: str, name: str, dark: bool) -> Figure | None:
-    try:
-        return views()[name].draw(runs.get(run), DARK if dark else LIGHT)
-    except InfillError:
-        return None  # nothing has run yet

@@ -26,8 +26,10 @@ class Runs:
         return secrets.token_urlsafe(9)
 
     def put(self, run: str, trace: Trace) -> None:
+        """Keep the newest trace of a run; a run that has ended, by *Stop* say, stays as it is."""
         with self._lock:
-            self._traces[run] = trace
+            if run not in self._traces or self._traces[run].ended == "running":
+                self._traces[run] = trace
             self._traces.move_to_end(run)
             while len(self._traces) > 1 and (len(self._traces) > self._capacity or self._used() > self._cells):
                 self._traces.popitem(last=False)

@@ -16,8 +16,9 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 
 import models
 from app.errors import InfillError
-from app.ui.page import LazyDenoiser, build, launch_options
+from app.ui.page import build, launch_options
 from models.denoiser import Denoiser, Query
+from models.lazy import LazyDenoiser
 from models.prediction import Prediction
 
 GAP = 60

@@ -60,4 +60,4 @@ def _visible(piece: str | None) -> str:
     """A token as a short word; a dot for one whose character ends in the next token."""
     if not piece:
         return "▒" if piece is None else "·"
-    return piece.replace("\n", "↵").strip() or "␣"
+    return piece.replace("\n", "↵").strip()[:16] or "␣"

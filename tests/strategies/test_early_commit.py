@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.toy import toy
-from tests.strategies.scenes import blank, choose, orders, run, snapshot
+from tests.strategies.scenes import blank, choose, orders, run, snapshot, written
 
 NEVER = {"high": 2000.0, "middle": 2000.0, "low": 2000.0}
 
@@ -75,3 +75,12 @@ def test_a_run_that_ends_early_takes_fewer_forward_passes():
     steps = run("early_commit", denoiser, canvas, steps=9, high=1e9, middle=0.0, low=0.0)
     assert len(steps) == 4, "the second phase begins with the fourth step of nine"
     assert steps[-1].selection.notes["early"] == 1
+
+
+def test_the_confidence_recorded_is_that_of_the_token_written_not_of_the_draft():
+    canvas = blank(6, mask_id=toy().tokenizer.mask_id)
+    for seed in range(5):
+        (step,) = run("early_commit", toy(), canvas, steps=6, temperature=3.0, seed=seed, high=0.0, banned=())
+        best = step.prediction.top_probs[canvas.span, 0]
+        assert step.prediction.confidence[canvas.span] == pytest.approx(best)
+        assert (step.prediction.candidates[canvas.span] == written([step])).all()

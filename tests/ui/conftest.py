@@ -85,7 +85,8 @@ def _as_new(denoiser: ScriptedDenoiser) -> None:
 @pytest.fixture(scope="session")
 def serve(denoiser: ScriptedDenoiser) -> Iterator[Callable[..., str]]:
     """Serve a page and return its address."""
-    from app.ui.page import LazyDenoiser, build, launch_options
+    from app.ui.page import build, launch_options
+    from models.lazy import LazyDenoiser
 
     pages = []
 

@@ -394,3 +394,80 @@ def test_everything_can_be_reached_and_named_without_a_mouse(page: Page) -> None
         "download",
     } <= reached
     assert any("dv-slot" in name for name in reached)
+
+
+def test_text_without_spaces_stays_inside_a_narrow_page(browser: Browser, address: str, denoiser) -> None:
+    denoiser.script = b"abcdefghij"
+    for page in opened(browser, address):
+        page.set_viewport_size({"width": 375, "height": 740})
+        type_in(page, "Once", "the end.", masks=100, steps=4)
+        fill(page)
+        slots = "[...document.querySelectorAll('.dv-slot')].map((each) => each.getBoundingClientRect().right)"
+        assert page.evaluate(f"() => Math.max(...{slots})") <= 375
+
+
+def test_opening_a_trace_ends_the_run_that_goes_on(page: Page, denoiser, tmp_path) -> None:
+    type_in(page, "Once", "the end.", masks=3)
+    fill(page)
+    with page.expect_download() as download:
+        part(page, "download").click()
+    file = tmp_path / "trace.json"
+    download.value.save_as(file)
+    type_in(page, "Twice", "the end.", masks=20)
+    denoiser.delay = 0.3
+    page.click("#fill")
+    wait_for_step(page, 2)
+    page.locator("#open-trace input, input[type=file]").first.set_input_files(file)
+    wait_until(page, "complete")
+    time.sleep(1)
+    assert shown_text(page) == "Once ab the end."
+    spent = denoiser.forwards
+    time.sleep(1)
+    assert denoiser.forwards == spent
+
+
+def test_a_crash_in_mid_run_leaves_what_came_before(page: Page, denoiser, monkeypatch) -> None:
+    type_in(page, "Once", "the end.", masks=6)
+    predict = denoiser.predict
+
+    def broken(queries):
+        if denoiser.forwards >= 2:
+            raise RuntimeError("out of memory")
+        return predict(queries)
+
+    monkeypatch.setattr(denoiser, "predict", broken)
+    page.click("#fill")
+    wait_until(page, "stopped")
+    expect(part(page, "step")).to_have_text("2")
+    expect(part(page, "download")).to_be_enabled()
+    monkeypatch.undo()
+    fill(page)
+
+
+def test_what_is_downloaded_after_stop_is_what_is_shown(page: Page, denoiser) -> None:
+    type_in(page, "Once", "the end.", masks=20)
+    denoiser.delay = 0.3
+    page.click("#fill")
+    wait_for_step(page, 2)
+    page.click("#stop")
+    wait_until(page, "stopped")
+    time.sleep(1)
+    with page.expect_download() as download:
+        part(page, "download").click()
+    trace = json.loads(download.value.path().read_text())
+    assert trace["ended"] == "stopped"
+    assert len(trace["steps"]) == int(part(page, "step").inner_text())
+
+
+def test_waiting_for_the_model_is_said(page: Page, denoiser) -> None:
+    type_in(page, "Once", "the end.", masks=2)
+    denoiser.delay = 0.5
+    page.evaluate(
+        """() => {
+            window.said = [];
+            const watched = document.querySelector('[data-part=ended]');
+            new MutationObserver(() => window.said.push(watched.textContent)).observe(watched, {childList: true});
+        }"""
+    )
+    fill(page)
+    assert page.evaluate("window.said")[0].startswith("waiting for the model")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 import models
@@ -72,3 +74,12 @@ def test_large_runs_push_others_out_sooner_but_the_newest_stays() -> None:
     tight = Runs(10, cells=0)
     tight.put("a", trace)
     assert is_kept(tight, "a")
+
+
+def test_a_run_that_has_ended_stays_as_it_is() -> None:
+    first, complete = traces()
+    stopped = replace(first, ended="stopped")
+    runs = Runs()
+    runs.put("a", stopped)
+    runs.put("a", complete)  # the step that was in flight when it was stopped
+    assert runs.get("a") is stopped

@@ -59,7 +59,8 @@ import os, sys
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 from urllib.request import urlopen
 import models
-from app.ui.page import LazyDenoiser, build, launch_options
+from app.ui.page import build, launch_options
+from models.lazy import LazyDenoiser
 
 loaded = lambda: sorted({"torch", "transformers"} & set(sys.modules))
 assert not loaded(), f"importing the page loads {loaded()}"

@@ -1,0 +1,72 @@
+"""The same job for programs: a named endpoint that streams."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gradio as gr
+
+from app.errors import InfillError
+from app.infill import infill
+from app.request import InfillRequest
+from models.lazy import LazyDenoiser
+
+
+def endpoint(denoiser: LazyDenoiser, time_limit: float) -> Callable[..., Iterator[dict[str, Any]]]:
+    """What `/infill` does; its runs are not kept on the server."""
+
+    def infill_text(
+        prefix: str,
+        suffix: str = "",
+        length: int = 16,
+        steps: int = 16,
+        strategy: str = "low_confidence",
+        knobs: dict[str, Any] | None = None,
+        temperature: float = 0.0,
+        top_p: float = 1.0,
+        seed: int = 0,
+        space: bool = True,
+    ) -> Iterator[dict[str, Any]]:
+        """Fill the gap between prefix and suffix; yields the state before the first denoising step and after each.
+
+        Args:
+            prefix: the text before the gap; may be empty.
+            suffix: the text after the gap; may be empty.
+            length: number of masked tokens.
+            steps: the step budget.
+            strategy: name of a decoding strategy.
+            knobs: the strategy's own settings.
+            temperature: 0 takes the most probable token.
+            top_p: nucleus mass.
+            seed: the same seed gives the same run.
+            space: put a space before a suffix that starts with a letter or digit.
+        """
+        try:
+            request = InfillRequest(
+                prefix=prefix,
+                suffix=suffix,
+                length=length,
+                steps=steps,
+                strategy=strategy,
+                knobs=knobs or {},
+                temperature=temperature,
+                top_p=top_p,
+                seed=seed,
+                space=space,
+            )
+            for trace in infill(request, denoiser.get(), time_limit=time_limit):
+                yield {
+                    "step": len(trace.steps),
+                    "nfe": trace.nfe,
+                    "masks_left": int(trace.canvas.masked.sum()),
+                    "seconds": trace.seconds,
+                    "pieces": trace.pieces(len(trace.steps)),
+                    "fill": trace.fill,
+                    "text": trace.text,
+                    "ended": trace.ended,
+                }
+        except InfillError as error:
+            raise gr.Error(str(error), print_exception=False) from None
+
+    return infill_text

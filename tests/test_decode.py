@@ -97,10 +97,12 @@ def test_only_masked_positions_are_asked_about_unless_the_strategy_reads_committ
 def test_a_strategys_own_tokens_are_written_instead_of_the_drafts():
     def always_two(now: Snapshot) -> Selection:
         masks = now.canvas.masks
-        return Selection(commit=masks, tokens=np.full(len(masks), 2))
+        return Selection(commit=masks, tokens=np.full(len(masks), 2), confidence=np.full(len(masks), 0.25))
 
     (step,) = decode(canvas(), TOY, always_two, steps=1)
     assert step.canvas.ids[step.canvas.span].tolist() == [2] * 6
+    assert step.prediction.candidates[step.canvas.span].tolist() == [2] * 6
+    assert step.prediction.confidence[step.canvas.span].tolist() == [0.25] * 6
 
 
 def test_a_strategy_may_take_tokens_back():

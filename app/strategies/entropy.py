@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from app.step import Selection, Snapshot
-from app.strategies.registry import Knob, strategy
+from app.strategies.registry import AlgTemp, Raw, strategy
 
 
 @strategy(budget="schedule")
 def entropy(
     now: Snapshot,
     *,
-    alg_temp: Annotated[float, Knob(0.0, 2.0, "0 takes the surest; more draws from softmax(score / alg_temp)")] = 0.0,
-    raw: Annotated[
-        bool, Knob(0, 1, "score before temperature and top-p; off is Dream's own way, with many ties")
-    ] = True,
+    alg_temp: AlgTemp = 0.0,
+    raw: Raw = True,
 ) -> Selection:
     """Commit where the distribution has the least entropy: the order that Dream recommends.
 

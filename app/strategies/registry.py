@@ -10,7 +10,7 @@ import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import app.strategies
 from app.errors import InfillError, unknown
@@ -42,6 +42,11 @@ class Choice:
 
     options: tuple[str, ...]
     help: str
+
+
+# Knobs that several strategies have.
+AlgTemp = Annotated[float, Knob(0.0, 2.0, "0 takes the surest; more draws from softmax(score / alg_temp)")]
+Raw = Annotated[bool, Knob(0, 1, "score before temperature and top-p; off is Dream's own way, with many ties")]
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,10 @@ def save_folder(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out:
     shutil.rmtree(fresh, ignore_errors=True)
     half = {name: tensor.detach().to(torch.float16) for name, tensor in model.state_dict().items()}
     model.save_pretrained(fresh, state_dict=half)
+    config = json.loads((fresh / "config.json").read_text()) | {
+        "dtype": "float16"
+    }  # it says the model's, not the file's
+    (fresh / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
     tokenizer.save_pretrained(fresh)
     if out.exists():
         shutil.rmtree(old, ignore_errors=True)

@@ -375,6 +375,7 @@ def test_a_saved_folder_is_loaded_and_fills_a_gap(trained, whole):
     assert MASK not in text
     saved = load_file(trained / whole / "model.safetensors")
     assert {tensor.dtype for tensor in saved.values()} == {torch.float16}
+    assert json.loads((trained / whole / "config.json").read_text())["dtype"] == "float16"
 
 
 def checkpoint(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:

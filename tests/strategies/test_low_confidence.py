@@ -25,7 +25,7 @@ def test_blocks_are_filled_one_after_the_other_from_the_left():
     steps = run("low_confidence", denoiser, canvas, steps=4, blocks=2)
     assert counts(steps) == [2, 2, 2, 2]
     assert sorted(orders(steps)[0] + orders(steps)[1]) == [1, 2, 3, 4]
-    assert [step.selection.notes["block"] for step in steps] == [0, 0, 1, 1]
+    assert [step.selection.notes["block"] for step in steps] == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("blocks", range(1, 17))

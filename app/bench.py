@@ -89,7 +89,7 @@ def add_command(commands: Any) -> None:
     mode = command.add_mutually_exclusive_group()
     mode.add_argument("--baseline", action="store_true", help="time `random` against the plain reference loop instead")
     mode.add_argument("--page", action="store_true", help="time the page in a headless Chromium instead")
-    mode.add_argument("--overhead", action="store_true", help="show where the time goes, figures and all")
+    mode.add_argument("--overhead", action="store_true", help="show where the time goes, streaming and figure included")
     command.set_defaults(run=_bench)
 
 
@@ -107,7 +107,7 @@ def _bench(args: argparse.Namespace, load: Callable[[str], Denoiser]) -> int:
     denoiser = load(args.model)
     facts = {"model": denoiser.name, "problems": len(problems), "temperature": args.temperature, "seed": args.seed}
     if args.baseline:
-        found = compare_loops(problems[0], denoiser, seed=args.seed, repeat=args.repeat or 5)
+        found = compare_loops(problems, denoiser, seed=args.seed, repeat=args.repeat or 5)
         print(json.dumps({"model": denoiser.name, "seed": args.seed} | found) if args.json else _two_loops(found))
         return 0
     settings = {"temperature": args.temperature, "top_p": args.top_p, "seed": args.seed, "shown": args.overhead}

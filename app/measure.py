@@ -94,7 +94,7 @@ def measure(
 ) -> Row:
     """Run one strategy at one budget on every problem, `repeat` times with seeds from `seed` on.
 
-    `shown` runs do all that the page does: the message of every step, the closing one, and every figure.
+    `shown` runs do what the page does: the message of every step, the closing one, and the figure of the open tab.
     """
     requests = [
         _request(problem, denoiser, strategy, steps, temperature=temperature, top_p=top_p, seed=seed + shift)
@@ -153,13 +153,17 @@ def _run(request: InfillRequest, denoiser: Denoiser, *, shown: bool = False) -> 
         from app.views.registry import views
 
         json.dumps(messages.closing(trace, "run"))
-        for view in views().values():
-            view.draw(trace, LIGHT).to_json()
+        views()["confidence_map"].draw(trace, LIGHT).to_json()  # the dearest one
     return trace
 
 
-def compare_loops(problem: Problem, denoiser: Denoiser, *, seed: int = 0, repeat: int = 5) -> dict[str, float]:
-    """`random` against the plain reference loop: T = 64, a gap of 16, temperature 0.9, top-p 0.9, taking turns."""
+def compare_loops(
+    problems: Sequence[Problem], denoiser: Denoiser, *, seed: int = 0, repeat: int = 5
+) -> dict[str, float]:
+    """`random` against the plain reference loop: T = 64, a gap of 16, temperature 0.9, top-p 0.9, taking turns.
+
+    Each turn takes the next problem, and only its prefix and suffix.
+    """
     from models.baseline import reference_loop
     from models.transformer import TransformerDenoiser
 
@@ -167,6 +171,7 @@ def compare_loops(problem: Problem, denoiser: Denoiser, *, seed: int = 0, repeat
         raise InfillError(f"the reference loop needs a transformer; '{denoiser.name}' is none")
     nfe, seconds = ([], []), ([], [])
     for shift in range(-1, repeat):  # the first turn warms up and is not counted
+        problem = problems[(shift + 1) % len(problems)]
         request = InfillRequest(
             prefix=problem.prefix,
             suffix=problem.suffix,

@@ -25,9 +25,9 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
         confidence = drawn_confidence = top_probs[:, 0]
         drawn_entropy, drawn_margin = entropy, margin
     else:
-        q = _nucleus(logits.double(), query)
+        q = _nucleus(logits, query)
         uniforms = torch.as_tensor(query.uniforms, dtype=torch.float64, device=q.device)[:, None]
-        cumulative = q.cumsum(-1)
+        cumulative = q.cumsum(-1, dtype=torch.float64)
         candidates = torch.searchsorted(cumulative, uniforms * cumulative[:, -1:], right=True)
         candidates = candidates.clamp(max=q.shape[-1] - 1)[:, 0]
         confidence = pi.gather(-1, candidates[:, None])[:, 0]
@@ -72,12 +72,12 @@ def _nucleus(logits: Tensor, query: Query) -> Tensor:
     whole vocabulary with its indices takes as long as a small model's forward pass.
     """
     centred = logits - logits.amax(-1, keepdim=True)  # else a tiny temperature makes infinities
-    q = (centred / query.temperature).softmax(-1)
+    q = (centred.double() / query.temperature).to(logits.dtype).softmax(-1)
     if query.top_p < 1:
         # On a CPU numpy sorts several times as fast as torch.
         on_cpu = q.device.type == "cpu"
         rising = torch.from_numpy(np.sort(q.numpy(), axis=-1)) if on_cpu else q.sort(dim=-1).values
-        below = rising.cumsum(-1) <= 1 - query.top_p  # the tail that the nucleus can do without
+        below = rising.cumsum(-1, dtype=torch.float64) <= 1 - query.top_p  # the tail that the nucleus can do without
         last = below.sum(-1, keepdim=True).clamp(max=q.shape[-1] - 1)
-        q = torch.where(q >= rising.gather(-1, last), q, 0.0)
+        q = q.masked_fill(q < rising.gather(-1, last), 0.0)
     return q / q.sum(-1, keepdim=True)

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from app.errors import InfillError
-from app.step import Step
-from app.trace import Trace
+from app.trace import Commits, Trace
 from models.denoiser import Floats, Ids
 
 Message = dict[str, Any]
@@ -39,20 +38,17 @@ def opening(trace: Trace) -> Message:
 def live(trace: Trace, run: str) -> Message:
     """The newest state. The one before the first step carries the opening, too."""
     number = len(trace.steps)
-    fixed = _Fixed(trace)
-    for step in trace.steps:
-        fixed.add(step)
-    message = {"run": run, "step": number, "ended": trace.ended, **_state(trace, number, fixed)}
+    message = {"run": run, "step": number, "ended": trace.ended, **_state(trace, number, trace.commits())}
     return message if number else {**message, "opening": opening(trace)}
 
 
 def closing(trace: Trace, run: str) -> Message:
     """The compact trace: the opening and every state, its texts as changes from the state before."""
-    states, known, fixed = [], [None] * len(trace.start.span), _Fixed(trace)
+    states, known, commits = [], [None] * len(trace.start.span), Commits(len(trace.start))
     for number in range(len(trace.steps) + 1):
         if number:
-            fixed.add(trace.steps[number - 1])
-        state = _state(trace, number, fixed)
+            commits.add(trace.steps[number - 1])
+        state = _state(trace, number, commits)
         pieces = state.pop("pieces")
         state["changes"] = {
             str(place): piece for place, (piece, old) in enumerate(zip(pieces, known, strict=True)) if piece != old
@@ -70,35 +66,20 @@ def closing(trace: Trace, run: str) -> Message:
     }
 
 
-class _Fixed:
-    """For every position, the step that committed it last, and how confident the model was then."""
-
-    def __init__(self, trace: Trace) -> None:
-        self.when = np.zeros(len(trace.start), dtype=np.int64)  # [length] 0 while masked
-        self.confidence = np.zeros(len(trace.start))  # [length]
-        self._steps = 0
-
-    def add(self, step: Step) -> None:
-        self._steps += 1
-        self.when[step.selection.remask] = 0
-        self.when[step.selection.commit] = self._steps
-        self.confidence[step.selection.commit] = step.prediction.confidence[step.selection.commit]
-
-
-def _state(trace: Trace, number: int, fixed: _Fixed) -> Message:
+def _state(trace: Trace, number: int, commits: Commits) -> Message:
     """State `number`; positions count from the start of the span."""
     message: Message = {"pieces": trace.pieces(number), "nfe": 0, "seconds": 0.0}
     if number == 0:
         return message
     step, span = trace.steps[number - 1], trace.start.span
-    confidence = np.where(fixed.when > 0, fixed.confidence, step.prediction.confidence)
-    asked = span[np.isin(fixed.when[span], (0, number))]  # what was masked before the step
+    confidence = np.where(commits.when > 0, commits.confidence, step.prediction.confidence)
+    asked = span[np.isin(commits.when[span], (0, number))]  # what was masked before the step
     if len(step.selection.remask):
         message["remask"] = (step.selection.remask - span[0]).tolist()
     return message | {
         "nfe": step.nfe,
         "seconds": round(step.seconds, 3),
-        "when": _bytes(fixed.when[span], 1),
+        "when": _bytes(commits.when[span], 1),
         "confidence": _bytes(confidence[span], 255),
         "entropy": _bytes(step.prediction.entropy[asked], NATS),
         "notes": {name: _short(value) for name, value in step.selection.notes.items() if math.isfinite(value)},

@@ -52,11 +52,14 @@ class Trace:
     @property
     def order(self) -> Ids:
         """[n] the step, from 1, that last committed each position of the span; 0 while it is masked."""
-        order = np.zeros(len(self.start), dtype=np.int64)
-        for number, step in enumerate(self.steps, start=1):
-            order[step.selection.remask] = 0
-            order[step.selection.commit] = number
-        return order[self.start.span]
+        return self.commits().when[self.start.span]
+
+    def commits(self) -> Commits:
+        """The commits of all steps."""
+        commits = Commits(len(self.start))
+        for step in self.steps:
+            commits.add(step)
+        return commits
 
     def recorded(self, score: Literal["confidence", "entropy"]) -> Floats:
         """[steps, n] a score of every prediction over the span; NaN where a position was not asked about."""
@@ -96,6 +99,22 @@ class Trace:
     def text(self) -> str:
         """Prefix, fill and suffix as one text, also where the model's context was too short to read all of it."""
         return self.request.stripped_prefix + self.fill + self.request.joined_suffix
+
+
+class Commits:
+    """For every position of a canvas, the step that committed it last, and how confident the model was then."""
+
+    def __init__(self, length: int) -> None:
+        self.when = np.zeros(length, dtype=np.int64)  # [length] from 1; 0 while masked
+        self.confidence = np.zeros(length)  # [length]
+        self._steps = 0
+
+    def add(self, step: Step) -> None:
+        """Go on by one step."""
+        self._steps += 1
+        self.when[step.selection.remask] = 0
+        self.when[step.selection.commit] = self._steps
+        self.confidence[step.selection.commit] = step.prediction.confidence[step.selection.commit]
 
 
 def joined_pieces(tokens: Sequence[bytes | None]) -> list[str | None]:

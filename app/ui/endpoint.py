@@ -21,7 +21,7 @@ def endpoint(denoiser: LazyDenoiser, time_limit: float) -> Callable[..., Iterato
         suffix: str = "",
         length: int = 16,
         steps: int = 16,
-        strategy: str = "low_confidence",
+        strategy: str = InfillRequest.strategy,
         knobs: dict[str, Any] | None = None,
         temperature: float = 0.0,
         top_p: float = 1.0,

@@ -26,8 +26,6 @@ from models.lazy import LazyDenoiser
 TIME_LIMIT = 90.0
 """Seconds after which a run on the page ends; what is there stays."""
 
-DEFAULT_STRATEGY = "low_confidence"
-
 INTRODUCTION = """# Infilling playground
 Give a **prefix**, a **suffix** and a **step budget**: a masked diffusion language model fills what lies between, and
 you see every denoising state and the order in which the tokens unmask."""
@@ -64,7 +62,9 @@ def build(denoiser: LazyDenoiser, *, time_limit: float = TIME_LIMIT) -> gr.Block
             steps = gr.Slider(
                 1, MAX_STEPS, value=16, step=1, precision=0, label="Step budget", info="fewer: more tokens at once"
             )
-            choice = gr.Dropdown(list(strategies()), value=DEFAULT_STRATEGY, label="Strategy", info="who goes first")
+            choice = gr.Dropdown(
+                list(strategies()), value=InfillRequest.strategy, label="Strategy", info="who goes first"
+            )
         strategy = strategy_controls(choice)
         gr.Examples(
             [[e["prefix"], e["suffix"], e["length"], e["steps"], e["strategy"]] for e in examples],

@@ -1,26 +1,41 @@
-"""Entry point of the page, here and on a Hugging Face Space: build it, launch it, then load the model."""
+"""Entry point of the page, here and on a Hugging Face Space: choose a model, build the page, launch it, load the model.
+
+On ZeroGPU the model is loaded before the launch, which packs what is on the emulated GPU for the workers.
+"""
 
 import argparse
 import os
+import sys
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no look-ups at start
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 if __name__ == "__main__":
     import models
+    from app.errors import InfillError
+    from app.hardware import on_zero_gpu
+    from app.space import presets, spacefile
     from app.ui.page import build, launch_options
     from models.lazy import LazyDenoiser
 
     parser = argparse.ArgumentParser(description="The infilling playground's page.")
-    parser.add_argument("--model", default="bundled", help="'bundled', 'toy', or a checkpoint folder")
+    known = "'bundled', 'toy', or a checkpoint folder"
+    parser.add_argument("--model", help=f"{known} (default: $INFILL_MODEL, or what the Spacefile has for the hardware)")
     parser.add_argument("--port", type=int, default=None, help="default: 7860 or the next free one")
     options = parser.parse_args()
     try:
-        models.find(options.model)
-    except ValueError as error:
+        choice = presets.choose(spacefile.read().presets, os.environ, asked=options.model)
+    except InfillError as error:
         parser.error(str(error))
-    denoiser = LazyDenoiser(lambda: models.load(options.model))
-    page = build(denoiser)
+    for notice in choice.notices:
+        print(notice, file=sys.stderr)
+    quantised = {} if choice.quant == "none" else {"quantize": choice.quant}
+    denoiser = LazyDenoiser(lambda: models.load(choice.model, **quantised))
+    zero = on_zero_gpu(os.environ)
+    # The parent would run outside of a worker, where there is no GPU and torch believes that there is one.
+    page = build(denoiser, parent=models.load_parent if choice.model == "bundled" and not zero else None)
+    if zero:
+        denoiser.get()
     page.launch(server_port=options.port, prevent_thread_lock=True, **launch_options())
     denoiser.start()
     page.block_thread()

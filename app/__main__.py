@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from app import bench, cli
 from app.errors import InfillError
+from app.space import command as space
 from models import load
 from models.denoiser import Denoiser
 
@@ -32,6 +33,7 @@ def _run(arguments: list[str]) -> int:
     strategy = cli.chosen_strategy(arguments)
     cli.add_commands(commands, strategy)
     bench.add_command(commands)
+    space.add_command(commands)
     args, left = parser.parse_known_args(arguments)
     if left:
         raise cli.not_understood(args.command, left, strategy)

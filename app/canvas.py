@@ -8,7 +8,7 @@ import numpy as np
 
 from app.errors import InfillError
 from app.request import InfillRequest
-from models.denoiser import Bools, Denoiser, Ids
+from models.denoiser import Bools, Denoiser, Ids, Reader
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -57,18 +57,30 @@ def lay_out(request: InfillRequest, denoiser: Denoiser) -> tuple[Canvas, tuple[s
 
     Raises InfillError if the span alone does not fit the model's context.
     """
-    tokenizer = denoiser.tokenizer
-    prefix = tokenizer.encode(request.stripped_prefix)
-    suffix = tokenizer.encode(request.joined_suffix)
-    room = denoiser.context - request.length
+    prefix, suffix, notices = sides(request, denoiser)
+    mask_id = denoiser.tokenizer.mask_id
+    ids = np.array([*prefix, *[mask_id] * request.length, *suffix], dtype=np.int64)
+    span = np.zeros(len(ids), dtype=np.bool_)
+    span[len(prefix) : len(prefix) + request.length] = True
+    return Canvas(ids=ids, editable=span, masked=span.copy(), mask_id=mask_id), notices
+
+
+def sides(request: InfillRequest, reader: Reader) -> tuple[list[int], list[int], tuple[str, ...]]:
+    """Token ids before and after the span as far as the model's context goes, and notices; see `lay_out`.
+
+    Something always stands before the span. Raises InfillError as `lay_out` does.
+    """
+    prefix = reader.tokenizer.encode(request.stripped_prefix)
+    suffix = reader.tokenizer.encode(request.joined_suffix)
+    room = reader.context - request.length
     if room < 1:
         raise InfillError(
-            f"{request.length} masks do not fit: the model '{denoiser.name}' reads {denoiser.context} tokens, and one"
-            f" must stand before them; ask for {denoiser.context - 1} or fewer"
+            f"{request.length} masks do not fit: the model '{reader.name}' reads {reader.context} tokens, and one"
+            f" must stand before them; ask for {reader.context - 1} or fewer"
         )
     before, after = _shares(len(prefix), len(suffix), room)
     notices = tuple(
-        f"The text is longer than the {denoiser.context} tokens that '{denoiser.name}' reads: the {which} {cut} tokens"
+        f"The text is longer than the {reader.context} tokens that '{reader.name}' reads: the {which} {cut} tokens"
         f" of the {side} were left out."
         for which, cut, side in (
             ("first", len(prefix) - before, "prefix"),
@@ -76,12 +88,7 @@ def lay_out(request: InfillRequest, denoiser: Denoiser) -> tuple[Canvas, tuple[s
         )
         if cut > 0
     )
-    prefix = prefix[len(prefix) - before :] or list(tokenizer.begin)
-    suffix = suffix[:after]
-    ids = np.array([*prefix, *[tokenizer.mask_id] * request.length, *suffix], dtype=np.int64)
-    span = np.zeros(len(ids), dtype=np.bool_)
-    span[len(prefix) : len(prefix) + request.length] = True
-    return Canvas(ids=ids, editable=span, masked=span.copy(), mask_id=tokenizer.mask_id), notices
+    return prefix[len(prefix) - before :] or list(reader.tokenizer.begin), suffix[:after], notices
 
 
 def _shares(prefix: int, suffix: int, room: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import itertools
 import json
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from app.errors import InfillError
 from app.infill import infill
 from app.request import InfillRequest
 from app.trace import Trace
-from models.denoiser import Denoiser
+from models.denoiser import Denoiser, Reader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +75,32 @@ def read_problems(path: Path) -> list[Problem]:
     return problems
 
 
-def oracle_length(problem: Problem, denoiser: Denoiser) -> int:
-    """How many tokens the middle takes where it stands; all strategies are told."""
-    return len(denoiser.tokenizer.encode(" " * bool(problem.prefix) + problem.middle.strip(" ")))
+def gold(problem: Problem, reader: Reader) -> list[int]:
+    """The tokens of the middle where it stands."""
+    return reader.tokenizer.encode(" " * bool(problem.prefix) + problem.middle.strip(" "))
+
+
+def oracle_length(problem: Problem, reader: Reader) -> int:
+    """How many tokens the middle takes; all strategies are told."""
+    return len(gold(problem, reader))
+
+
+def as_request(problem: Problem, reader: Reader, *, steps: int | None = None, **settings: Any) -> InfillRequest:
+    """The problem with its oracle length; `steps` None: as many as there are masks.
+
+    Raises InfillError, quoting the problem, where it asks for more than a request may.
+    """
+    length = oracle_length(problem, reader)
+    try:
+        return InfillRequest(
+            prefix=problem.prefix,
+            suffix=problem.suffix,
+            length=length,
+            steps=length if steps is None else steps,
+            **settings,
+        )
+    except InfillError as error:
+        raise InfillError(f"the problem with the middle '{problem.middle[:60]}' cannot be run: {error}") from None
 
 
 def measure(
@@ -91,17 +114,20 @@ def measure(
     seed: int = 0,
     repeat: int = 1,
     shown: bool = False,
+    progress: Callable[[Sequence[InfillRequest]], Iterable[InfillRequest]] = iter,
 ) -> Row:
     """Run one strategy at one budget on every problem, `repeat` times with seeds from `seed` on.
 
     `shown` runs do what the page does: the message of every step, the closing one, and the figure of the open tab.
+    `progress` is what the requests are drawn through: it may count them.
     """
+    settings = {"steps": steps, "strategy": strategy, "temperature": temperature, "top_p": top_p}
     requests = [
-        _request(problem, denoiser, strategy, steps, temperature=temperature, top_p=top_p, seed=seed + shift)
+        as_request(problem, denoiser, seed=seed + shift, **settings)
         for shift, problem in itertools.product(range(repeat), problems)
     ]
     traces, seconds = [], []
-    for request in requests:
+    for request in progress(requests):
         began = time.perf_counter()
         traces.append(_run(request, denoiser, shown=shown))
         seconds.append(time.perf_counter() - began)
@@ -124,22 +150,6 @@ def measure(
         left_to_right=statistics.mean(map(metrics.left_to_right, traces)),
         **{name: statistics.mean(score[name] for score in scores) for name in metrics.ROUGE},
     )
-
-
-def _request(problem: Problem, denoiser: Denoiser, strategy: str, steps: int | None, **settings: Any) -> InfillRequest:
-    """Raises InfillError, quoting the problem, where it asks for more than a request may."""
-    length = oracle_length(problem, denoiser)
-    try:
-        return InfillRequest(
-            prefix=problem.prefix,
-            suffix=problem.suffix,
-            length=length,
-            steps=length if steps is None else steps,
-            strategy=strategy,
-            **settings,
-        )
-    except InfillError as error:
-        raise InfillError(f"the problem with the middle '{problem.middle[:60]}' cannot be run: {error}") from None
 
 
 def _run(request: InfillRequest, denoiser: Denoiser, *, shown: bool = False) -> Trace:

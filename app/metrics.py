@@ -37,11 +37,29 @@ def ngram_entropy(sequences: Iterable[Sequence[Hashable]], n: int) -> float:
 
     Compare it only between sets of equal size. 1 where there are fewer than two n-grams.
     """
-    counts = Counter(tuple(s[i : i + n]) for s in sequences for i in range(len(s) - n + 1))
+    counts = _ngrams(sequences, n)
     total = counts.total()
     if total < 2:
         return 1.0
     return -sum(count / total * math.log(count / total) for count in counts.values()) / math.log(total)
+
+
+def distinct(sequences: Iterable[Sequence[Hashable]], n: int) -> float:
+    """Distinct-n (Li et al., 2016, arXiv:1510.03055): the share of different n-grams among those of all sequences.
+
+    Compare it only between sets of equal size. 1 where there is none.
+    """
+    grams = _ngrams(sequences, n)
+    return len(grams) / grams.total() if grams else 1.0
+
+
+def repetition(sequences: Sequence[Sequence[Hashable]], n: int) -> float:
+    """The share of n-grams that their own sequence has had before, averaged over sequences."""
+    return sum(1 - distinct([sequence], n) for sequence in sequences) / len(sequences)
+
+
+def _ngrams(sequences: Iterable[Sequence[Hashable]], n: int) -> Counter[tuple[Hashable, ...]]:
+    return Counter(tuple(s[i : i + n]) for s in sequences for i in range(len(s) - n + 1))
 
 
 def independence_risk(trace: Trace) -> float:

@@ -12,6 +12,8 @@ from app.errors import InfillError
 MAX_LENGTH = 128
 MAX_STEPS = 256
 MAX_CHARACTERS = 20_000
+TIME_LIMIT = 90.0
+"""Seconds after which a run on the page ends; what is there stays."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,13 @@ class InfillRequest:
         if not isinstance(self.space, bool):
             raise InfillError(f"space must be true or false, not {self.space!r}")
         object.__setattr__(self, "knobs", MappingProxyType(_checked_knobs(self.knobs)))
+
+    def __getstate__(self) -> dict[str, object]:
+        """For another process, as ZeroGPU's: a read-only mapping cannot be pickled."""
+        return {**vars(self), "knobs": dict(self.knobs)}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        vars(self).update(state, knobs=MappingProxyType(state["knobs"]))  # pyright: ignore[reportArgumentType]
 
     @property
     def stripped_prefix(self) -> str:

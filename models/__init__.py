@@ -6,11 +6,18 @@ tiny one, `adapt` how an autoregressive model becomes a diffusion model. torch i
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.denoiser import Denoiser
 
+if TYPE_CHECKING:
+    from models.autoregressive import AutoregressiveModel
+
 BUNDLED = Path(__file__).parent / "bundled"
+PARENT = Path(__file__).parent / "bundled_parent"
+"""The autoregressive model that the bundled one was adapted from."""
 
 
 def find(name: str) -> Path | None:
@@ -36,3 +43,11 @@ def load(name: str = "bundled", *, device: str | None = None) -> Denoiser:
     from models.checkpoint import load_folder
 
     return load_folder(folder, name=name if name == "bundled" else folder.name, device=device)
+
+
+@functools.cache
+def load_parent() -> AutoregressiveModel:
+    """The bundled model's autoregressive parent, loaded once."""
+    from models import autoregressive
+
+    return autoregressive.load(PARENT, name="parent")

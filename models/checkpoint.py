@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from models.transformer import TransformerDenoiser
@@ -19,12 +21,11 @@ def _byte_alphabet() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
 
 
-class CheckpointTokenizer:
-    """A checkpoint's own tokenizer behind the `Tokenizer` interface."""
+class TextTokenizer:
+    """A checkpoint's own tokenizer behind the `Vocabulary` interface: what a model without a mask needs."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, mask_id: int) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
-        self.mask_id = mask_id
         begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
         if begin is None:
             raise ValueError("the tokenizer has neither a begin- nor an end-of-text token to start a text with")
@@ -52,23 +53,69 @@ class CheckpointTokenizer:
         return piece.replace("▁", " ").encode()
 
 
-def load_folder(folder: Path, *, name: str, device: str | None = None) -> TransformerDenoiser:
-    """Load a checkpoint folder in fp32 on the CPU, in its own dtype on a GPU.
+class CheckpointTokenizer(TextTokenizer):
+    """The same with a mask: the `Tokenizer` interface."""
 
-    Raises ValueError where the folder has no tokenizer with a mask token, or no weights that fit its configuration.
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, mask_id: int) -> None:
+        super().__init__(tokenizer)
+        self.mask_id = mask_id
+
+
+def is_diffusion(folder: Path) -> bool:
+    """Whether a checkpoint folder says that it holds a diffusion model: `is_causal: false`, as `models.adapt` writes.
+
+    Raises ValueError if its config.json cannot be read.
+    """
+    return read_config(folder).get("is_causal") is False
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """The folder's config.json. Raises ValueError if there is none that can be read."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{folder} is not a whole checkpoint: its config.json cannot be read ({error})") from error
+    if isinstance(config, dict):
+        return config
+    raise ValueError(f"{folder} is not a whole checkpoint: its config.json is no JSON object")
+
+
+def read_folder(folder: Path, *, device: str | None = None) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    """Tokenizer and causal language model of a folder, in fp32 on the CPU, in its own dtype on a GPU (the default).
+
+    Raises ValueError where one is missing, damaged, of another kind, or without some of its weights.
     """
     logging.disable_progress_bar()  # of weights that load in milliseconds
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32 if device == "cpu" else "auto")
-    except OSError as error:
+        found: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32 if device == "cpu" else "auto", output_loading_info=True
+        )
+    except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(f"{folder} is not a whole checkpoint: {error}") from error
-    mask_id = tokenizer.mask_token_id
+    model, loaded = found
+    if loaded["missing_keys"]:  # transformers would make them up
+        raise ValueError(
+            f"{folder} is not a whole checkpoint of a causal language model: it has no {min(loaded['missing_keys'])}"
+        )
+    return tokenizer, model.eval().to(device)
+
+
+def load_folder(folder: Path, *, name: str, device: str | None = None) -> TransformerDenoiser:
+    """Load a checkpoint folder as a denoiser; see `read_folder`.
+
+    Raises ValueError where neither tokenizer nor config knows a mask token, where the weights do not fit the config, or
+    where the model reads itself in another way than `TransformerDenoiser`.
+    """
+    tokenizer, model = read_folder(folder, device=device)
+    if getattr(model.config, "shift", True) is False:
+        raise ValueError(f"{folder} was trained without the shift (an ablation), and cannot be read here")
+    mask_id = getattr(model.config, "mask_token_id", None)  # it may be one that the tokenizer has for another purpose
+    mask_id = tokenizer.mask_token_id if mask_id is None else mask_id
     if mask_id is None:
-        raise ValueError(f"{folder} has no mask token in its tokenizer; a masked diffusion model needs one")
+        raise ValueError(f"{folder} has no mask token; a masked diffusion model needs one in its tokenizer or config")
     model.config.is_causal = False  # full attention; without it transformers stays causal and the suffix goes unseen
-    model.eval().to(device)
     return TransformerDenoiser(
         name,
         model,

@@ -53,11 +53,8 @@ class Query:
     memory: Memory | None = None  # of the run that asks
 
 
-class Tokenizer(Protocol):
-    """Text to token ids and back; `mask_id` may be an ordinary vocabulary id (in DiffuLLaMA it is 811)."""
-
-    @property
-    def mask_id(self) -> int: ...
+class Vocabulary(Protocol):
+    """Text to token ids and back."""
 
     @property
     def begin(self) -> tuple[int, ...]:
@@ -76,19 +73,33 @@ class Tokenizer(Protocol):
         ...
 
 
-class Denoiser(Protocol):
-    """A masked diffusion language model: one batched forward pass, read so that row i is about position i."""
+class Tokenizer(Vocabulary, Protocol):
+    """A vocabulary with a mask; `mask_id` may be an ordinary vocabulary id (in DiffuLLaMA it is 811)."""
+
+    @property
+    def mask_id(self) -> int: ...
+
+
+class Reader(Protocol):
+    """A language model as far as it takes to lay out a text for it; with or without a mask."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def tokenizer(self) -> Tokenizer: ...
+    def tokenizer(self) -> Vocabulary: ...
 
     @property
     def context(self) -> int:
-        """The longest canvas, in tokens."""
+        """The longest sequence, in tokens."""
         ...
+
+
+class Denoiser(Reader, Protocol):
+    """A masked diffusion language model: one batched forward pass, read so that row i is about position i."""
+
+    @property
+    def tokenizer(self) -> Tokenizer: ...
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """The belief about every asked position of every query, from one forward pass."""

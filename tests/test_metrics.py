@@ -57,6 +57,18 @@ def test_ngram_entropy_is_one_without_and_zero_with_nothing_but_repetition():
     assert metrics.ngram_entropy(["aab", "b"], 1) == pytest.approx(math.log(2) / math.log(4))
 
 
+def test_distinct_n_is_the_share_of_different_ngrams_of_all_sequences():
+    assert metrics.distinct(["aab", "b"], 1) == pytest.approx(2 / 4)
+    assert metrics.distinct(["abab", "ab"], 2) == pytest.approx(2 / 4)
+    assert metrics.distinct(["ab"], 3) == 1
+
+
+def test_repetition_is_what_a_sequence_has_had_before_itself():
+    assert metrics.repetition(["abab", "abab"], 2) == pytest.approx(1 / 3)
+    assert metrics.repetition(["abab", "abc"], 1) == pytest.approx((2 / 4 + 0) / 2)
+    assert metrics.repetition(["abc", "abc"], 2) == 0
+
+
 def test_ngrams_do_not_cross_from_one_sequence_to_the_next():
     # ab, ba | ab: two of three are ab
     expected = -(2 / 3 * math.log(2 / 3) + 1 / 3 * math.log(1 / 3)) / math.log(3)

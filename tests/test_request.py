@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from app.errors import InfillError
@@ -88,3 +90,11 @@ def test_the_knobs_are_a_copy_that_cannot_be_changed():
     assert request.knobs["tau"] == 0.5
     with pytest.raises(TypeError):
         request.knobs["tau"] = 0.9  # pyright: ignore[reportIndexIssue]
+
+
+def test_a_request_travels_to_another_process_and_its_knobs_stay_unchangeable():
+    request = InfillRequest(prefix="a", strategy="threshold", knobs={"tau": 0.5}, seed=7)
+    there = pickle.loads(pickle.dumps(request))
+    assert there == request
+    with pytest.raises(TypeError):
+        there.knobs["tau"] = 0.9

@@ -8,12 +8,11 @@ from typing import Any
 import gradio as gr
 
 from app.errors import InfillError
-from app.infill import infill
 from app.request import InfillRequest
-from models.lazy import LazyDenoiser
+from app.ui.runner import Run
 
 
-def endpoint(denoiser: LazyDenoiser, time_limit: float) -> Callable[..., Iterator[dict[str, Any]]]:
+def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
     """What `/infill` does; its runs are not kept on the server."""
 
     def infill_text(
@@ -55,7 +54,7 @@ def endpoint(denoiser: LazyDenoiser, time_limit: float) -> Callable[..., Iterato
                 seed=seed,
                 space=space,
             )
-            for trace in infill(request, denoiser.get(), time_limit=time_limit):
+            for trace in run(request):
                 yield {
                     "step": len(trace.steps),
                     "nfe": trace.nfe,

@@ -12,19 +12,17 @@ import gradio as gr
 
 from app import messages, recording
 from app.errors import InfillError
-from app.infill import infill
-from app.request import MAX_LENGTH, MAX_STEPS, InfillRequest
+from app.request import MAX_LENGTH, MAX_STEPS, TIME_LIMIT, InfillRequest
 from app.strategies.registry import strategies
 from app.trace import Trace
 from app.ui.controls import StrategyControls, strategy_controls
 from app.ui.denoising_view import ASSETS, denoising_view
 from app.ui.endpoint import endpoint
 from app.ui.figures import figure_tabs
+from app.ui.parent import LoadParent, parent_panel
+from app.ui.runner import Run, runner
 from app.ui.runs import Runs
 from models.lazy import LazyDenoiser
-
-TIME_LIMIT = 90.0
-"""Seconds after which a run on the page ends; what is there stays."""
 
 INTRODUCTION = """# Infilling playground
 Give a **prefix**, a **suffix** and a **step budget**: a masked diffusion language model fills what lies between, and
@@ -44,9 +42,9 @@ class Inputs(NamedTuple):
     space: gr.Checkbox
 
 
-def build(denoiser: LazyDenoiser, *, time_limit: float = TIME_LIMIT) -> gr.Blocks:
-    """The page as Gradio Blocks; `launch_options()` belongs to it."""
-    runs = Runs()
+def build(denoiser: LazyDenoiser, *, parent: LoadParent | None = None, time_limit: float = TIME_LIMIT) -> gr.Blocks:
+    """The page as Gradio Blocks; `launch_options()` belongs to it. `parent` loads what the model was adapted from."""
+    runs, make = Runs(), runner(denoiser, time_limit)
     examples = json.loads((ASSETS / "examples.json").read_text())
     hour = 3600  # uploaded files are deleted after one
     with gr.Blocks(title="Infilling playground", analytics_enabled=False, delete_cache=(hour, hour)) as page:
@@ -88,10 +86,12 @@ def build(denoiser: LazyDenoiser, *, time_limit: float = TIME_LIMIT) -> gr.Block
             space = gr.Checkbox(True, label="Space between words", info="off: the gap may end inside a word")
         inputs = Inputs(prefix, suffix, length, steps, temperature, top_p, seed, space)
         redraw_after = figure_tabs(runs, run)
+        if parent is not None:
+            parent_panel(runs, run, parent)
 
         def fill_in(*values: Any) -> Iterator[tuple[Any, Any]]:
             name = runs.name()
-            for trace in _kept(_requested(values, inputs, strategy), denoiser, runs, name, time_limit):
+            for trace in _kept(_requested(values, inputs, strategy), make, runs, name):
                 message = messages.live(trace, name) if trace.ended == "running" else messages.closing(trace, name)
                 yield message, name if not trace.steps else gr.skip()
 
@@ -132,7 +132,7 @@ def build(denoiser: LazyDenoiser, *, time_limit: float = TIME_LIMIT) -> gr.Block
         redraw_after(stop.click(stopped, run, view, cancels=filling, queue=False, **quiet))
         redraw_after(upload.upload(opened, upload, [view, run], cancels=filling, **quiet))
         gr.api(  # pyright: ignore[reportPrivateImportUsage]
-            endpoint(denoiser, time_limit), api_name="infill", concurrency_id="model", concurrency_limit=1
+            endpoint(make), api_name="infill", concurrency_id="model", concurrency_limit=1
         )
     page.queue(max_size=24)
     return page
@@ -166,15 +166,11 @@ def _shown(error: ValueError) -> gr.Error:
     return gr.Error(html.escape(str(error), quote=False), print_exception=False, duration=None)
 
 
-def _kept(request: InfillRequest, denoiser: LazyDenoiser, runs: Runs, name: str, time_limit: float) -> Iterator[Trace]:
+def _kept(request: InfillRequest, make: Run, runs: Runs, name: str) -> Iterator[Trace]:
     """The traces of a run, each remembered under its name; a run that is closed early is remembered as stopped."""
     trace = None
     try:
-        loaded = denoiser.get()
-    except ValueError as error:
-        raise _shown(error) from None
-    try:
-        for trace in infill(request, loaded, time_limit=time_limit):
+        for trace in make(request):
             runs.put(name, trace)
             yield trace
     except InfillError as error:

@@ -1,103 +1,137 @@
-"""python -m models.adapt: train a tokenizer, pretrain an autoregressive parent, adapt it to a diffusion child."""
+"""python -m models.adapt: from text to a tokenizer, an autoregressive parent, a diffusion child, a fine-tuned child."""
 
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import torch
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-from models.adapt.data import Packed, read_records, train_tokenizer
-from models.adapt.objective import annealed_attention, diffusion_loss, low_discrepancy_times, next_token_loss
-from models.adapt.trainer import Schedule, train
+from models.adapt import ablation, curves, stages
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m models.adapt", description=__doc__)
-    stages = parser.add_subparsers(dest="stage", required=True)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one stage; the exit code is 2 for a mistake that the user can put right, 130 after Ctrl-C."""
+    options = vars(_parser().parse_args(arguments))
+    try:
+        options.pop("run")(**options)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
 
-    stage = stages.add_parser("tokenizer", help="train a byte-level BPE")
-    stage.add_argument("--text", required=True)
-    stage.add_argument("--out", type=Path, required=True)
-    stage.add_argument("--vocab-size", type=int, default=4096)
 
-    for name, text in (("pretrain", "autoregressive, from scratch"), ("adapt", "to diffusion, from a checkpoint")):
-        stage = stages.add_parser(name, help=text)
-        stage.add_argument("--text", required=True)
-        stage.add_argument("--valid", required=True)
-        stage.add_argument("--out", type=Path, required=True)
-        stage.add_argument("--steps", type=int, required=True)
-        stage.add_argument("--batch", type=int, default=8)
-        stage.add_argument("--context", type=int, default=256)
-        stage.add_argument("--learning-rate", type=float, default=1e-3)
-        stage.add_argument("--warmup", type=int, default=100)
-        stage.add_argument("--seed", type=int, default=0)
-        stage.add_argument("--save-every", type=int, default=200)
-        stage.add_argument("--compile", action="store_true")
-        if name == "pretrain":
-            stage.add_argument("--tokenizer", type=Path, required=True)
-            stage.add_argument("--hidden", type=int, default=256)
-            stage.add_argument("--layers", type=int, default=6)
-            stage.add_argument("--heads", type=int, default=4)
-        else:
-            stage.add_argument("--model", type=Path, required=True)
-            stage.add_argument("--anneal-steps", type=int, default=500, help="1 means no annealing")
-    options = parser.parse_args(arguments)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m models.adapt", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(required=True, metavar="STAGE")
 
-    if options.stage == "tokenizer":
-        train_tokenizer(read_records(options.text), options.vocab_size).save_pretrained(options.out)
-        return
-
-    torch.manual_seed(options.seed)
-    folder = options.tokenizer if options.stage == "pretrain" else options.model
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
-    if options.stage == "pretrain":
-        model = LlamaForCausalLM(
-            LlamaConfig(
-                vocab_size=len(tokenizer),
-                hidden_size=options.hidden,
-                num_hidden_layers=options.layers,
-                num_attention_heads=options.heads,
-                intermediate_size=int(options.hidden * 8 / 3) // 16 * 16,
-                max_position_embeddings=options.context,
-                tie_word_embeddings=True,
-                bos_token_id=tokenizer.bos_token_id,
-                eos_token_id=tokenizer.eos_token_id,
-            )
+    def stage(name: str, run: Any, text: str) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name, help=text, allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter
         )
+        command.set_defaults(run=run)
+        return command
 
-        def loss(model, ids, step, generator):
-            return next_token_loss(model, ids)
-    else:
-        model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
-        model.config.is_causal = False
-        model.config.mask_token_id = tokenizer.mask_token_id
+    command = stage("tokenizer", stages.tokenizer, "train a byte-level BPE")
+    command.add_argument("--text", type=Path, required=True, help=_TEXT)
+    command.add_argument("--out", type=Path, required=True, help="folder to write")
+    command.add_argument("--vocab-size", type=_positive, default=4096)
 
-        def loss(model, ids, step, generator):
-            ratio = 1.0 if step < 0 else (step + 1) / options.anneal_steps
-            times = low_discrepancy_times(len(ids), generator)
-            attention = annealed_attention(ids.shape[1], ratio, generator)
-            return diffusion_loss(model, ids, times, tokenizer.mask_token_id, attention, generator)
+    command = stage("pretrain", stages.pretrain, "an autoregressive model from scratch")
+    command.add_argument("--tokenizer", type=Path, required=True, help="folder with a tokenizer")
+    command.add_argument("--hidden", type=_positive, default=256)
+    command.add_argument("--layers", type=_positive, default=6)
+    command.add_argument("--heads", type=_positive, default=4)
+    _training(command, _TEXT)
 
-    train(
-        model,
-        tokenizer,
-        loss,
-        Packed(read_records(options.text), tokenizer, context=options.context, seed=options.seed),
-        Packed(read_records(options.valid), tokenizer, context=options.context, seed=1),
-        Schedule(
-            steps=options.steps,
-            batch=options.batch,
-            learning_rate=options.learning_rate,
-            warmup=options.warmup,
-            seed=options.seed,
-            save_every=options.save_every,
-            compile=options.compile,
-        ),
-        options.out,
+    command = stage("adapt", stages.adapt, "from any causal checkpoint to masked diffusion")
+    _model(command)
+    command.add_argument(
+        "--anneal-steps", type=_positive, default=500, help="from causal to full attention; 1: full at once"
     )
+    _training(command, _TEXT)
+
+    command = stage("finetune", stages.finetune, "on examples of which only the target is noised")
+    _model(command)
+    _training(command, ".jsonl of prefix, middle, suffix or of prompt, response; or a text to open gaps in")
+
+    command = stage("ablate", ablation.ablate, "what each part of the recipe is worth: four trainings, one figure")
+    command.add_argument("--model", required=True, help="the autoregressive parent: checkpoint folder or hub name")
+    command.add_argument("--anneal-steps", type=_positive, default=100)
+    _training(command, _TEXT)
+
+    command = stage("plot", curves.plot, "the curves of several trainings in one figure")
+    command.add_argument("logs", type=Path, nargs="+", metavar="LOG", help="the .jsonl files beside checkpoint folders")
+    command.add_argument("--out", type=Path, required=True, help="HTML file to write")
+    return parser
+
+
+_TEXT = "text file or .xz, each record ended by a line <|endoftext|>"
+
+
+def _positive(text: str) -> int:
+    return _from(1, text)
+
+
+def _natural(text: str) -> int:
+    return _from(0, text)
+
+
+def _from(least: int, text: str) -> int:
+    number = int(text)
+    if number < least:
+        raise argparse.ArgumentTypeError(f"must be at least {least}, not {number}")
+    return number
+
+
+def _model(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", required=True, help="checkpoint folder or hub name")
+    mask = command.add_mutually_exclusive_group()
+    mask.add_argument(
+        "--mask-token", help="add this token to the vocabulary as the mask (default: the tokenizer's own)"
+    )
+    mask.add_argument("--mask-token-id", type=int, help="re-use a rare token as the mask (in DiffuLLaMA 811)")
+    command.add_argument("--weighting", choices=("elbo", "uniform"), default="elbo", help="1/t or 1 per masked token")
+    command.add_argument(
+        "--normalization",
+        choices=("tokens", "masked"),
+        default="tokens",
+        help="divide by all tokens (the paper) or by the batch's masked ones (its code)",
+    )
+    command.add_argument(
+        "--lora", type=_natural, default=0, metavar="RANK", help="train low-rank adapters and embeddings only"
+    )
+    command.add_argument("--gradient-checkpointing", action="store_true", help="less memory, a third more time")
+
+
+def _training(command: argparse.ArgumentParser, data: str) -> None:
+    command.add_argument("--text", type=Path, required=True, help=data)
+    command.add_argument("--valid", type=Path, required=True, help="held-out data of the same kind")
+    command.add_argument(
+        "--out", type=Path, required=True, help="checkpoint folder to write; beside it .state and .jsonl"
+    )
+    command.add_argument("--steps", type=_positive, required=True)
+    command.add_argument("--batch", type=_positive, default=8, help="sequences a step, over all processes")
+    command.add_argument(
+        "--accumulate", type=_positive, default=1, help="parts that a process takes its share of a batch in"
+    )
+    command.add_argument("--context", type=_positive, default=256, help="tokens in a sequence")
+    command.add_argument("--learning-rate", type=float, default=1e-3)
+    command.add_argument("--warmup", type=_natural, default=100, help="steps")
+    command.add_argument("--schedule", choices=("cosine", "constant"), default="cosine")
+    command.add_argument("--cooldown", type=_natural, default=0, help="last steps in which a constant rate falls")
+    command.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw")
+    command.add_argument(
+        "--precision", choices=("no", "bf16", "fp16"), help="default: bf16 on a GPU, no (fp32) on a CPU"
+    )
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--save-every", type=_positive, default=200, help="steps; validates, too")
+    command.add_argument("--compile", action="store_true", help="torch.compile")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,32 +1,59 @@
-"""Text files to packed training chunks: records joined by the end-of-text token, cut to the context length."""
+"""Files to batches of token ids: packed text for pre-training and adapting, single examples for fine-tuning."""
 
 from __future__ import annotations
 
+import json
 import lzma
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 END_OF_TEXT = "<|endoftext|>"
 MASK = "<|mask|>"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Sequences of token ids [b, l]; where only a part may be noised, or the ends are padded, it says which."""
+
+    ids: NDArray[np.integer]
+    maskable: NDArray[np.bool_] | None = None  # [b, l]; None: every token
+    real: NDArray[np.bool_] | None = None  # [b, l] False in the padding; None: there is none
+
+
+class Source(Protocol):
+    """Training data: an endless stream in which batch `n` depends on nothing but the seed and `n`."""
+
+    def batches(self, size: int, *, skip: int = 0) -> Iterator[Batch]: ...
+
+    def sample(self, count: int) -> Batch:
+        """The first `count` sequences, or all of them if there are fewer: what is validated on."""
+        ...
+
+
 def read_records(path: str | Path) -> list[str]:
     """The records of a text file (plain or .xz), each ended by a line `<|endoftext|>`.
 
-    Raises ValueError, naming the byte, if the file is not UTF-8.
+    Raises ValueError if the file cannot be read or, naming the byte, if it is not UTF-8.
     """
-    path = Path(path)
-    raw = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
+    records = [record.strip("\n") for record in _read(Path(path)).split(END_OF_TEXT)]
+    return [record for record in records if record]
+
+
+def _read(path: Path) -> str:
     try:
-        text = raw.decode("utf-8")
+        raw = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 at byte {error.start}; convert it (e.g. with iconv) first") from error
-    records = [record.strip("\n") for record in text.split(END_OF_TEXT)]
-    return [record for record in records if record]
+    except (OSError, lzma.LZMAError, EOFError) as error:
+        raise ValueError(f"cannot read {path}: {error}") from error
 
 
 def train_tokenizer(records: Sequence[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -52,10 +79,13 @@ def train_tokenizer(records: Sequence[str], vocab_size: int) -> PreTrainedTokeni
 
 
 class Packed:
-    """An endless, resumable stream of batches: batch `step` depends on nothing but the seed and `step`."""
+    """Records joined by the end-of-text token and cut to chunks of the context length; nothing is padded."""
 
-    def __init__(self, records: Sequence[str], tokenizer: PreTrainedTokenizerFast, *, context: int, seed: int) -> None:
-        end = tokenizer.eos_token_id
+    def __init__(self, records: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, context: int, seed: int) -> None:
+        """Raises ValueError if the tokenizer has no end-of-text token to join records with."""
+        end = _end(tokenizer)
+        if not records:
+            raise ValueError("the text has no records")
         forms = (list(records), [record.replace("\n", " ") for record in records])
         self._records = [
             [np.array([*ids, end], dtype=np.int32) for ids in tokenizer(form, add_special_tokens=False)["input_ids"]]
@@ -80,15 +110,109 @@ class Packed:
             self._epoch = number
         return self._chunks
 
-    def batches(self, size: int, *, skip: int) -> Iterator[np.ndarray]:
+    def batches(self, size: int, *, skip: int = 0) -> Iterator[Batch]:
         """[size, context] each; the first `skip` batches are passed over without being used."""
         number = 0
         while True:
             chunks = self.epoch(number)
-            whole = len(chunks) // size
-            if whole == 0:
-                raise ValueError(f"{len(chunks)} chunks do not fill one batch of {size}")
+            whole = _whole_batches(len(chunks), size)
             for start in range(min(skip, whole), whole):
-                yield chunks[start * size : (start + 1) * size]
+                yield Batch(ids=chunks[start * size : (start + 1) * size])
             skip = max(0, skip - whole)
             number += 1
+
+    def sample(self, count: int) -> Batch:
+        return Batch(ids=self.epoch(0)[:count])
+
+
+class Examples:
+    """Infilling and instruction examples, one to a sequence, of which only the target may be noised.
+
+    As in the paper's fine-tuning (arXiv:2410.17891, its `ddm-sft` stage). The padding of shorter ones is hidden.
+    """
+
+    def __init__(self, path: str | Path, tokenizer: PreTrainedTokenizerBase, *, context: int, seed: int) -> None:
+        """JSON lines of `prefix`, `middle`, `suffix` (the middle is the target) or `prompt`, `response`.
+
+        Raises ValueError, naming the line, where one is broken, or if no target fits into the context.
+        """
+        self._context, self._seed = context, seed
+        self._end = _end(tokenizer)
+        self._begin = self._end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+        self._encode = lambda text: tokenizer(text, add_special_tokens=False).input_ids
+        path = Path(path)
+        found = [
+            self._example(path, number, line)
+            for number, line in enumerate(_read(path).split("\n"), start=1)  # U+2028 may stand in JSON
+            if line.strip()
+        ]
+        self._examples = [example for example in found if example is not None]
+        self.left_out = len(found) - len(self._examples)
+        if not self._examples:
+            raise ValueError(f"{path} has no example whose target fits into a context of {context} tokens")
+
+    def _example(self, path: Path, number: int, line: str) -> tuple[list[int], int, int] | None:
+        """(ids, where the target starts, where it ends); None if the target alone is too long."""
+        try:
+            data = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"line {number} of {path} is not JSON: {error}") from None
+        names = (
+            ("prompt", "response") if isinstance(data, dict) and "response" in data else ("prefix", "middle", "suffix")
+        )
+        if not isinstance(data, dict) or not all(isinstance(data.get(name), str) for name in names):
+            raise ValueError(
+                f"line {number} of {path} must have the texts prefix, middle and suffix, or prompt and response"
+            )
+        before, target, *after = (data[name] for name in names)
+        left = self._encode(before.rstrip(" "))
+        target = target.strip(" ")
+        middle = self._encode(" " * bool(left) + target) if target else []
+        right = [id_ for text in after if text for id_ in self._encode(" " + text.lstrip(" "))]
+        if not after:
+            middle.append(self._end)  # a response ends; a middle is followed by its suffix
+        left = left or [self._begin]  # position 0 is never a target
+        room = self._context - len(middle)
+        if room < 1 or not middle:
+            return None
+        keep_right = min(len(right), max(room // 2, room - len(left)))
+        left = left[max(0, len(left) - (room - keep_right)) :]
+        return [*left, *middle, *right[:keep_right]], len(left), len(left) + len(middle)
+
+    def batches(self, size: int, *, skip: int = 0) -> Iterator[Batch]:
+        """[size, longest] each, in a fresh order in every epoch."""
+        whole = _whole_batches(len(self._examples), size)
+        while True:
+            number, place = divmod(skip, whole)
+            order = np.random.default_rng([self._seed, number]).permutation(len(self._examples))
+            yield self._batch(order[place * size : (place + 1) * size])
+            skip += 1
+
+    def sample(self, count: int) -> Batch:
+        return self._batch(np.arange(min(count, len(self._examples))))
+
+    def _batch(self, chosen: np.ndarray) -> Batch:
+        picked = [self._examples[number] for number in chosen]
+        longest = max(len(ids) for ids, _, _ in picked)
+        columns = np.arange(longest)[None]
+        start, stop, length = np.array([(start, stop, len(ids)) for ids, start, stop in picked]).T[:, :, None]
+        return Batch(
+            ids=np.array([[*ids, *[self._end] * (longest - len(ids))] for ids, _, _ in picked]),
+            maskable=(columns >= start) & (columns < stop),
+            real=columns < length,
+        )
+
+
+def _end(tokenizer: PreTrainedTokenizerBase) -> int:
+    end: Any = tokenizer.eos_token_id
+    if end is None:
+        raise ValueError("the tokenizer has no end-of-text (EOS) token to end texts with; give it one")
+    return end
+
+
+def _whole_batches(count: int, size: int) -> int:
+    if count < size:
+        raise ValueError(
+            f"{count} chunks or examples do not fill one batch of {size}; give more text or a smaller --batch"
+        )
+    return count // size

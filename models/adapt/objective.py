@@ -1,13 +1,80 @@
-"""The training objectives: next-token prediction, and the 1/t-weighted masked cross-entropy of arXiv:2410.17891."""
+"""What the network is asked, and how its answers count: next tokens, or masked ones as in arXiv:2410.17891."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedModel
 
 T_MIN = 1e-3
+Weighting = Literal["elbo", "uniform"]
+Normalization = Literal["tokens", "masked"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exercise:
+    """A batch made into a question: the loss is the sum of weights x cross-entropy, so parts of a batch add up."""
+
+    inputs: Tensor  # [b, l] int64, what the network sees
+    targets: Tensor  # [b, l] int64, what it should say
+    weights: Tensor  # [b, l] float32, what the cross-entropy of each target counts; 0 where nothing is asked
+    attention: Tensor | None = None  # [b or 1, 1, l, l] True where attention is allowed; None: the network's own
+
+    def part(self, start: int, stop: int) -> Exercise:
+        """These sequences alone, with the weights that they have in the whole batch."""
+        attention = self.attention if self.attention is None or len(self.attention) == 1 else self.attention[start:stop]
+        return Exercise(
+            inputs=self.inputs[start:stop],
+            targets=self.targets[start:stop],
+            weights=self.weights[start:stop],
+            attention=attention,
+        )
+
+    def to(self, device: torch.device) -> Exercise:
+        """The same on another device."""
+        moved = {name: tensor.to(device) for name, tensor in vars(self).items() if tensor is not None}
+        return replace(self, **moved)
+
+
+def next_token(ids: Tensor) -> Exercise:
+    """Every token of ids [b, l] but the first, from those before it: the mean is the loss in nats per token."""
+    weights = torch.full(ids.shape, 1 / ids[:, 1:].numel())
+    weights[:, 0] = 0
+    return Exercise(inputs=ids, targets=ids, weights=weights)
+
+
+def masked_diffusion(
+    ids: Tensor,
+    mask_id: int,
+    generator: torch.Generator,
+    *,
+    maskable: Tensor | None = None,
+    attention: Tensor | None = None,
+    weighting: Weighting = "elbo",
+    normalization: Normalization = "tokens",
+) -> Exercise:
+    """One noise level t for each sequence of ids [b, l], and what it masked; only `maskable` [b, l] tokens are noised.
+
+    `weighting` counts each masked token 1/t (`elbo`: the evidence lower bound in nats per token, arXiv:2410.17891,
+    equation 4) or 1 (`uniform`). `normalization` divides by all maskable tokens of the batch (`tokens`, as the
+    paper's sum over N), or by those that were masked (`masked`, as its released code does).
+    Position 0 is never a target: nothing stands before it that could predict it.
+    """
+    times = low_discrepancy_times(len(ids), generator)
+    noised, masked = absorb(ids, times, mask_id, generator)
+    if maskable is not None:
+        masked &= maskable
+        noised = torch.where(masked, mask_id, ids)
+    asked = torch.ones_like(masked) if maskable is None else maskable.clone()
+    asked[:, 0] = False
+    weights = (masked & asked).float()
+    if weighting == "elbo":
+        weights /= times[:, None]
+    count = (asked if normalization == "tokens" else masked & asked).sum().clamp(min=1)
+    return Exercise(inputs=noised, targets=ids, weights=weights / count, attention=attention)
 
 
 def low_discrepancy_times(count: int, generator: torch.Generator) -> Tensor:
@@ -30,27 +97,29 @@ def annealed_attention(length: int, ratio: float, generator: torch.Generator) ->
     return (causal | (torch.rand(length, length, generator=generator) < ratio))[None, None]
 
 
-def next_token_loss(model: PreTrainedModel, ids: Tensor) -> Tensor:
-    """Mean cross-entropy in nats per token of a causal model; ids [b, l]."""
-    hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state
-    return functional.cross_entropy(model.lm_head(hidden).flatten(0, 1), ids[:, 1:].flatten())
+class Trainee(nn.Module):
+    """A causal language model and how its outputs are read, as one module for DDP and FSDP to wrap."""
 
+    network: Any  # what transformers calls a *ForCausalLM
 
-def diffusion_loss(
-    model: PreTrainedModel,
-    ids: Tensor,
-    times: Tensor,
-    mask_id: int,
-    attention: Tensor | None,
-    generator: torch.Generator,
-) -> Tensor:
-    """Mean over sequences and positions of (1/t) x cross-entropy at masked targets: an ELBO in nats per token.
+    def __init__(self, network: nn.Module, *, shift: bool = True) -> None:
+        """`shift` keeps the autoregressive read-out: output i - 1 predicts token i (arXiv:2410.17891, section 3.2)."""
+        super().__init__()
+        self.network, self.shift = network, shift
+        self._no_split_modules = getattr(network, "_no_split_modules", None)  # where FSDP may cut
 
-    The shift by one is kept: output i - 1 predicts token i, so position 0 is never a target (arXiv:2410.17891, 3.2).
-    """
-    noised, masked = absorb(ids, times, mask_id, generator)
-    hidden = model.model(input_ids=noised, attention_mask=attention, use_cache=False).last_hidden_state
-    target = masked[:, 1:]
-    losses = functional.cross_entropy(model.lm_head(hidden[:, :-1][target]), ids[:, 1:][target], reduction="none")
-    weights = (1 / times)[:, None].expand_as(target)[target]
-    return (losses * weights).sum() / target.numel()
+    def tie_weights(self) -> None:
+        """FSDP asks for it after it has put the weights elsewhere; a tied head would be trained apart otherwise."""
+        self.network.tie_weights()
+
+    def forward(self, exercise: Exercise) -> Tensor:
+        """Sum of weights x cross-entropy. Only outputs that are asked for go through the head."""
+        hidden = self.network.base_model(
+            input_ids=exercise.inputs, attention_mask=exercise.attention, use_cache=False
+        ).last_hidden_state
+        targets, weights = exercise.targets, exercise.weights
+        if self.shift:
+            hidden, targets, weights = hidden[:, :-1], targets[:, 1:], weights[:, 1:]
+        asked = weights > 0
+        logits = self.network.get_output_embeddings()(hidden[asked])
+        return (functional.cross_entropy(logits.float(), targets[asked], reduction="none") * weights[asked]).sum()

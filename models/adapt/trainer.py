@@ -1,134 +1,235 @@
-"""The training loop: AdamW, warm-up and cosine decay, gradient clipping, checkpoints that resume exactly."""
+"""The training loop: one script for a CPU, a GPU, or many, with checkpoints that resume exactly."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
-import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Literal, TextIO
 
 import torch
-from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from accelerate import Accelerator
+from accelerate.utils import DistributedType
+from tqdm import tqdm
+from transformers import PreTrainedTokenizerBase
 
-from models.adapt.data import Packed
+from models.adapt.checkpoints import load_state, recover, refuse_other_folders, save_folder, save_state
+from models.adapt.curves import draw, read_log
+from models.adapt.data import Batch, Source
+from models.adapt.objective import Exercise, Trainee
 
-Loss = Callable[[PreTrainedModel, Tensor, int, torch.Generator], Tensor]
-"""(model, ids [b, l], step, generator) -> scalar loss. Step -1 means validation."""
+Ask = Callable[[Batch, int | None, torch.Generator], Exercise]
+"""(batch, step, generator) -> what the network is asked; step None means validation."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class Plan:
+    """How long, how fast, and how much at a time. `batch` is what one step sees, over all processes."""
+
     steps: int
     batch: int
     learning_rate: float
     warmup: int
+    schedule: Literal["cosine", "constant"] = "cosine"
+    cooldown: int = 0  # a constant rate falls over so many last steps
     final_fraction: float = 0.02
+    optimizer: Literal["adamw", "muon"] = "adamw"
     decay: float = 0.1
     clip: float = 1.0
+    accumulate: int = 1  # each process takes its share of a batch in so many parts
     seed: int = 0
     save_every: int = 200
+    validation_sequences: int = 96
     compile: bool = False
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step: linear warm-up, then cosine to `final_fraction` of the peak."""
+        """The learning rate of a step: linear warm-up; then cosine, or constant with a linear cool-down."""
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
-        progress = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
-        floor = self.final_fraction
-        return self.learning_rate * (floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress)))
+        if self.schedule == "cosine":
+            share = 0.5 * (1 + math.cos(math.pi * min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))))
+        else:
+            share = min(1.0, (self.steps - step) / self.cooldown) if self.cooldown else 1.0
+        return self.learning_rate * (self.final_fraction + (1 - self.final_fraction) * share)
 
 
-def save_folder(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
-    """Write a plain Hugging Face folder in fp16, whole or not at all; a crash leaves the last one, at worst as .old."""
-    fresh, old = out.with_name(out.name + ".writing"), out.with_name(out.name + ".old")
-    shutil.rmtree(fresh, ignore_errors=True)
-    half = {name: tensor.detach().to(torch.float16) for name, tensor in model.state_dict().items()}
-    model.save_pretrained(fresh, state_dict=half)
-    config = json.loads((fresh / "config.json").read_text()) | {
-        "dtype": "float16"
-    }  # it says the model's, not the file's
-    (fresh / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
-    tokenizer.save_pretrained(fresh)
-    if out.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        out.rename(old)
-    fresh.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+def optimizers(trainee: Trainee, plan: Plan) -> list[torch.optim.Optimizer]:
+    """AdamW for all, or Muon for the hidden layers' matrices and AdamW for the rest (embeddings, head, norms).
 
-
-@torch.no_grad()
-def validate(model: PreTrainedModel, loss: Loss, chunks: Tensor, batch: int) -> float:
-    """Mean validation loss in nats per token; same noise every time."""
-    model.eval()
-    generator = torch.Generator().manual_seed(1234)
-    values = [loss(model, part, -1, generator).item() for part in chunks.split(batch)]
-    model.train()
-    return sum(values) / len(values)
+    Muon is Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/; its rate is scaled to AdamW's as in
+    Liu et al., 2025, arXiv:2502.16982.
+    """
+    named = {name: weight for name, weight in trainee.network.named_parameters() if weight.requires_grad}
+    embeddings = [module for module in trainee.network.modules() if isinstance(module, torch.nn.Embedding)]
+    tables = {id(table.weight) for table in (*embeddings, trainee.network.get_output_embeddings())}
+    hidden = [weight for weight in named.values() if weight.dim() == 2 and id(weight) not in tables]
+    tables = [weight for weight in named.values() if id(weight) in tables]
+    vectors = [weight for weight in named.values() if weight.dim() != 2]
+    matrices = tables if plan.optimizer == "muon" else hidden + tables
+    groups = [
+        {"params": weights, "weight_decay": decay}
+        for weights, decay in ((matrices, plan.decay), (vectors, 0.0))
+        if weights
+    ]
+    rate = plan.learning_rate
+    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), fused=True)]
+    if plan.optimizer == "muon":
+        found.append(torch.optim.Muon(hidden, lr=rate, weight_decay=plan.decay, adjust_lr_fn="match_rms_adamw"))
+    return found
 
 
 def train(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerFast,
-    loss: Loss,
-    train_data: Packed,
-    valid_data: Packed,
-    schedule: Schedule,
+    trainee: Trainee,
+    tokenizer: PreTrainedTokenizerBase,
+    ask: Ask,
+    source: Source,
+    validation: Source,
+    plan: Plan,
     out: Path,
+    accelerator: Accelerator,
+    *,
+    merged: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] | None = None,
 ) -> None:
-    """Train to `schedule.steps`.
+    """Train to `plan.steps`, from the beginning or from where a killed run stopped, as if it had not been killed.
 
-    `out` becomes the checkpoint folder, `out`.state.pt holds what a resume needs, `out`.jsonl is the log.
+    `out` becomes the checkpoint folder; `out`.state holds what resuming needs, `out`.jsonl is the log, `out`.html draws
+    it. `merged` makes the weights to save from the network's where they are not the same. Raises ValueError where the
+    plan does not fit the processes, the loss is no number, a state is damaged, or the disk is full.
     """
-    state_file, log_file = out.with_name(out.name + ".state.pt"), out.with_name(out.name + ".jsonl")
+    share = _share(plan, accelerator)
+    network, prepared = trainee.network, accelerator.prepare(trainee, *optimizers(trainee, plan))
+    model, steppers = prepared[0], prepared[1:]
     out.parent.mkdir(parents=True, exist_ok=True)
-    matrices = [p for p in model.parameters() if p.dim() > 1]
-    vectors = [p for p in model.parameters() if p.dim() <= 1]
-    optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": schedule.decay}, {"params": vectors, "weight_decay": 0.0}],
-        lr=schedule.learning_rate,
-        betas=(0.9, 0.95),
-    )
-    first = 0
-    if state_file.exists():
-        state = torch.load(state_file, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        first = state["step"]
-    if schedule.compile:
-        model.model.compile()
+    if accelerator.is_main_process:
+        recover(out)
+    refuse_other_folders(out)
+    state = _beside(out, "state")
+    first, before = load_state(accelerator, state)
+    if plan.compile:
+        network.base_model.compile()
+
+    def save(done: int, tokens: int) -> None:
+        tensors = accelerator.get_state_dict(model)  # all processes take part in gathering
+        if accelerator.is_main_process:
+            log = _beside(out, "jsonl")
+            draw({out.name: read_log(log)}, _beside(out, "html"), title=f"Training of {out.name}")
+            tied = dict(trainee.named_parameters(remove_duplicate=False)).keys() - dict(trainee.named_parameters())
+            weights = {name.removeprefix("network."): tensors[name] for name in tensors if name not in tied}
+            save_folder(network, tokenizer, out, weights=merged(weights) if merged else weights)
+        save_state(accelerator, state, done, tokens)
+
+    own = ask(validation.sample(plan.validation_sequences), None, torch.Generator().manual_seed(1234))
     model.train()
-    valid = torch.from_numpy(valid_data.epoch(0)[:96]).long()
-    began, tokens = time.monotonic(), 0
-    with log_file.open("a") as log:
-        log.write(json.dumps({"resumed_at": first, **asdict(schedule)}) + "\n")
-        for step, ids in enumerate(train_data.batches(schedule.batch, skip=first), start=first):
-            if step >= schedule.steps:
-                break
-            for group in optimizer.param_groups:
-                group["lr"] = schedule.rate(step)
-            generator = torch.Generator().manual_seed(schedule.seed * 1_000_003 + step)
-            value = loss(model, torch.from_numpy(ids).long(), step, generator)
-            value.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            tokens += ids.size
-            done = step + 1
-            if done % 20 == 0:
-                speed = tokens / (time.monotonic() - began)
-                record = {"step": done, "loss": round(value.item(), 4), "tokens_per_s": round(speed)}
-                log.write(json.dumps(record) + "\n")
-                log.flush()
-            if done % schedule.save_every == 0 or done == schedule.steps:
-                figure = validate(model, loss, valid, schedule.batch)
-                log.write(json.dumps({"step": done, "validation": round(figure, 4)}) + "\n")
-                log.flush()
-                save_folder(model, tokenizer, out)  # first: a resume from the last step writes nothing more
-                fresh = state_file.with_suffix(".writing")
-                torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": done}, fresh)
-                os.replace(fresh, state_file)
+    began, tokens = time.monotonic(), before
+    with _log(out, accelerator) as log, _bar(plan, first, accelerator) as bar:
+        _write(log, {"resumed_at": first, **asdict(plan)})
+        for step, batch in zip(range(first, plan.steps), source.batches(plan.batch, skip=first), strict=False):
+            # The noise of the whole batch, drawn alike in every process: it does not depend on how many there are.
+            exercise = ask(batch, step, torch.Generator().manual_seed(plan.seed * 1_000_003 + step))
+            loss = _step(model, exercise, steppers, plan, plan.rate(step), share, accelerator)
+            done, tokens = step + 1, tokens + (batch.ids.size if batch.real is None else int(batch.real.sum()))
+            saving = done % plan.save_every == 0 or done == plan.steps
+            bar.update()
+            if done % 20 == 0 or saving:
+                value = _finite(accelerator.reduce(loss, "sum").item(), done)
+                speed = round((tokens - before) / (time.monotonic() - began))
+                bar.set_postfix(loss=value, tokens_per_s=speed)
+                _write(log, {"step": done, "loss": value, "tokens_per_s": speed})
+            if saving:
+                value = _finite(_validate(model, own, share, accelerator), done)
+                _write(log, {"step": done, "tokens": tokens, "validation": value})
+                save(done, tokens)
+
+
+def _share(plan: Plan, accelerator: Accelerator) -> int:
+    """How many sequences a process takes at a time. Raises ValueError where that does not come out even."""
+    share = plan.batch // (accelerator.num_processes * plan.accumulate)
+    if share * accelerator.num_processes * plan.accumulate != plan.batch:
+        raise ValueError(
+            f"a batch of {plan.batch} does not divide among {accelerator.num_processes} processes and "
+            f"{plan.accumulate} parts; change --batch or --accumulate"
+        )
+    sharded = accelerator.distributed_type == DistributedType.FSDP
+    # accelerate unscales a second optimizer's fp16 gradients twice, and saves only one optimizer of a sharded model.
+    if plan.optimizer == "muon" and (accelerator.mixed_precision == "fp16" or sharded):
+        raise ValueError("muon trains neither in fp16 nor under FSDP: leave that, or give --optimizer adamw")
+    return share
+
+
+def _finite(value: float, done: int) -> float:
+    if not math.isfinite(value):
+        raise ValueError(f"the loss is {value} at step {done}: resume from the last checkpoint, with another rate")
+    return round(value, 4)
+
+
+def _step(
+    model: torch.nn.Module,
+    exercise: Exercise,
+    steppers: Sequence[torch.optim.Optimizer],
+    plan: Plan,
+    rate: float,
+    share: int,
+    accelerator: Accelerator,
+) -> torch.Tensor:
+    """One update of the weights; this process's part of the loss, a scalar."""
+    total = torch.zeros((), device=accelerator.device)
+    for number in range(plan.accumulate):
+        start = (accelerator.process_index * plan.accumulate + number) * share
+        last = number == plan.accumulate - 1
+        with contextlib.nullcontext() if last else accelerator.no_sync(model):
+            loss = model(exercise.part(start, start + share).to(accelerator.device))
+            accelerator.backward(loss * accelerator.num_processes)  # the processes' gradients are averaged
+        total += loss.detach()
+    accelerator.clip_grad_norm_(model.parameters(), plan.clip)
+    for stepper in steppers:
+        for group in stepper.param_groups:
+            group["lr"] = rate
+        stepper.step()
+        stepper.zero_grad(set_to_none=True)
+    return total
+
+
+@torch.no_grad()
+def _validate(model: torch.nn.Module, exercise: Exercise, share: int, accelerator: Accelerator) -> float:
+    """The loss of the whole validation exercise, each process taking every n-th part of it."""
+    model.eval()
+    starts: Sequence[int] = range(0, len(exercise.inputs), share)
+    total = torch.zeros((), device=accelerator.device)
+    # Every process makes as many calls, for a sharded network needs them all.
+    for turn in range(math.ceil(len(starts) / accelerator.num_processes)):
+        number = turn * accelerator.num_processes + accelerator.process_index
+        start = starts[min(number, len(starts) - 1)]
+        loss = model(exercise.part(start, start + share).to(accelerator.device))
+        total += loss if number < len(starts) else 0 * loss
+    model.train()
+    return float(accelerator.reduce(total, "sum"))
+
+
+def _log(out: Path, accelerator: Accelerator) -> TextIO:
+    """The main process's log, without a last line that a kill or a full disk cut off; the others' leads nowhere."""
+    path = _beside(out, "jsonl")
+    if not accelerator.is_main_process:
+        path = Path(os.devnull)
+    elif path.exists():
+        os.truncate(path, path.read_bytes().rfind(b"\n") + 1)
+    return path.open("a")
+
+
+def _beside(out: Path, suffix: str) -> Path:
+    return out.with_name(f"{out.name}.{suffix}")
+
+
+def _write(log: TextIO, record: dict[str, Any]) -> None:
+    log.write(json.dumps(record) + "\n")
+    log.flush()
+
+
+def _bar(plan: Plan, first: int, accelerator: Accelerator) -> Any:
+    """On a terminal only."""
+    hidden = None if accelerator.is_main_process else True
+    return tqdm(total=plan.steps, initial=first, unit="step", disable=hidden, dynamic_ncols=True)

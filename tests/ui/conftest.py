@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def serve(denoiser: ScriptedDenoiser) -> Iterator[Callable[..., str]]:
 
     pages = []
 
-    def start(**settings: float) -> str:
+    def start(**settings: Any) -> str:
         page = build(LazyDenoiser(lambda: denoiser), **settings)
         _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         pages.append(page)

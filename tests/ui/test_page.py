@@ -12,6 +12,8 @@ import pytest
 pytest.importorskip("playwright", reason="playwright is a development requirement")
 from playwright.sync_api import Browser, Page, expect
 
+import models
+
 expect.set_options(timeout=20_000)
 
 pytestmark = pytest.mark.browser
@@ -471,3 +473,22 @@ def test_waiting_for_the_model_is_said(page: Page, denoiser) -> None:
     )
     fill(page)
     assert page.evaluate("window.said")[0].startswith("waiting for the model")
+
+
+def test_the_parent_fills_the_same_gap_from_the_prefix_alone_when_asked(browser, serve):
+    for page in opened(browser, serve(parent=models.load_parent)):
+        page.get_by_text("What seeing the suffix buys").click()
+        page.click("#ask-parent")
+        expect(page.get_by_text("fill a gap first")).to_be_visible()
+        type_in(page, "The <b>little</b> dog", "so he ran home.", masks=6)
+        fill(page)
+        page.click("#ask-parent")
+        passages = page.locator("#parent-answer .dv-passage")
+        expect(passages).to_have_count(3, timeout=90_000)  # torch and the parent are loaded first
+        for passage in passages.all_inner_texts():
+            assert passage.startswith("The <b>little</b> dog")
+            assert passage.endswith("so he ran home.")
+        fills = page.locator("#parent-answer mark").all_inner_texts()
+        assert fills[0].startswith(" abcde"), "the first is the run on screen"
+        assert fills[1] != fills[0]
+        assert all(fills)

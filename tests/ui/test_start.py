@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -82,3 +83,12 @@ def test_an_unknown_option_is_told_in_a_line() -> None:
     )
     assert done.returncode == 2
     assert "--modle" in done.stderr
+
+
+def test_a_model_of_the_environment_that_is_not_there_is_told_in_a_line() -> None:
+    environment = {**os.environ, "INFILL_MODEL": "nowhere"}
+    done = subprocess.run(
+        [sys.executable, "app.py"], cwd=ROOT, text=True, capture_output=True, check=False, env=environment
+    )
+    assert done.returncode == 2
+    assert "INFILL_MODEL: no model 'nowhere'" in done.stderr

@@ -1,0 +1,58 @@
+"""The same gap filled by an autoregressive model, which continues the prefix and never sees the suffix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.canvas import sides
+from app.request import InfillRequest
+from models.denoiser import Floats
+
+if TYPE_CHECKING:  # it imports torch
+    from models.autoregressive import AutoregressiveModel
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PrefixOnly:
+    """Continuations of a request's prefix, as many tokens as it has masks; texts, and their scores in nats."""
+
+    greedy: str  # the likeliest token each time: the paper's baseline (arXiv:2410.17891, table 1)
+    drawn: tuple[str, ...]  # [R]
+    follows: Floats  # [R] log p(suffix | prefix, fill): only whether the suffix follows
+    passage: Floats  # [R] log p(fill, suffix | prefix): what makes the passage probable
+
+    @property
+    def best_before_suffix(self) -> str:
+        """Of all draws the one that the suffix follows best: as near as left-to-right comes to seeing it."""
+        return self.drawn[int(self.follows.argmax())]
+
+    @property
+    def best_passage(self) -> str:
+        """Of all draws the one that makes the most probable passage."""
+        return self.drawn[int(self.passage.argmax())]
+
+
+def continue_prefix(
+    request: InfillRequest, model: AutoregressiveModel, *, candidates: int = 16, temperature: float = 0.9
+) -> PrefixOnly:
+    """Continue greedily once, and `candidates` times drawn at a temperature with the request's seed.
+
+    Raises InfillError if the span alone does not fit the model's context.
+    """
+    prefix, suffix, _ = sides(request, model)
+    (greedy,) = model.complete([prefix], request.length)
+    drawn = model.complete([prefix] * candidates, request.length, temperature=temperature, seed=request.seed)
+    scores = model.log_probabilities([prefix] * candidates, [[*fill, *suffix] for fill in drawn])
+
+    def text(tokens: list[int]) -> str:
+        return b"".join(map(model.tokenizer.token_bytes, tokens)).decode("utf-8", "replace")
+
+    return PrefixOnly(
+        greedy=text(greedy),
+        drawn=tuple(map(text, drawn)),
+        follows=np.array([tokens[request.length :].sum() for tokens in scores]),
+        passage=np.array([tokens.sum() for tokens in scores]),
+    )

@@ -1,0 +1,152 @@
+"""From what a Space is to what the Spacefile says: the differences, and the requests that remove them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from app.errors import InfillError
+from app.hardware import FACTS_FROM, FLAVOURS
+from app.space import presets
+from app.space.hub import KEPT, Hub, Live, same
+from app.space.spacefile import NAME, Deployment, Spacefile
+
+
+class Change(NamedTuple):
+    """One difference, as it is shown, and the request that removes it."""
+
+    text: str
+    make: Callable[[], None]
+    seen: bool = True  # False: the hub shows no secret's value, so it may be the same
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A deployment with all that goes into it."""
+
+    deployment: Deployment
+    files: Mapping[str, bytes]
+    secrets: Mapping[str, str]  # name -> value, of those that the environment has
+    retired: frozenset[str]  # variables of other profiles, which must go when this one comes
+
+    def lines(self, spacefile: Spacefile, repo: str | None) -> Iterator[str]:
+        """What will be there and what it costs; no secret's value."""
+        goal, price = self.deployment, FLAVOURS[self.deployment.hardware].price
+        cost = f"{price:.2f} USD an hour" + " while it starts and runs" * bool(price)
+        yield f"Space       {repo or 'no name yet: set SPACE_REPO, or give --repo owner/name'}"
+        yield f"profile     {goal.profile}, {goal.visibility}"
+        yield f"hardware    {goal.hardware}: {cost} (prices of {FACTS_FROM}; see https://huggingface.co/pricing)"
+        if goal.sleep_time is not None:
+            never = "never sleeps" if goal.sleep_time < 0 else f"sleeps after {goal.sleep_time} s without a visitor"
+            yield f"sleep       {never}"
+        choice = presets.fitting(spacefile.presets, goal.hardware)
+        yield f"model       {choice.model}" + "".join(f"; {notice}" for notice in choice.notices)
+        yield f"Python      {goal.header['python_version']}, gradio {goal.header['sdk_version']}"
+        pins = [f"{name}{pin}" for name, pin in goal.requirements.items()]
+        yield f"pins        {', '.join(pins) or 'as in requirements.txt'}"
+        if goal.extra_index_url:
+            yield f"            packages also from {goal.extra_index_url}"
+        yield f"variables   {', '.join(f'{name}={value}' for name, value in goal.variables.items()) or 'none'}"
+        named = [name if name in self.secrets else f"{name} (not in the environment!)" for name in goal.secrets]
+        yield f"secrets     {', '.join(named) or 'none'}"
+        yield f"files       {len(self.files)}, {sum(map(len, self.files.values())) / 1e6:.1f} MB"
+
+    def changes(self, live: Live, hub: Hub) -> Iterator[Change]:
+        """What to do to a Space that is there, hardware last: where something fails before, nothing costs more."""
+        goal = self.deployment
+        if live.visibility != goal.visibility:
+            text = f"visibility: {live.visibility} -> {goal.visibility}"
+            yield Change(text, lambda: hub.set_visibility(goal.visibility))
+        for name, value in goal.variables.items():
+            if name not in live.variables:
+                yield Change(f"variable {name}: add {value!r}", lambda n=name, v=value: hub.set_variable(n, v))
+            elif live.variables[name] != value:
+                text = f"variable {name}: {live.variables[name]!r} -> {value!r}"
+                yield Change(text, lambda n=name, v=value: hub.set_variable(n, v))
+        for name in sorted(self.retired & set(live.variables)):
+            text = f"variable {name}: delete, it belongs to another profile"
+            yield Change(text, lambda n=name: hub.delete_variable(n))
+        for name in goal.secrets:
+            there = name in live.secrets
+            text = f"secret {name}: {'set anew, it cannot be compared' if there else 'add'}"
+            yield Change(text, lambda n=name: hub.set_secret(n, self.secrets[n]), seen=not there)
+        yield from self._upload(live, hub)
+        if live.hardware != goal.hardware:
+            price = FLAVOURS[goal.hardware].price
+            text = f"hardware: {live.hardware} -> {goal.hardware}, {price:.2f} USD an hour"
+            yield Change(text, lambda: hub.set_hardware(goal.hardware, goal.sleep_time))
+        elif goal.sleep_time is not None and live.sleep_time != goal.sleep_time:
+            seconds = goal.sleep_time
+            yield Change(f"sleep: {live.sleep_time} -> {seconds} s", lambda: hub.set_sleep_time(seconds))
+
+    def _upload(self, live: Live, hub: Hub) -> Iterator[Change]:
+        """All files in one commit."""
+        add = {name: content for name, content in self.files.items() if name not in live.files}
+        alter = {
+            name: content
+            for name, content in self.files.items()
+            if name in live.files and not same(content, live.files[name])
+        }
+        delete = sorted(set(live.files) - set(self.files) - set(KEPT))
+        told = [
+            f"{word} {', '.join(names)}"
+            for word, names in (("add", add), ("change", alter), ("delete", delete))
+            if names
+        ]
+        if told:
+            message = f"Deploy with profile {self.deployment.profile}"
+            yield Change(
+                f"files: {'; '.join(told)}", lambda: hub.commit({**add, **alter}, delete, message, live.commit)
+            )
+
+
+def push(plan: Plan, hub: Hub, say: Callable[[str], None]) -> None:
+    """Make the Space what the plan says, telling every thing that is done.
+
+    Raises InfillError where something fails, which says what was done before it and what was not.
+    """
+    done: list[str] = []
+    try:
+        hub.sign_in()
+        live = hub.live()
+    except InfillError as error:
+        raise InfillError(f"{str(error).rstrip('.')}; nothing was changed") from None
+
+    def make(text: str, change: Callable[[], None], left: list[str]) -> None:
+        try:
+            change()
+        except InfillError as error:
+            raise InfillError(_failed(text, error, done, left)) from None
+        done.append(text)
+        say(f"done: {text}")
+
+    if live is None:
+        create = f"create the Space on {plan.deployment.hardware}, with its variables and secrets"
+        make(create, lambda: hub.create(plan.deployment, plan.secrets), ["upload the files"])
+        try:
+            live = hub.live()
+        except InfillError as error:
+            raise InfillError(_failed("reading it back", error, done, ["upload the files"])) from None
+        assert live is not None, "the hub does not show the Space that it has just made"
+        changes = [change for change in plan.changes(live, hub) if change.seen]
+    else:
+        if set(live.files) - {*KEPT, "README.md"} and NAME not in live.files:
+            raise InfillError(f"{hub.address} holds files but no {NAME}: it is something else, and was left as it is")
+        changes = list(plan.changes(live, hub))
+        for change in changes:
+            say(f"to do: {change.text}")
+    for number, change in enumerate(changes):
+        make(change.text, change.make, [later.text for later in changes[number + 1 :]])
+    if not changes:
+        say("nothing differs")
+
+
+def _failed(text: str, error: InfillError, done: list[str], left: list[str]) -> str:
+    before = f"done before that: {', '.join(map(_short, done))}" if done else "nothing was changed"
+    after = f"; not done either: {', '.join(map(_short, left))}" if left else ""
+    return f"{_short(text)} failed: {str(error).rstrip('.')}. {before}{after}. Push again to go on from there"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:80] + "…"

@@ -1,0 +1,56 @@
+"""What seeing the suffix buys: the fill on screen beside what the autoregressive parent writes into the same gap."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from app.errors import InfillError
+from app.prefix_only import continue_prefix
+from app.trace import Trace
+from app.ui.runs import Runs
+
+if TYPE_CHECKING:  # it imports torch
+    from models.autoregressive import AutoregressiveModel
+
+LoadParent = Callable[[], "AutoregressiveModel"]
+
+EXPLANATION = """
+The bundled diffusion model was adapted from an **autoregressive parent**: the same size, the same text, but it writes
+from left to right and never sees the suffix. Here it continues the same prefix by as many tokens. *Best of 16* draws
+sixteen continuations and keeps the one that the suffix follows best: sixteen times the work, and still written blindly.
+"""
+
+
+def parent_panel(runs: Runs, run: gr.State, load: LoadParent) -> None:
+    """A closed panel with a button; `load` is called when it is first pressed."""
+    quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "parent", "concurrency_limit": 1}
+
+    def asked(name: str) -> str:
+        try:
+            if not name:
+                raise InfillError("there is nothing to compare with yet: fill a gap first, then ask the parent")
+            trace = runs.get(name)
+            found = continue_prefix(trace.request, load())
+        except InfillError as error:
+            raise gr.Error(html.escape(str(error), quote=False), print_exception=False) from None
+        rows = {
+            "Diffusion: saw both sides": trace.fill,
+            "Parent: continued the prefix": found.greedy,
+            "Parent: best of 16": found.best_before_suffix,
+        }
+        return "".join(_row(trace, title, fill) for title, fill in rows.items())
+
+    with gr.Accordion("What seeing the suffix buys", open=False, elem_id="parent"):
+        gr.Markdown(EXPLANATION)
+        ask = gr.Button("Let the parent fill the same gap", elem_id="ask-parent")
+        answer = gr.HTML(elem_id="parent-answer")
+        ask.click(asked, run, answer, **quiet)
+
+
+def _row(trace: Trace, title: str, fill: str) -> str:
+    before, after = html.escape(trace.request.stripped_prefix), html.escape(trace.request.joined_suffix)
+    return f'<p><b>{title}</b><br><span class="dv-passage">{before}<mark>{html.escape(fill)}</mark>{after}</span></p>'

@@ -1,0 +1,80 @@
+"""Where the model runs: in this process, or on ZeroGPU in a worker that has a GPU for one run."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+
+from app.errors import InfillError
+from app.hardware import on_zero_gpu
+from app.infill import infill
+from app.request import InfillRequest
+from app.strategies.registry import find
+from app.trace import Trace
+from models.lazy import LazyDenoiser
+
+Run = Callable[[InfillRequest], Iterator[Trace]]
+"""A request to its ever longer traces. Raises InfillError; closing the iterator ends the run before the next step."""
+
+START = 10.0
+"""Seconds that a worker may take to start and to move the weights to its GPU."""
+PASS = 0.15
+"""Seconds of a forward pass of a 7B model. Like START a guess: there was no ZeroGPU to measure on."""
+
+
+def runner(denoiser: LazyDenoiser, time_limit: float) -> Run:
+    """How this process makes traces; `denoiser` must be loaded before the page is launched where ZeroGPU is."""
+
+    def run(request: InfillRequest) -> Iterator[Trace]:
+        try:
+            loaded = denoiser.get()
+        except ValueError as error:
+            raise InfillError(str(error)) from error
+        yield from infill(request, loaded, time_limit=time_limit)
+
+    return on_a_borrowed_gpu(run, time_limit) if on_zero_gpu(os.environ) else run
+
+
+def seconds_asked_for(request: InfillRequest, time_limit: float) -> int:
+    """How long a run may need a GPU, from its steps and masks; the shorter, the sooner a visitor is served.
+
+    A step commits at least one position, except where the strategy takes exactly its budget.
+    """
+    exact = find(request.strategy).budget == "exact"
+    passes = request.steps if exact else min(request.steps, request.length)
+    return math.ceil(START + min(passes * PASS, time_limit))
+
+
+def on_a_borrowed_gpu(run: Run, time_limit: float) -> Run:
+    """The same traces, made by a process that ZeroGPU forks off and that shares nothing with this one.
+
+    What it yields is pickled and unpickled. So a trace travels without the steps that are here already, and a mistake
+    as a value: an exception would arrive without its words.
+    """
+    import spaces  # patches torch, so it must come before anything that uses CUDA; it is installed on ZeroGPU only
+
+    def duration(request: InfillRequest) -> int:
+        return seconds_asked_for(request, time_limit)
+
+    @spaces.GPU(duration=duration)
+    def in_the_worker(request: InfillRequest) -> Iterator[Trace | InfillError]:
+        try:
+            for trace in run(request):
+                yield replace(trace, steps=trace.steps[-1:])
+        except InfillError as error:
+            yield error
+
+    def here(request: InfillRequest) -> Iterator[Trace]:
+        find(request.strategy).bind(request.knobs)  # a mistake is told before a GPU is asked for
+        steps = ()
+        with closing(in_the_worker(request)) as arriving:  # pyright: ignore[reportArgumentType]
+            for part in arriving:
+                if isinstance(part, InfillError):
+                    raise part
+                steps += part.steps
+                yield replace(part, steps=steps)
+
+    return here

@@ -1,0 +1,108 @@
+"""Training logs read again, and drawn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+_SYMBOLS = ("circle", "square", "diamond", "cross", "x")
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One training: what its log says, in the order of steps."""
+
+    steps: list[int]  # of the training losses
+    losses: list[float]  # nats per token, of single batches
+    validated: list[int]  # steps
+    tokens: list[int]  # seen by then
+    validation: list[float]  # nats per token
+
+
+def read_log(path: Path) -> Curve:
+    """A log of the trainer; what a killed run did after its last checkpoint is left out, for it was done again.
+
+    A last line that was cut off is left out, too. Raises ValueError where the file is no such log.
+    """
+    training: dict[int, float] = {}
+    validation: dict[int, tuple[int, float]] = {}
+    try:
+        whole = path.read_text(encoding="utf-8").split("\n")[:-1]
+        if not whole:
+            raise ValueError("it has no whole line")
+        for line in whole:
+            record = json.loads(line)
+            if "resumed_at" in record:
+                first = record["resumed_at"]
+                training = {step: loss for step, loss in training.items() if step <= first}
+                validation = {step: point for step, point in validation.items() if step <= first}
+            elif "validation" in record:
+                validation[record["step"]] = record["tokens"], record["validation"]
+            else:
+                training[record["step"]] = record["loss"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path} is not the log of a training: {error}") from error
+    return Curve(
+        list(training),
+        list(training.values()),
+        list(validation),
+        [tokens for tokens, _ in validation.values()],
+        [loss for _, loss in validation.values()],
+    )
+
+
+def draw(curves: Mapping[str, Curve], out: Path, *, title: str, training: bool = True) -> None:
+    """Validation losses over tokens, and faintly the training's, as a page that needs no network.
+
+    Told apart by dash and symbol as well as by colour. plotly's script is written beside it, once for a folder.
+    """
+    import plotly.graph_objects as go  # takes a second to import
+
+    figure = go.Figure()
+    for number, (name, curve) in enumerate(curves.items()):
+        colour = _COLOURS[number % len(_COLOURS)]
+        per_step = curve.tokens[-1] / curve.validated[-1] if curve.validated else 1
+        if training:
+            figure.add_scatter(
+                x=[step * per_step / 1e6 for step in curve.steps],
+                y=curve.losses,
+                mode="lines",
+                line={"color": colour, "width": 1},
+                opacity=0.3,
+                name=f"{name}, training batches",
+            )
+        figure.add_scatter(
+            x=[tokens / 1e6 for tokens in curve.tokens],
+            y=curve.validation,
+            mode="lines+markers",
+            line={"color": colour, "width": 2, "dash": _DASHES[number % len(_DASHES)]},
+            marker={"symbol": _SYMBOLS[number % len(_SYMBOLS)], "size": 7},
+            name=f"{name}, validation" if training else name,
+        )
+    lowest, highest = _range([curve.validation for curve in curves.values()])
+    figure.update_layout(
+        title=title,
+        xaxis_title="tokens seen, in millions",
+        yaxis={"title": "nats per token", "range": [lowest, highest]},
+        template="plotly_white",
+        legend={"x": 0.99, "xanchor": "right", "y": 0.99},
+    )
+    figure.write_html(out, include_plotlyjs="directory")
+
+
+def plot(*, logs: Sequence[Path], out: Path) -> None:
+    """The curves of several trainings, each named after its log."""
+    draw({log.stem: read_log(log) for log in logs}, out, title="Training")
+
+
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000")  # Okabe and Ito: told apart without red and green
+
+
+def _range(series: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """From just below the best to just above the first validation, so that a wild start does not flatten the rest."""
+    every = [value for values in series for value in values] or [0.0, 1.0]
+    room = 0.05 * (max(every) - min(every) or 1.0)
+    return min(every) - room, max(every) + room

@@ -1,0 +1,123 @@
+"""How probable a model finds a text: a bound for diffusion, the value itself for an autoregressive model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from models.autoregressive import AutoregressiveModel
+from models.denoiser import Bools, Floats, Ids, Vocabulary
+from models.evaluate.progress import progress
+from models.transformer import TransformerDenoiser
+
+_TOKENS = 4096
+"""About how many tokens go into a forward pass."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Likelihood:
+    """Of every token of every chunk but the first one, which nothing stands before: -log p(x_1..x_L | x_0)."""
+
+    name: str
+    nats_per_token: float
+    standard_error: float  # of the nats per token, over chunks
+    bits_per_byte: float  # does not depend on how the tokenizer cuts; special tokens cost bits and have no bytes
+    chunks: int
+    tokens: int
+
+
+def elbo(denoiser: TransformerDenoiser, chunks: NDArray[np.integer], *, seed: int = 0) -> Likelihood:
+    """The denoising ELBO: an upper bound of the negative log-likelihood of chunks [k, L + 1].
+
+    -log p(x_1..x_L | x_0) <= E over n ~ uniform{1..L}, A ~ uniform subsets of size n, of
+    (L / n) sum over i in A of -log p(x_i | all tokens outside A).
+
+    Each chunk gets one antithetic pair: a set A of size n, and B of size L + 1 - n, which is the complement of A and
+    one random token of A. The estimate is the mean of both. It is unbiased: given its size each set is a uniform
+    subset, and a pair's two sizes, either with probability 1/2, are uniform on {1..L} (see `mask_counts`). With the
+    bare complement, of size L - n, the empty set would have a share and the full one none. Much and little masked go
+    together, and n is drawn by low discrepancy over the chunks; both take away variance. The standard error is that
+    of masks and text together, and takes pairs as independent: the strata make it too large rather than too small.
+
+    Nothing is banned, as in training: a mask token that is a word elsewhere (DiffuLLaMA's 811) may be in the text.
+    Position 0 is given: the kept shift by one (arXiv:2410.17891, section 3.2) cannot predict it. LLaDA
+    (arXiv:2502.09992) evaluates with fixed counts, too.
+    """
+    rng = np.random.default_rng(seed)
+    count, targets = chunks.shape[0], chunks.shape[1] - 1
+    sizes = mask_counts(count, targets, rng)
+    ranks = rng.permuted(np.tile(np.arange(targets), (count, 1)), axis=1)
+    pairs = antithetic(ranks, sizes)
+    both_sizes = np.stack([sizes, targets + 1 - sizes])
+    estimates = np.empty((2, count))
+    at_once = max(1, _TOKENS // (2 * chunks.shape[1]))
+    for start in progress(range(0, count, at_once), "elbo"):
+        part = slice(start, start + at_once)
+        ids = chunks[part].astype(np.int64)
+        losses = _masked_losses(denoiser, np.concatenate([ids, ids]), np.concatenate(pairs[:, part]))
+        estimates[:, part] = losses.reshape(2, -1) / both_sizes[:, part]  # (L / n) sum, per token
+    return _likelihood("denoising ELBO (upper bound)", estimates.mean(0), chunks, denoiser.tokenizer)
+
+
+def mask_counts(count: int, targets: int, rng: np.random.Generator) -> Ids:
+    """[count] sizes n of the smaller set of each pair: 1 + floor(targets x u), u in [0, 1/2) in equal strata.
+
+    n or its partner targets + 1 - n, either with probability 1/2, is uniform on {1..targets}: where targets is odd,
+    the middle, its own partner, has half a stratum.
+    """
+    u = (rng.permutation(count) + rng.random()) / (2 * count)
+    return 1 + (targets * u).astype(np.int64)
+
+
+def antithetic(ranks: Ids, sizes: Ids) -> Bools:
+    """[2, k, L] the pairs: from permutations [k, L] the first n ranks, and those from rank n - 1 on."""
+    return np.stack([ranks < sizes[:, None], ranks >= sizes[:, None] - 1])
+
+
+@torch.inference_mode()
+def _masked_losses(denoiser: TransformerDenoiser, ids: Ids, chosen: Bools) -> Floats:
+    """[b] summed cross-entropy in nats of the chosen tokens [b, L] of ids [b, L + 1], all of them masked at once."""
+    truth = torch.from_numpy(ids).to(denoiser.device)
+    masked = torch.from_numpy(chosen).to(denoiser.device)
+    noised = truth.clone()
+    noised[:, 1:][masked] = denoiser.tokenizer.mask_id
+    hidden = denoiser.body(input_ids=noised, use_cache=False).last_hidden_state
+    logits = denoiser.head(hidden[:, :-1][masked]).float()  # output i - 1 is about token i
+    losses = functional.cross_entropy(logits, truth[:, 1:][masked], reduction="none").double()
+    rows = masked.nonzero()[:, 0]
+    return torch.zeros(len(ids), dtype=torch.float64, device=losses.device).index_add(0, rows, losses).cpu().numpy()
+
+
+def next_token_loss(model: AutoregressiveModel, chunks: NDArray[np.integer]) -> Likelihood:
+    """The negative log-likelihood of chunks [k, L + 1], exactly; its error is that of having only these chunks."""
+    values = []
+    at_once = max(1, _TOKENS // chunks.shape[1])
+    for start in progress(range(0, len(chunks), at_once), "next-token loss"):
+        part = chunks[start : start + at_once]
+        values += [-found.mean() for found in model.log_probabilities(part[:, :1], part[:, 1:])]
+    return _likelihood("next-token loss (exact)", np.array(values), chunks, model.tokenizer)
+
+
+def _likelihood(name: str, values: Floats, chunks: NDArray[np.integer], vocabulary: Vocabulary) -> Likelihood:
+    """values [k] in nats per token of chunks [k, L + 1]."""
+    targets = chunks[:, 1:]
+    tokens, counts = np.unique(targets, return_counts=True)
+    length = sum(
+        int(n) * len(vocabulary.token_bytes(int(token)))
+        for token, n in zip(tokens, counts, strict=True)
+        if int(token) not in vocabulary.special_ids
+    )
+    mean = float(values.mean())
+    return Likelihood(
+        name=name,
+        nats_per_token=mean,
+        standard_error=float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan,
+        bits_per_byte=mean * targets.size / (length * math.log(2)) if length else math.nan,
+        chunks=len(chunks),
+        tokens=targets.size,
+    )

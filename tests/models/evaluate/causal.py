@@ -1,0 +1,14 @@
+"""A tiny autoregressive model of random weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from models.autoregressive import AutoregressiveModel
+from tests.models.random_weights import MASK, VOCABULARY, NumberTokenizer, network
+
+
+def causal(net: Any = None) -> AutoregressiveModel:
+    net = network("llama", is_causal=True) if net is None else net
+    tokenizer = NumberTokenizer(MASK, special_ids=frozenset({0}))
+    return AutoregressiveModel("random", net, tokenizer, context=64, vocabulary=VOCABULARY)

@@ -30,6 +30,8 @@ def test_every_variant_leaves_a_folder_a_log_and_a_curve(ablated):
     for name, found in figures.items():
         folder = ablated / name.replace(" ", "_")
         assert (folder / "model.safetensors").exists()
+        state = sorted(each.name for each in beside(folder, "state").iterdir())
+        assert state == ["model.safetensors", "optimizer.bin", "random_states_0.pkl", "step.json"], "of others, too"
         assert list(found.items()) == [
             (str(tokens), loss) for tokens, loss in zip(curve(folder).tokens, curve(folder).validation, strict=True)
         ]

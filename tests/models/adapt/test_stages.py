@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 import models
 from models.adapt.__main__ import main
 from models.adapt.data import MASK
+from models.adapt.parents import read_network
 from tests.models.adapt.runs import VOCABULARY, command, curve, fill
 
 
@@ -48,6 +49,11 @@ def test_what_is_saved_is_what_was_trained_but_for_its_precision(trained):
 def test_a_gpt2_is_adapted_and_fine_tuned_as_well(corpus, gpt2, tmp_path, stage):
     assert main(command(stage, corpus, tmp_path / "out", model=gpt2)) == 0
     assert fill(tmp_path / "out").endswith(" home.")
+
+
+def test_a_parent_is_read_with_the_attention_that_takes_a_mask_of_booleans(trained):
+    """Another one ("eager") adds them to the scores, and the suffix is seen from the first step on."""
+    assert read_network(str(trained / "parent")).config._attn_implementation == "sdpa"
 
 
 # The mask

@@ -14,8 +14,9 @@ from transformers import PreTrainedTokenizerFast
 
 from models.adapt.__main__ import main
 from models.adapt.data import Examples
-from models.adapt.objective import Trainee
-from models.adapt.trainer import Plan, _share, optimizers
+from models.adapt.objective import Trainee, next_token
+from models.adapt.stages import accelerator_for
+from models.adapt.trainer import Plan, _share, _step, optimizers
 from tests.models.adapt.runs import (
     SAVE_EVERY,
     STEPS,
@@ -121,6 +122,18 @@ def test_a_batch_taken_in_parts_gives_the_same_weights(trained, tmp_path, stage)
     for out in outs[1:]:
         assert difference(out, outs[0]) < 1e-5
         assert curve(out).validation == pytest.approx(curve(outs[0]).validation, abs=2e-4)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_large_gradient_is_clipped(parts):
+    accelerator, model = accelerator_for(None), Trainee(network("llama"))
+    plan = Plan(steps=1, batch=4, learning_rate=1.0, warmup=0, clip=1e-3, accumulate=parts)
+    model, stepper = accelerator.prepare(model, torch.optim.SGD(model.parameters(), lr=1.0))
+    before = [weight.clone() for weight in model.parameters()]
+    exercise = next_token(torch.arange(20).reshape(4, 5))
+    _step(model, exercise, [stepper], plan, 2.0, 4 // parts, accelerator)
+    moved = [(weight - old).norm() for weight, old in zip(model.parameters(), before, strict=True)]
+    assert torch.stack(moved).norm().item() == pytest.approx(2.0 * 1e-3, rel=1e-2)
 
 
 @pytest.mark.parametrize("weighting", ["elbo", "uniform"])

@@ -18,9 +18,13 @@ from tests.models.adapt.runs import EXAMPLES, STORIES, TEXT, VOCABULARY, command
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _undrawn() -> Iterator[None]:
-    """Drawing takes half the time of a tiny training; that a training draws is tested in `test_curves`."""
+def _plain() -> Iterator[None]:
+    """On the CPU, where sums are exact to the last bit, and undrawn: that takes half the time of a tiny training.
+
+    That a training draws is tested in `test_curves`.
+    """
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ACCELERATE_USE_CPU", "true")
         patch.setattr(trainer, "draw", lambda curves, out, **_: out.write_text(f"{list(curves)}"))
         yield
 

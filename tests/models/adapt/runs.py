@@ -47,6 +47,7 @@ def command(stage: str, corpus: Path, out: Path, **changed: Any) -> list[str]:
         "warmup": 2,
         "save_every": SAVE_EVERY,
         "seed": 3,
+        "precision": "no",
     }
     if stage == "pretrain":
         given |= {"tokenizer": corpus / "tokenizer", "hidden": 32, "layers": 1, "heads": 2}

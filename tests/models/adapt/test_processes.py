@@ -48,7 +48,7 @@ def launched(trained, gpt2, tmp_path_factory) -> Path:
     done = subprocess.run(
         [sys.executable, "-m", *LAUNCH, "-m", "tests.models.adapt.several_runs", str(folder)],
         cwd=ROOT,
-        env=os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"ACCELERATE_USE_CPU": "true", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -126,7 +126,7 @@ def test_a_batch_taken_in_parts_gives_the_same_weights(trained, tmp_path, stage)
 
 @pytest.mark.parametrize("parts", [1, 2])
 def test_a_large_gradient_is_clipped(parts):
-    accelerator, model = accelerator_for(None), Trainee(network("llama"))
+    accelerator, model = accelerator_for("no"), Trainee(network("llama"))
     plan = Plan(steps=1, batch=4, learning_rate=1.0, warmup=0, clip=1e-3, accumulate=parts)
     model, stepper = accelerator.prepare(model, torch.optim.SGD(model.parameters(), lr=1.0))
     before = [weight.clone() for weight in model.parameters()]

@@ -12,6 +12,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 if __name__ == "__main__":
     import models
+    from app import cli
     from app.errors import InfillError
     from app.hardware import on_zero_gpu
     from app.space import presets, spacefile
@@ -19,8 +20,7 @@ if __name__ == "__main__":
     from models.lazy import LazyDenoiser
 
     parser = argparse.ArgumentParser(description="The infilling playground's page.")
-    known = "'bundled', 'toy', or a checkpoint folder"
-    parser.add_argument("--model", help=f"{known} (default: $INFILL_MODEL, or what the Spacefile has for the hardware)")
+    cli.add_model_flags(parser, default=None)
     parser.add_argument("--port", type=int, default=None, help="default: 7860 or the next free one")
     options = parser.parse_args()
     try:
@@ -29,8 +29,8 @@ if __name__ == "__main__":
         parser.error(str(error))
     for notice in choice.notices:
         print(notice, file=sys.stderr)
-    quantised = {} if choice.quant == "none" else {"quantize": choice.quant}
-    denoiser = LazyDenoiser(lambda: models.load(choice.model, **quantised))
+    settings = {**choice.settings, **cli.model_settings(options)}
+    denoiser = LazyDenoiser(lambda: models.load(choice.model, **settings))
     zero = on_zero_gpu(os.environ)
     # The parent would run outside of a worker, where there is no GPU and torch believes that there is one.
     page = build(denoiser, parent=models.load_parent if choice.model == "bundled" and not zero else None)

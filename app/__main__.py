@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from app import bench, cli
 from app.errors import InfillError
@@ -40,9 +41,9 @@ def _run(arguments: list[str]) -> int:
     return args.run(args, _load)
 
 
-def _load(name: str) -> Denoiser:
+def _load(name: str, **settings: Any) -> Denoiser:
     try:
-        return load(name)
+        return load(name, **settings)
     except ValueError as error:
         raise InfillError(str(error)) from error
 

@@ -70,7 +70,7 @@ def sides(request: InfillRequest, reader: Reader) -> tuple[list[int], list[int],
 
     Something always stands before the span. Raises InfillError as `lay_out` does.
     """
-    prefix = reader.tokenizer.encode(request.stripped_prefix)
+    prefix = reader.tokenizer.encode(request.stripped_prefix, opening=True)
     suffix = reader.tokenizer.encode(request.joined_suffix)
     room = reader.context - request.length
     if room < 1:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+import models
 from app import recording
 from app.errors import InfillError
 from app.infill import infill
@@ -19,7 +20,8 @@ from app.strategies.registry import BUDGETS, Choice, Parameter, Strategy, find, 
 from app.trace import Trace
 from models.denoiser import Denoiser
 
-Load = Callable[[str], Denoiser]
+Load = Callable[..., Denoiser]
+"""`models.load`, its mistakes as InfillError."""
 DEFAULT = InfillRequest()
 MASK = "░"
 _CONTEXT = 32  # characters of the given text shown on either side of the span
@@ -66,7 +68,7 @@ def add_commands(commands: Any, strategy: Strategy) -> None:
     command.add_argument(
         "--no-space", action="store_true", help="put no space before a suffix that starts with a letter"
     )
-    command.add_argument("--model", default="bundled", help="bundled, toy, or a checkpoint folder")
+    add_model_flags(command, default="bundled")
     command.add_argument("--time-limit", type=float, default=float("inf"), help="seconds of decoding")
     command.add_argument("--json", action="store_true", help="print the trace of the run instead of its text")
     knobs = command.add_argument_group(f"knobs of strategy {strategy.name}", strategy.summary)
@@ -92,6 +94,23 @@ def add_commands(commands: Any, strategy: Strategy) -> None:
     command.set_defaults(run=_replay)
 
 
+def add_model_flags(parser: Any, *, default: str | None) -> None:
+    """Which model, where it runs, in which numbers; `model_settings` is what `models.load` takes of it."""
+    known = ", ".join((*models.PRESETS, "toy"))
+    about = f"{known}, a checkpoint folder, or a hub name (owner/model)"
+    parser.add_argument("--model", default=default, help=f"{about} (default: {default})" if default else about)
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, or spread (default: the best that is here)")
+    parser.add_argument("--quantize", help="int8, nf4 or fp4, through bitsandbytes (default: none)")
+    parser.add_argument("--dtype", help="float32, bfloat16 or float16 (default: what suits the device)")
+    parser.add_argument("--mask-token-id", type=int, help="overrides what the checkpoint says")
+
+
+def model_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The flags that were given, as `models.load` calls them."""
+    given = {name: getattr(args, name) for name in ("device", "quantize", "dtype", "mask_token_id")}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def _infill(args: argparse.Namespace, load: Load) -> int:
     strategy = find(args.strategy)
     request = InfillRequest(
@@ -109,7 +128,7 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
     strategy.bind(request.knobs)  # a mistake is told before a model is loaded
     if not args.time_limit > 0:
         raise InfillError(f"the time limit must be a number of seconds above 0, not {args.time_limit}")
-    traces = infill(request, load(args.model), time_limit=args.time_limit)
+    traces = infill(request, load(args.model, **model_settings(args)), time_limit=args.time_limit)
     trace = next(traces)
     for notice in trace.notices:
         print(notice, file=sys.stderr)

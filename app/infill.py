@@ -24,10 +24,10 @@ def infill(request: InfillRequest, denoiser: Denoiser, *, time_limit: float = fl
     began = time.perf_counter()
     strategy = find(request.strategy)
     choose = strategy.bind(request.knobs)
-    canvas, notices = lay_out(request, denoiser)
+    canvas, cut = lay_out(request, denoiser)
     special, name_bytes = denoiser.tokenizer.special_ids, denoiser.tokenizer.token_bytes
     lexicon = {int(token): b"" if token in special else name_bytes(int(token)) for token in set(canvas.ids.tolist())}
-    trace = Trace(request=request, model=denoiser.name, start=canvas, lexicon=lexicon, notices=notices)
+    trace = Trace(request=request, model=denoiser.name, start=canvas, lexicon=lexicon, notices=denoiser.notices + cut)
     yield trace
     steps = decode(
         canvas,

@@ -1,48 +1,66 @@
 """Masked diffusion language models behind one interface; knows nothing of the application.
 
 `denoiser` is the interface, `prediction` what it returns, `checkpoint` and `transformer` the real thing, `toy` an exact
-tiny one, `adapt` how an autoregressive model becomes a diffusion model. torch is imported only when a model is loaded.
+tiny one; `presets` names what there is, `hub` downloads it, `weights` and `placement` decide whether it fits;
+`adapt` is how an autoregressive model becomes a diffusion model. torch is imported only when a model is loaded.
 """
 
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from models.denoiser import Denoiser
+from models.presets import BUNDLED, PARENT, PRESETS, Source, find
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from models.autoregressive import AutoregressiveModel
+    from models.hub import Progress
 
-BUNDLED = Path(__file__).parent / "bundled"
-PARENT = Path(__file__).parent / "bundled_parent"
-"""The autoregressive model that the bundled one was adapted from."""
-
-
-def find(name: str) -> Path | None:
-    """The folder of a model by name, None for the toy. Raises ValueError if there is no such model."""
-    if name == "toy":
-        return None
-    folder = BUNDLED if name == "bundled" else Path(name)
-    if not (folder / "config.json").is_file():
-        raise ValueError(f"no model '{name}': give 'bundled', 'toy', or a checkpoint folder with a config.json")
-    return folder
+__all__ = ["BUNDLED", "PARENT", "PRESETS", "Source", "fetch", "find", "load", "load_parent"]
 
 
-def load(name: str = "bundled", *, device: str | None = None) -> Denoiser:
-    """A denoiser by name: `bundled` (ships here), `toy` (exact, costs nothing), or the folder of a checkpoint.
+def load(
+    name: str = "bundled",
+    *,
+    device: str | None = None,
+    quantize: str | None = None,
+    dtype: str | None = None,
+    mask_token_id: int | None = None,
+    progress: Progress | None = None,
+) -> Denoiser:
+    """A denoiser by name: a preset, `toy` (exact, costs nothing), a checkpoint folder, or a hub name `owner/model`.
 
-    Raises ValueError if there is no such model, or if its folder does not hold one.
+    `device` is cpu, cuda, cuda:1, mps, or spread (over GPUs, memory and disk); the default is the best that is here.
+    `quantize` is int8, nf4 or fp4 (bitsandbytes), `dtype` float32, bfloat16 or float16: see `models.placement.place`.
+    `mask_token_id` overrides what checkpoint and preset say. `progress` is told of a download, in bytes.
+    Raises ValueError if there is no such model, if it is damaged or not of a kind that can be read, or if it does not
+    fit into memory; that before it is downloaded.
     """
-    folder = find(name)
-    if folder is None:
+    source = find(name)
+    if source is None:
         from models.toy import toy
 
         return toy()
-    from models.checkpoint import load_folder
+    from models.checkpoint import load_denoiser
+    from models.hub import remote_weights
+    from models.placement import place
+    from models.weights import read_weights
 
-    return load_folder(folder, name=name if name == "bundled" else folder.name, device=device)
+    weights = read_weights(source.folder) if source.folder else remote_weights(source.repo or "")
+    placement = place(source.name, weights, device=device, dtype=dtype, quantize=quantize)
+    return load_denoiser(fetch(source, progress=progress), source, placement, mask_token_id=mask_token_id)
+
+
+def fetch(source: Source, *, progress: Progress | None = None) -> Path:
+    """The folder of a source, downloaded if it is on the hub. Raises ValueError where it cannot be had."""
+    if source.folder is not None:
+        return source.folder
+    from models.hub import download
+
+    return download(source.repo or "", progress=progress)
 
 
 @functools.cache

@@ -12,23 +12,28 @@ from numpy.typing import NDArray
 from torch.nn import functional
 from transformers import GenerationConfig
 
-from models.checkpoint import TextTokenizer, is_diffusion, read_folder
+from models.checkpoint import is_diffusion, read_network
 from models.denoiser import Floats, Vocabulary
+from models.placement import place
+from models.tokenizer import TextTokenizer, read_tokenizer
+from models.weights import read_weights
 
 Text = Sequence[int] | NDArray[np.integer]
 """Token ids."""
 
 
 def load(folder: Path, *, name: str | None = None, device: str | None = None) -> AutoregressiveModel:
-    """Load a checkpoint folder in fp32 on the CPU, in its own dtype on a GPU; named after the folder unless told.
+    """Load a checkpoint folder in fp32 on the CPU, in bf16 on a GPU; named after the folder unless told.
 
-    Raises ValueError where it holds no causal language model, or a diffusion model.
+    Raises ValueError where it holds no causal language model, or a diffusion model, or does not fit.
     """
     if is_diffusion(folder):
         raise ValueError(f"{folder} holds a diffusion model (is_causal: false), no autoregressive one")
-    tokenizer, model = read_folder(folder, device=device)
+    name = name or folder.name
+    tokenizer = read_tokenizer(folder)
+    model = read_network(folder, placement=place(name, read_weights(folder), device=device))
     return AutoregressiveModel(
-        name or folder.name,
+        name,
         model,
         TextTokenizer(tokenizer),
         context=model.config.max_position_embeddings,

@@ -1,72 +1,44 @@
-"""A Hugging Face checkpoint folder to a denoiser: tokenizer, mask id, full attention, device."""
+"""A Hugging Face checkpoint folder to a denoiser: tokenizer, weights, mask id, full attention."""
 
 from __future__ import annotations
 
 import json
+import tempfile
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging
 
+from models.placement import Placement
+from models.presets import Source
+from models.tokenizer import CheckpointTokenizer, one_line, read_tokenizer
 from models.transformer import TransformerDenoiser
+from models.weights import QUANTISED, read_weights
 
-
-def _byte_alphabet() -> dict[str, int]:
-    """Character to byte, of byte-level BPE (GPT-2): printable bytes stand for themselves, the others from U+0100 on."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
-
-
-class TextTokenizer:
-    """A checkpoint's own tokenizer behind the `Vocabulary` interface: what a model without a mask needs."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self._tokenizer = tokenizer
-        begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-        if begin is None:
-            raise ValueError("the tokenizer has neither a begin- nor an end-of-text token to start a text with")
-        self.begin = (begin,)
-        self.special_ids = frozenset(tokenizer.all_special_ids)
-        backend = json.loads(tokenizer.backend_tokenizer.to_str())  # pyright: ignore[reportAttributeAccessIssue]
-        self._byte_level = "ByteLevel" in json.dumps(backend["decoder"])
-        self._alphabet = _byte_alphabet()
-
-    def encode(self, text: str) -> list[int]:
-        return self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-
-    def token_bytes(self, token: int) -> bytes:
-        piece = self._tokenizer.convert_ids_to_tokens(token)
-        if piece is None:
-            return b""
-        if token in self.special_ids:
-            return piece.encode()
-        if self._byte_level:
-            if all(character in self._alphabet for character in piece):
-                return bytes(self._alphabet[character] for character in piece)
-            return piece.encode()  # a token that was added as it reads
-        if len(piece) == 6 and piece.startswith("<0x"):  # SentencePiece's byte fallback
-            return bytes([int(piece[3:5], 16)])
-        return piece.replace("▁", " ").encode()
-
-
-class CheckpointTokenizer(TextTokenizer):
-    """The same with a mask: the `Tokenizer` interface."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, mask_id: int) -> None:
-        super().__init__(tokenizer)
-        self.mask_id = mask_id
+ARCHITECTURES = {
+    "gpt2": ("transformer", "wte"),
+    "llama": ("model", "embed_tokens"),
+    "qwen2": ("model", "embed_tokens"),
+    "mistral": ("model", "embed_tokens"),
+}
+"""What can be read: what transformers calls its body, and the body its token embedding."""
 
 
 def is_diffusion(folder: Path) -> bool:
-    """Whether a checkpoint folder says that it holds a diffusion model: `is_causal: false`, as `models.adapt` writes.
+    """Whether a checkpoint folder says that it holds a diffusion model: `is_causal: false`, or DiffuGPT's wrapper.
 
-    Raises ValueError if its config.json cannot be read.
+    Raises ValueError if its config.json or its weights cannot be read.
     """
-    return read_config(folder).get("is_causal") is False
+    return read_config(folder).get("is_causal") is False or read_weights(folder).wrapped
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -80,46 +52,184 @@ def read_config(folder: Path) -> dict[str, Any]:
     raise ValueError(f"{folder} is not a whole checkpoint: its config.json is no JSON object")
 
 
-def read_folder(folder: Path, *, device: str | None = None) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
-    """Tokenizer and causal language model of a folder, in fp32 on the CPU, in its own dtype on a GPU (the default).
+def read_network(
+    folder: Path, *, placement: Placement | None = None, dtype: torch.dtype = torch.float32
+) -> PreTrainedModel:
+    """The causal language model of a folder where a placement says, or on the CPU in `dtype`; evaluation mode.
 
-    Raises ValueError where one is missing, damaged, of another kind, or without some of its weights.
+    GPT-2, LLaMA, Qwen2 and Mistral, as plain folders, as DiffuGPT's wrapper (arXiv:2410.17891; its code's
+    `embed_tokens`, `denoise_model`, `lm_head`), or quantised by bitsandbytes before they were saved. safetensors
+    only, and no code of the checkpoint's own.
+    Raises ValueError where it is of another kind, damaged, or without some of its weights.
     """
     logging.disable_progress_bar()  # of weights that load in milliseconds
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    weights, settings = read_weights(folder), {}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        found: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32 if device == "cpu" else "auto", output_loading_info=True
-        )
-    except (OSError, ValueError, SafetensorError) as error:
-        raise ValueError(f"{folder} is not a whole checkpoint: {error}") from error
-    model, loaded = found
-    if loaded["missing_keys"]:  # transformers would make them up
+        config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:
+        raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
+    if config.model_type not in ARCHITECTURES:
         raise ValueError(
-            f"{folder} is not a whole checkpoint of a causal language model: it has no {min(loaded['missing_keys'])}"
+            f"{folder} is of the architecture '{config.model_type}', those that can be read are "
+            f"{', '.join(ARCHITECTURES)}"
         )
-    return tokenizer, model.eval().to(device)
+    if weights.wrapped:
+        body, embedding = ARCHITECTURES[config.model_type]
+        settings["key_mapping"] = {r"^embed_tokens\.": f"{body}.{embedding}.", r"^denoise_model\.": f"{body}."}
+        config.vocab_size = weights.rows() or config.vocab_size  # padded to an even number, whatever the config says
+    if config.model_type == "mistral":
+        config.sliding_window = None  # full attention is full
+    placement = placement or Placement(device="cpu", dtype=str(dtype).removeprefix("torch."))
+    settings |= _quantisation(folder, config, placement)
+    spread = placement.device == "spread"
+    if spread:
+        settings["offload_folder"] = tempfile.mkdtemp(prefix="offload-")
+    try:
+        network, found = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
+            folder,
+            config=config,
+            dtype=placement.torch_dtype,
+            device_map="auto" if spread else {"": placement.device} if placement.device != "cpu" else None,
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            **settings,
+        )
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
+    if found["missing_keys"]:  # transformers would make them up
+        raise ValueError(
+            f"{folder} is not a whole checkpoint of a causal language model: it has no {min(found['missing_keys'])}"
+        )
+    if stored_quantisation(config):
+        _compute_in(network, placement.torch_dtype)  # it would go on in what it was saved with
+    return network.eval()
 
 
-def load_folder(folder: Path, *, name: str, device: str | None = None) -> TransformerDenoiser:
-    """Load a checkpoint folder as a denoiser; see `read_folder`.
+def _quantisation(folder: Path, config: Any, placement: Placement) -> dict[str, Any]:
+    """What `from_pretrained` must be told to quantise by bitsandbytes; nothing where the files are quantised already.
 
-    Raises ValueError where neither tokenizer nor config knows a mask token, where the weights do not fit the config, or
-    where the model reads itself in another way than `TransformerDenoiser`.
+    Raises ValueError where they are, in another way.
     """
-    tokenizer, model = read_folder(folder, device=device)
-    if getattr(model.config, "shift", True) is False:
+    getLogger("bitsandbytes").setLevel(ERROR)  # int8 on a CPU warns of every product
+    stored = stored_quantisation(config)
+    if stored:
+        if placement.quantize not in (None, stored):
+            raise ValueError(f"{folder} is stored in {stored}: leave --quantize away, or quantise the original again")
+        if stored not in QUANTISED:
+            raise ValueError(f"{folder} is quantised by {stored}, which cannot be read here: give the original")
+        return {}
+    if placement.quantize is None:
+        return {}
+    width = config.hidden_size
+    if placement.device == "cpu" and placement.quantize != "int8" and width % 64:
+        raise ValueError(
+            f"on a CPU four bits need layers whose width is a multiple of 64, and {folder} has {width}: give int8"
+        )
+    if placement.quantize == "int8":
+        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+    return {
+        "quantization_config": BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type=placement.quantize,
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=placement.torch_dtype,
+        )
+    }
+
+
+def stored_quantisation(config: Any) -> str | None:
+    """How a checkpoint's weights are stored: nf4, fp4, int8, or the name of another method; None: as they are."""
+    stored = getattr(config, "quantization_config", None)
+    if stored is None:
+        return None
+    told = stored if isinstance(stored, dict) else stored.to_dict()
+    if told.get("quant_method") != "bitsandbytes":
+        return str(told.get("quant_method"))
+    return "int8" if told.get("load_in_8bit") else str(told.get("bnb_4bit_quant_type"))
+
+
+def _compute_in(network: PreTrainedModel, dtype: torch.dtype) -> None:
+    from bitsandbytes.nn import Linear4bit  # takes a second to import
+
+    for module in network.modules():
+        if isinstance(module, Linear4bit):
+            module.compute_dtype, module.compute_type_is_set = dtype, True
+    for parameter in network.parameters():
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.to(dtype)
+
+
+def load_denoiser(
+    folder: Path, source: Source, placement: Placement, *, mask_token_id: int | None = None
+) -> TransformerDenoiser:
+    """Load a checkpoint folder as a denoiser; see `read_network`.
+
+    Raises ValueError also where neither tokenizer nor config nor anybody knows a mask token, where what they say
+    differs, or where the model reads itself in another way than `TransformerDenoiser`.
+    """
+    if read_config(folder).get("shift") is False:
         raise ValueError(f"{folder} was trained without the shift (an ablation), and cannot be read here")
-    mask_id = getattr(model.config, "mask_token_id", None)  # it may be one that the tokenizer has for another purpose
-    mask_id = tokenizer.mask_token_id if mask_id is None else mask_id
-    if mask_id is None:
-        raise ValueError(f"{folder} has no mask token; a masked diffusion model needs one in its tokenizer or config")
-    model.config.is_causal = False  # full attention; without it transformers stays causal and the suffix goes unseen
+    tokenizer = read_tokenizer(folder)
+    adapted = source.adapted or is_diffusion(folder)
+    network = read_network(folder, placement=placement)
+    rows = network.get_input_embeddings().weight.shape[0]
+    if len(tokenizer) > rows:
+        raise ValueError(
+            f"the tokenizer in {folder} has {len(tokenizer)} tokens, but the network knows {rows}: they do not belong "
+            "together"
+        )
+    mask_id = mask_id_of(folder, tokenizer, network, source, asked=mask_token_id)
+    network.config.is_causal = False  # full attention; without it transformers stays causal and the suffix goes unseen
+    notices = placement.notices
+    if not adapted:
+        notices += (
+            f"'{source.name}' does not say that it was adapted to diffusion (its config.json has no is_causal: false). "
+            "A plain autoregressive model writes poorly here: `python -m models.adapt adapt` makes it one that can.",
+        )
+    longest = network.config.max_position_embeddings
     return TransformerDenoiser(
-        name,
-        model,
+        source.name,
+        network,
         CheckpointTokenizer(tokenizer, mask_id),
-        context=model.config.max_position_embeddings,
+        context=min(longest, source.context or longest),
         vocabulary=len(tokenizer),
+        notices=notices,
     )
+
+
+def mask_id_of(
+    folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    network: PreTrainedModel,
+    source: Source,
+    *,
+    asked: int | None = None,
+) -> int:
+    """As asked for; or the config's (the tokenizer may have one for another purpose), the tokenizer's, the preset's.
+
+    Raises ValueError where nobody knows one, or the files and the preset differ.
+    """
+    rows = network.get_input_embeddings().weight.shape[0]
+    if asked is not None:
+        if not 0 <= asked < rows:
+            raise ValueError(f"--mask-token-id {asked} is not in the vocabulary of '{source.name}', 0 to {rows - 1}")
+        return asked
+    told = [getattr(network.config, "mask_token_id", None), tokenizer.mask_token_id, source.mask_id]
+    known = [id_ for id_ in told if id_ is not None]
+    if not known:
+        raise ValueError(
+            f"{folder} has no mask token in its tokenizer or config; a masked diffusion model needs one: give the id "
+            "that it was trained with as --mask-token-id"
+        )
+    if source.mask_id is not None and source.mask_id != known[0]:
+        raise ValueError(
+            f"the files of '{source.name}' say that its mask is token {known[0]}, but it was published with "
+            f"{source.mask_id}: give the right one as --mask-token-id"
+        )
+    if known[0] >= rows:
+        raise ValueError(f"the mask of '{source.name}' is token {known[0]}, but the network knows only {rows} tokens")
+    return known[0]

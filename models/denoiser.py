@@ -64,8 +64,11 @@ class Vocabulary(Protocol):
     @property
     def special_ids(self) -> frozenset[int]: ...
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids of the text as it stands: nothing added, nothing stripped, special tokens' names read as text."""
+    def encode(self, text: str, *, opening: bool = False) -> list[int]:
+        """Token ids of the text as it stands: nothing added, nothing stripped, special tokens' names read as text.
+
+        `opening` says that nothing stands before it: LLaMA's SentencePiece puts a space in front of a first word.
+        """
         ...
 
     def token_bytes(self, token: int) -> bytes:
@@ -100,6 +103,11 @@ class Denoiser(Reader, Protocol):
 
     @property
     def tokenizer(self) -> Tokenizer: ...
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a user should know about this model before he believes what it writes."""
+        ...
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """The belief about every asked position of every query, from one forward pass."""

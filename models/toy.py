@@ -21,7 +21,7 @@ class ToyTokenizer:
         self.mask_id = len(alphabet) + 1
         self.special_ids = frozenset({len(alphabet), len(alphabet) + 1})
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return [max(0, self._alphabet.find(character)) for character in text]
 
     def token_bytes(self, token: int) -> bytes:
@@ -36,6 +36,7 @@ class MarkovDenoiser:
 
     name = "toy"
     context = 256
+    notices = ()
 
     def __init__(self, tokenizer: ToyTokenizer, transition: Floats) -> None:
         """transition [states, states], rows sum to 1; the chain starts from the uniform distribution."""

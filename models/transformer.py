@@ -13,6 +13,14 @@ from models.denoiser import Query, Tokenizer
 from models.prediction import Prediction
 from models.reduction import reduce
 
+SHORTEST = 64
+"""Tokens; static shapes are this long or twice, four times, … as long, up to the model's context."""
+
+
+def power_of_two(number: int) -> int:
+    """The smallest one that is not less."""
+    return 1 << (number - 1).bit_length()
+
 
 class TransformerDenoiser:
     """DiffuGPT and DiffuLLaMA keep the autoregressive read-out: output i - 1 is about token i (arXiv:2410.17891, 3.2).
@@ -20,12 +28,30 @@ class TransformerDenoiser:
     The network takes no time input; what a query's memory holds of a state is used again, and costs no forward pass.
     """
 
-    def __init__(self, name: str, model: Any, tokenizer: Tokenizer, *, context: int, vocabulary: int) -> None:
-        """`model` is a *ForCausalLM with `config.is_causal = False`; ids from `vocabulary` on are padded rows."""
-        self.name, self.tokenizer, self.context = name, tokenizer, context
+    def __init__(
+        self,
+        name: str,
+        model: Any,
+        tokenizer: Tokenizer,
+        *,
+        context: int,
+        vocabulary: int,
+        static: bool = False,
+        notices: tuple[str, ...] = (),
+    ) -> None:
+        """`model` is a *ForCausalLM with `config.is_causal = False`; ids from `vocabulary` on are padded rows.
+
+        `static` pads every batch to one of a few shapes, and on a GPU compiles the network for each into a CUDA graph:
+        the first pass of a shape takes minutes, the later ones no time to launch.
+        """
+        self.name, self.tokenizer, self.context, self.notices = name, tokenizer, context, notices
         self.body, self.head = model.base_model, model.get_output_embeddings()
-        self.device = self.head.weight.device
+        spread = any(weight.is_meta for weight in model.parameters())  # by accelerate, whose hooks move what they need
+        self.device = torch.device("cpu") if spread else self.head.weight.device
         self.vocabulary = vocabulary
+        self.static = static
+        compiled = static and self.device.type == "cuda"
+        self._run = torch.compile(self.body, mode="reduce-overhead", dynamic=False) if compiled else self.body
 
     @torch.inference_mode()
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
@@ -33,32 +59,43 @@ class TransformerDenoiser:
         states = [query.ids.tobytes() + b"|" + query.positions.tobytes() for query in queries]
         known = [query.memory and query.memory.get(state) for query, state in zip(queries, states, strict=True)]
         fresh = iter(self._forward([query for query, logits in zip(queries, known, strict=True) if logits is None]))
-        predictions = []
-        for query, state, kept in zip(queries, states, known, strict=True):
-            logits = next(fresh) if kept is None else kept
+        believed = [next(fresh) if logits is None else (logits, 0) for logits in known]
+        predictions = [
+            reduce(self._ban(logits, query), query, forwards=forwards)
+            for query, (logits, forwards) in zip(queries, believed, strict=True)
+        ]
+        for query, state, (logits, _) in zip(queries, states, believed, strict=True):
             if query.memory is not None:
-                query.memory.put(state, logits)
-            predictions.append(reduce(self._ban(logits, query), query, forwards=int(kept is None)))
+                query.memory.put(state, logits)  # only now: after a mistake in one query the others are asked again
         return predictions
 
-    def _forward(self, queries: Sequence[Query]) -> list[Tensor]:
-        """Raw logits [n, vocabulary rows] of each query's positions; shorter canvases are padded and hidden."""
+    def _forward(self, queries: Sequence[Query]) -> list[tuple[Tensor, int]]:
+        """Raw logits [n, vocabulary rows] of each query's positions, and the forward passes that they cost.
+
+        Shorter canvases are padded, and the padding is hidden.
+        """
         if not queries:
             return []
-        longest = max(len(query.ids) for query in queries)
-        ids = np.full((len(queries), longest), self.tokenizer.mask_id, dtype=np.int64)
-        seen = np.zeros((len(queries), longest), dtype=np.int64)
+        height, longest = len(queries), max(len(query.ids) for query in queries)
+        if self.static:
+            height, longest = power_of_two(height), min(max(SHORTEST, power_of_two(longest)), self.context)
+        ids = np.full((height, longest), self.tokenizer.mask_id, dtype=np.int64)
+        seen = np.zeros((height, longest), dtype=np.int64)
+        seen[:, 0] = 1  # a row in which nothing is seen has no softmax
         for row, query in enumerate(queries):
             ids[row, : len(query.ids)] = query.ids
             seen[row, : len(query.ids)] = 1
-        attention = None if seen.all() else torch.from_numpy(seen).to(self.device)
-        hidden = self.body(
+        # Without a mask attention can be flash attention; a static graph must have the mask that other canvases need.
+        attention = None if seen.all() and not self.static else torch.from_numpy(seen).to(self.device)
+        hidden = self._run(
             input_ids=torch.from_numpy(ids).to(self.device), attention_mask=attention, use_cache=False
         ).last_hidden_state
         rows = np.repeat(np.arange(len(queries)), [len(query.positions) for query in queries])
         columns = np.concatenate([query.positions for query in queries]) - 1
         logits = self.head(hidden[torch.from_numpy(rows), torch.from_numpy(columns)]).float()
-        return list(logits.split([len(query.positions) for query in queries]))
+        if logits.device.type == "mps":  # it has no float64, which the reduction sums in
+            logits = logits.cpu()
+        return [(part, 1) for part in logits.split([len(query.positions) for query in queries])]
 
     def _ban(self, logits: Tensor, query: Query) -> Tensor:
         banned = sorted({self.tokenizer.mask_id, *query.banned, *range(self.vocabulary, logits.shape[-1])})

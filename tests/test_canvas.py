@@ -12,8 +12,8 @@ from app.canvas import Canvas, lay_out
 from app.errors import InfillError
 from app.request import InfillRequest
 from models.adapt.data import MASK, train_tokenizer
-from models.checkpoint import CheckpointTokenizer
 from models.denoiser import Denoiser
+from models.tokenizer import CheckpointTokenizer
 from models.toy import MarkovDenoiser, ToyTokenizer
 
 
@@ -117,7 +117,7 @@ class OrdinaryMask:
     begin: tuple[int, ...] = (1,)
     special_ids: frozenset[int] = frozenset({1})
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return list(text.encode())
 
     def token_bytes(self, token: int) -> bytes:

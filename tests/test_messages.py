@@ -42,7 +42,7 @@ class Words:
         rng = np.random.default_rng(0)
         self._words = [" " + "".join(rng.choice(list("abcdefghiklmnoprstuvwy"), letters)) for _ in range(600)]
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return [sum(word.encode()) % 600 for word in text.split()]
 
     def token_bytes(self, token: int) -> bytes:
@@ -52,7 +52,7 @@ class Words:
 class Wordy:
     """Believes something else of every position in every state, so that no score is round and no piece is empty."""
 
-    name, context = "wordy", 512
+    name, context, notices = "wordy", 512, ()
 
     def __init__(self, letters: int = 6) -> None:
         self.tokenizer = Words(letters)

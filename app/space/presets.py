@@ -13,10 +13,10 @@ VARIABLE = "INFILL_MODEL"
 
 
 class Choice(NamedTuple):
-    """`quant` is 'none' or how to quantise it; `notices` say why it is not the first that fits."""
+    """`settings` are the keywords for `models.load`; `notices` say why it is not the first that fits."""
 
     model: str
-    quant: str
+    settings: Mapping[str, str]
     notices: tuple[str, ...] = ()
 
 
@@ -38,7 +38,7 @@ def choose(
             find(name)
         except ValueError as error:
             raise InfillError(str(error) if asked else f"{VARIABLE}: {error}") from None
-        return Choice(name, presets[name]["quant"] if name in presets else "none")
+        return Choice(name, settings(presets.get(name, {})))
     return fitting(presets, present(environment), find=find)
 
 
@@ -55,5 +55,11 @@ def fitting(
         except ValueError as error:
             notices.append(f"{flavour} would hold preset '{name}', but it cannot be loaded here: {error}")
             continue
-        return Choice(name, preset["quant"], tuple(notices))
+        return Choice(name, settings(preset), tuple(notices))
     raise InfillError("; ".join([f"no preset of the Spacefile can be used on {flavour}", *notices]))
+
+
+def settings(preset: Mapping[str, Any]) -> dict[str, str]:
+    """What a preset of the Spacefile says, as `models.load` calls it; `none` and `auto` leave it to the hardware."""
+    names = {"quant": "quantize", "compute_dtype": "dtype", "device": "device"}
+    return {names[key]: preset[key] for key in names if preset.get(key, "auto") not in ("none", "auto")}

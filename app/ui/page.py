@@ -20,7 +20,7 @@ from app.ui.denoising_view import ASSETS, denoising_view
 from app.ui.endpoint import endpoint
 from app.ui.figures import figure_tabs
 from app.ui.parent import LoadParent, parent_panel
-from app.ui.runner import Run, runner
+from app.ui.runner import Run, runner, runs_at_once
 from app.ui.runs import Runs
 from models.lazy import LazyDenoiser
 
@@ -116,6 +116,7 @@ def build(denoiser: LazyDenoiser, *, parent: LoadParent | None = None, time_limi
             return messages.closing(trace, name), name
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+        shared: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": runs_at_once()}
         asked = [fill.click, prefix.submit, suffix.submit]
         gr.on(asked, None, js="() => { window.dispatchEvent(new Event('fill-asked-for')); }", api_visibility="private")
         filling = gr.on(
@@ -123,17 +124,14 @@ def build(denoiser: LazyDenoiser, *, parent: LoadParent | None = None, time_limi
             fill_in,
             [*inputs, strategy.choice, *strategy.knobs],
             [view, run],
-            concurrency_id="model",
-            concurrency_limit=1,
+            **shared,
             **quiet,
         )
         redraw_after(filling)
         filling.failure(stopped, run, view, queue=False, **quiet)  # what came before a crash stays
         redraw_after(stop.click(stopped, run, view, cancels=filling, queue=False, **quiet))
         redraw_after(upload.upload(opened, upload, [view, run], cancels=filling, **quiet))
-        gr.api(  # pyright: ignore[reportPrivateImportUsage]
-            endpoint(make), api_name="infill", concurrency_id="model", concurrency_limit=1
-        )
+        gr.api(endpoint(make), api_name="infill", **shared)  # pyright: ignore[reportPrivateImportUsage]
     page.queue(max_size=24)
     return page
 

@@ -14,6 +14,7 @@ from app.infill import infill
 from app.request import InfillRequest
 from app.strategies.registry import find
 from app.trace import Trace
+from models.batching import BatchingDenoiser
 from models.lazy import LazyDenoiser
 
 Run = Callable[[InfillRequest], Iterator[Trace]]
@@ -23,19 +24,32 @@ START = 10.0
 """Seconds that a worker may take to start and to move the weights to its GPU."""
 PASS = 0.15
 """Seconds of a forward pass of a 7B model. Like START a guess: there was no ZeroGPU to measure on."""
+AT_ONCE = 4
+"""Runs that share the model. With more, all are slower where merging saves little (on a CPU), and nearer to the time
+limit; with fewer, a short run waits for the end of a long one. Chosen, not measured."""
+
+
+def runs_at_once() -> int:
+    """On ZeroGPU each run has a worker of its own that shares nothing, and GPUs are lent for one run at a time."""
+    return 1 if on_zero_gpu(os.environ) else AT_ONCE
 
 
 def runner(denoiser: LazyDenoiser, time_limit: float) -> Run:
-    """How this process makes traces; `denoiser` must be loaded before the page is launched where ZeroGPU is."""
+    """How this process makes traces, from any number of threads; runs that go on at the same time share forward passes.
+
+    `denoiser` must be loaded before the page is launched where ZeroGPU is.
+    """
+    zero = on_zero_gpu(os.environ)
+    asked = denoiser if zero else LazyDenoiser(lambda: BatchingDenoiser(denoiser.get()))
 
     def run(request: InfillRequest) -> Iterator[Trace]:
         try:
-            loaded = denoiser.get()
+            loaded = asked.get()
         except ValueError as error:
             raise InfillError(str(error)) from error
         yield from infill(request, loaded, time_limit=time_limit)
 
-    return on_a_borrowed_gpu(run, time_limit) if on_zero_gpu(os.environ) else run
+    return on_a_borrowed_gpu(run, time_limit) if zero else run
 
 
 def seconds_asked_for(request: InfillRequest, time_limit: float) -> int:

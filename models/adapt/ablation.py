@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM
 from models.adapt.curves import draw, read_log
 from models.adapt.data import Packed, read_records
 from models.adapt.objective import Trainee
-from models.adapt.parents import check_fit, read_network, read_tokenizer, settle_mask
+from models.adapt.parents import check_fit, read_parent, settle_mask
 from models.adapt.stages import accelerator_for, diffusion_ask
 from models.adapt.trainer import Plan, train
 
@@ -41,12 +41,12 @@ def ablate(
     The question and its noise are the same for all at every step; as in the paper's ablation (arXiv:2410.17891,
     table 3). A run that was killed goes on where it stopped.
     """
-    accelerator, vocabulary = accelerator_for(precision), read_tokenizer(model)
+    accelerator, (vocabulary, _) = accelerator_for(precision), read_parent(model)
     training = Packed(read_records(text), vocabulary, context=context, seed=seed)
     validation = Packed(read_records(valid), vocabulary, context=context, seed=1)
     found = {}
     for name, changed in VARIANTS.items():
-        network = read_network(model)
+        _, network = read_parent(model)
         torch.manual_seed(seed)
         if not changed.get("parent", True):
             network = AutoModelForCausalLM.from_config(network.config, dtype=torch.float32)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from models.folders import recover, replace
+from models.tokenizer import one_line
 
 _STEP = "step.json"
 
@@ -37,7 +39,7 @@ def save_folder(
         (fresh / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
         tokenizer.save_pretrained(fresh)
 
-    _replace(out, write)
+    replace(out, write)
 
 
 def save_state(accelerator: Accelerator, out: Path, step: int, tokens: int) -> None:
@@ -48,7 +50,7 @@ def save_state(accelerator: Accelerator, out: Path, step: int, tokens: int) -> N
         if accelerator.is_main_process:
             (fresh / _STEP).write_text(json.dumps({"step": step, "tokens": tokens}))
 
-    _replace(out, write, accelerator)
+    replace(out, write, accelerator)
 
 
 def load_state(accelerator: Accelerator, out: Path) -> tuple[int, int]:
@@ -64,57 +66,6 @@ def load_state(accelerator: Accelerator, out: Path) -> tuple[int, int]:
         return int(done["step"]), int(done["tokens"])
     except Exception as error:
         raise ValueError(
-            f"{out} is damaged, or belongs to a training of another shape ({_line(error)}); move it away to start "
+            f"{out} is damaged, or belongs to a training of another shape ({one_line(error)}); move it away to start "
             f"again, from the weights in {out.with_suffix('')} if you give them as --model"
         ) from error
-
-
-def recover(out: Path) -> None:
-    """A crash between two renames left the last good one under another name: bring it back."""
-    old = _beside(out, "old")
-    if old.exists() and not out.exists():
-        old.rename(out)
-
-
-def refuse_other_folders(out: Path) -> None:
-    """Raises ValueError where saving into `out` would put something else than a checkpoint away."""
-    if out.exists() and not (out / "config.json").is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out} exists and is no checkpoint folder; give another --out")
-
-
-def _replace(out: Path, write: Callable[[Path], None], accelerator: Accelerator | None = None) -> None:
-    """With an accelerator all processes write into the same folder, and the main one puts it into its place."""
-    main = accelerator is None or accelerator.is_main_process
-    wait = accelerator.wait_for_everyone if accelerator else lambda: None
-    fresh = _beside(out, "writing")
-    if main:
-        shutil.rmtree(fresh, ignore_errors=True)
-    wait()
-    try:
-        write(fresh)
-    except Exception as error:  # whatever it was, nothing half-written stays
-        shutil.rmtree(fresh, ignore_errors=True)
-        kept = f"; the last good one is still in {out}" if out.exists() else ""
-        free = shutil.disk_usage(out.parent).free / 1e6
-        raise ValueError(f"cannot write {out}: {_line(error)} ({free:.0f} MB are free){kept}") from error
-    wait()
-    if main:
-        _swap(fresh, out)
-    wait()
-
-
-def _swap(fresh: Path, out: Path) -> None:
-    old = _beside(out, "old")
-    if out.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        out.rename(old)
-    fresh.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _beside(out: Path, suffix: str) -> Path:
-    return out.with_name(f"{out.name}.{suffix}")
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,41 +1,28 @@
-"""What a training starts from: a tokenizer, a causal language model, and the token that is to be the mask."""
+"""What a training starts from: a checkpoint, and the token that is to be the mask."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+import models
+from models.checkpoint import read_network
+from models.tokenizer import read_tokenizer
+from models.weights import read_weights
 
 
-def read_tokenizer(model: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder or hub name. Raises ValueError where there is none."""
-    try:
-        return AutoTokenizer.from_pretrained(model)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"no tokenizer can be read from '{model}' ({_line(error)}); a checkpoint folder needs its tokenizer.json"
-        ) from error
-
-
-def read_network(model: str, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
-    """The causal language model of a folder or hub name. Raises ValueError where it is missing or damaged."""
-    try:
-        network, found = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
-            model,
-            dtype=dtype,
-            attn_implementation="sdpa",  # takes a mask of booleans, which others would add to the scores
-            output_loading_info=True,
-        )
-    except Exception as error:
-        raise ValueError(
-            f"no causal language model can be read from '{model}' ({_line(error)}); copy or train it again"
-        ) from error
-    if found["missing_keys"]:  # transformers would make them up
-        raise ValueError(
-            f"'{model}' lacks weights of a causal language model ({min(found['missing_keys'])}); copy or train it again"
-        )
-    return network
+def read_parent(model: str, dtype: torch.dtype = torch.float32) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    """Tokenizer and causal language model of a preset, a folder or a hub name. Raises ValueError as `models.load`."""
+    source = models.find(model)
+    if source is None:
+        raise ValueError("the toy is exact, there is nothing to train: give a checkpoint folder or a hub name")
+    folder = models.fetch(source)
+    if read_weights(folder).quantised:
+        raise ValueError(f"{folder} is quantised, and cannot be trained: give the original")
+    network = read_network(folder, dtype=dtype)
+    return read_tokenizer(folder), network
 
 
 def settle_mask(
@@ -71,7 +58,3 @@ def check_fit(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, cont
         )
     if context > longest:
         raise ValueError(f"--context {context} is more than the {longest} tokens that the model reads")
-
-
-def _line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0] or type(error).__name__

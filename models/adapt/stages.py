@@ -16,8 +16,9 @@ from models.adapt import lora as adapters
 from models.adapt.data import Batch, Examples, Packed, Source, read_records, train_tokenizer
 from models.adapt.gaps import Gaps
 from models.adapt.objective import Exercise, Trainee, annealed_attention, masked_diffusion, next_token
-from models.adapt.parents import check_fit, read_network, read_tokenizer, settle_mask
+from models.adapt.parents import check_fit, read_parent, settle_mask
 from models.adapt.trainer import Ask, Plan, train
+from models.tokenizer import read_tokenizer
 
 
 def tokenizer(*, text: Path, out: Path, vocab_size: int) -> None:
@@ -39,7 +40,7 @@ def pretrain(
     **plan: Any,
 ) -> None:
     accelerator = accelerator_for(precision)
-    vocabulary = read_tokenizer(str(tokenizer))
+    vocabulary = read_tokenizer(tokenizer)
     torch.manual_seed(seed)
     network = LlamaForCausalLM(
         LlamaConfig(
@@ -111,9 +112,8 @@ def _diffusion(
 ) -> None:
     accelerator = accelerator_for(precision)
     torch.manual_seed(seed)  # for a new token's embedding, adapters, and dropout
-    vocabulary = read_tokenizer(model)
     half = lora and accelerator.mixed_precision == "bf16"  # what is frozen needs no more
-    network = read_network(model, torch.bfloat16 if half else torch.float32)
+    vocabulary, network = read_parent(model, torch.bfloat16 if half else torch.float32)
     mask_id = settle_mask(network, vocabulary, new=mask_token, id_=mask_token_id)
     check_fit(network, vocabulary, context)
     network.config.is_causal = False

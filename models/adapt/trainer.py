@@ -18,10 +18,11 @@ from accelerate.utils import DistributedType
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from models.adapt.checkpoints import load_state, recover, refuse_other_folders, save_folder, save_state
+from models.adapt.checkpoints import load_state, save_folder, save_state
 from models.adapt.curves import draw, read_log
 from models.adapt.data import Batch, Source
 from models.adapt.objective import Exercise, Trainee
+from models.folders import recover, refuse_other_folders
 
 Ask = Callable[[Batch, int | None, torch.Generator], Exercise]
 """(batch, step, generator) -> what the network is asked; step None means validation."""

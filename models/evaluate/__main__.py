@@ -14,17 +14,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from transformers import AutoTokenizer
 
+import models
 from app.cli import Parser, one_line
 from app.errors import InfillError, unknown
 from app.measure import Problem, read_problems
 from app.request import MAX_LENGTH
-from models import autoregressive, checkpoint, find
+from models import autoregressive, checkpoint
 from models.adapt.data import Packed, read_records
 from models.autoregressive import AutoregressiveModel
 from models.evaluate import filling, likelihood, sampling
 from models.evaluate.table import table
+from models.tokenizer import read_tokenizer
 from models.transformer import TransformerDenoiser
 
 PARTS = {"elbo": "text", "top1": "problems", "infill": "problems", "samples": None}
@@ -117,13 +118,13 @@ def _chosen(args: argparse.Namespace) -> list[str]:
 
 def _load(name: str) -> tuple[Path, TransformerDenoiser | AutoregressiveModel]:
     """The model's folder, and the model as what it is. Raises ValueError where there is none."""
-    folder = find(name)
-    if folder is None:
+    source = models.find(name)
+    if source is None:
         raise ValueError("the toy is exact, there is nothing to evaluate: give 'bundled' or a checkpoint folder")
-    name = name if name == "bundled" else folder.resolve().name
-    if checkpoint.is_diffusion(folder):
-        return folder, checkpoint.load_folder(folder, name=name)
-    return folder, autoregressive.load(folder, name=name)
+    folder = models.fetch(source)
+    if source.adapted or checkpoint.is_diffusion(folder):
+        return folder, models.load(name)  # pyright: ignore[reportReturnType]
+    return folder, autoregressive.load(folder, name=source.name)
 
 
 def _chunks(
@@ -135,7 +136,7 @@ def _chunks(
         raise ValueError(f"--context {context} is more than the {model.context} tokens that '{model.name}' reads")
     if not records:
         raise ValueError(f"there is no text in '{args.text}'")
-    packed = Packed(records, AutoTokenizer.from_pretrained(folder), context=context, seed=args.seed)
+    packed = Packed(records, read_tokenizer(folder), context=context, seed=args.seed)
     return packed.epoch(0)[: args.chunks]
 
 

@@ -25,7 +25,7 @@ class NumberTokenizer:
     begin: tuple[int, ...] = (0,)
     special_ids: frozenset[int] = frozenset()
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return [int(number) for number in text.split()]
 
     def token_bytes(self, token: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import models
 from app.errors import InfillError
 from app.hardware import FLAVOURS, memory, on_zero_gpu, present
 from app.space import spacefile
@@ -57,7 +58,7 @@ def test_hardware_that_is_newer_than_this_code_counts_as_the_smallest_gpu():
     ],
 )
 def test_the_first_preset_that_the_hardware_holds_is_taken(environment, model, quant):
-    assert choose(PRESETS, environment, find=anything) == (model, quant, ())
+    assert choose(PRESETS, environment, find=anything) == (model, {"quantize": quant} if quant != "none" else {}, ())
 
 
 def test_a_preset_that_cannot_be_loaded_here_is_passed_over_with_a_word():
@@ -75,8 +76,8 @@ def test_nothing_that_can_be_loaded_is_told_with_every_reason():
 
 def test_the_variable_overrides_the_hardware_and_the_flag_overrides_the_variable():
     asked = {**L4, "INFILL_MODEL": "middle"}
-    assert choose(PRESETS, asked, find=anything) == ("middle", "int8", ())
-    assert choose(PRESETS, asked, asked="some/folder", find=anything) == ("some/folder", "none", ())
+    assert choose(PRESETS, asked, find=anything) == ("middle", {"quantize": "int8"}, ())
+    assert choose(PRESETS, asked, asked="some/folder", find=anything) == ("some/folder", {}, ())
     assert choose(PRESETS, {"INFILL_MODEL": ""}, find=anything).model == "small"
 
 
@@ -88,7 +89,15 @@ def test_what_was_asked_for_and_cannot_be_loaded_is_a_mistake_not_replaced():
 
 
 @pytest.mark.parametrize("environment", [HERE, CPU, L4, ZERO])
-def test_the_real_presets_have_one_that_can_be_loaded_on_every_hardware(environment):
+def test_the_real_presets_take_the_published_model_where_there_is_a_gpu_and_the_bundled_one_elsewhere(environment):
     choice = choose(spacefile.read().presets, environment)
-    assert choice.model == "bundled"
-    assert bool(choice.notices) == (environment in (L4, ZERO))
+    large = {"quantize": "nf4", "dtype": "bfloat16", "device": "cuda"}
+    expected = ("diffullama", large, ()) if environment in (L4, ZERO) else ("bundled", {"dtype": "float32"}, ())
+    assert choice == expected
+
+
+def test_the_spacefiles_presets_are_those_that_models_knows():
+    presets = spacefile.read().presets
+    assert set(presets) == set(models.PRESETS)
+    for name, preset in presets.items():
+        assert preset["repo"] == models.PRESETS[name].repo

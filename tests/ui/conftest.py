@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
-import numpy as np
 import pytest
 import torch
 
-from models.denoiser import Query
+from models.denoiser import Memory, Query
 from models.prediction import Prediction
 from models.reduction import reduce
 
@@ -36,7 +35,7 @@ class ByteTokenizer:
 
     mask_id, begin, special_ids = 257, (256,), frozenset({256, 257})
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return list(text.encode())
 
     def token_bytes(self, token: int) -> bytes:
@@ -46,30 +45,30 @@ class ByteTokenizer:
 class ScriptedDenoiser:
     """Believes that the gap reads as `script`, over and over; the surer, the nearer the gap's start."""
 
-    name, context = "scripted", 512
+    name, context, notices = "scripted", 512, ()
     tokenizer = ByteTokenizer()
 
     def __init__(self) -> None:
         self.script = b" abcdefghijklmnopqrstuvwxyz"
         self.delay = 0.0
         self.forwards = 0
-        self.stepping: threading.Semaphore | None = None
+        self.starts: WeakKeyDictionary[Memory, int] = WeakKeyDictionary()
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         self.forwards += 1
         time.sleep(self.delay)
-        (query,) = queries
-        start = int(np.flatnonzero(query.ids == self.tokenizer.mask_id)[0] if self.first is None else self.first)
-        self.first = start if len(query.positions) > 1 else None
+        return [self._believe(query) for query in queries]
+
+    def _believe(self, query: Query) -> Prediction:
+        assert query.memory is not None, "it tells apart the runs that go on at the same time"
+        start = self.starts.setdefault(query.memory, int(query.positions[0]))
         logits = torch.zeros(len(query.positions), 258)
         for row, position in enumerate(query.positions):
             place = int(position) - start
             logits[row, self.script[place % len(self.script)]] = 8.0 - 3.0 * place / 130
             logits[row, ord("?")] += 4.0
         logits[:, 256:] = float("-inf")
-        return [reduce(logits, query)]
-
-    first: int | None = None
+        return reduce(logits, query)
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +79,7 @@ def denoiser() -> ScriptedDenoiser:
 @pytest.fixture(autouse=True)
 def _as_new(denoiser: ScriptedDenoiser) -> None:
     fresh = ScriptedDenoiser()
-    denoiser.script, denoiser.delay, denoiser.forwards, denoiser.first = fresh.script, 0.0, 0, None
+    denoiser.script, denoiser.delay, denoiser.forwards = fresh.script, 0.0, 0
 
 
 @pytest.fixture(scope="session")

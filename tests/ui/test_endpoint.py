@@ -73,6 +73,19 @@ def test_a_cancelled_job_stops_the_forward_passes(client: Client, denoiser) -> N
     assert states(client)[-1]["ended"] == "complete"
 
 
+def test_a_short_run_does_not_wait_for_the_end_of_a_long_one(client: Client, denoiser) -> None:
+    denoiser.delay = 0.1  # in which the long run takes longer than it takes to ask for the short one
+    long = client.submit(prefix="Once", suffix="the end.", length=128, steps=128, api_name="/infill")
+    next(long)
+    assert states(client)[-1]["text"] == "Once abcdefg the end."
+    assert not long.done()
+    denoiser.delay = 0
+    last: Any = long.result()
+    assert last["ended"] == "complete"
+    assert last["nfe"] == 128
+    assert last["fill"].startswith(" abcdefghijklmnopqrstuvwxyz abcdef")
+
+
 def test_a_run_past_the_time_limit_says_so(serve, denoiser) -> None:
     denoiser.delay = 0.2
     last = states(Client(serve(time_limit=0.5), verbose=False), length=30, steps=30)[-1]

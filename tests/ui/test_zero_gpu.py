@@ -17,7 +17,7 @@ import models
 from app.infill import infill
 from app.request import InfillRequest
 from app.trace import Trace
-from app.ui.runner import PASS, START, seconds_asked_for
+from app.ui.runner import PASS, START, runs_at_once, seconds_asked_for
 from tests.ui.test_start import PATIENCE, first_answer, free_port
 
 pytest.importorskip("spaces", reason="spaces is a development requirement")
@@ -68,7 +68,7 @@ class Watched:
     def __init__(self):
         toy = models.load("toy")
         self.name, self.tokenizer, self.context, self.toy = toy.name, toy.tokenizer, toy.context, toy
-        self.forwards, self.passes = 0, Path(sys.argv[1])
+        self.notices, self.forwards, self.passes = (), 0, Path(sys.argv[1])
     def predict(self, queries):
         self.forwards += 1
         with self.passes.open("a") as file:
@@ -139,6 +139,12 @@ def test_seconds_count_the_forward_passes_that_a_run_can_need(asked, passes):
     request = InfillRequest(**asked)
     assert 0 <= seconds_asked_for(request, 90.0) - (START + passes * PASS) < 1
     assert 0 <= seconds_asked_for(request, 0.5) - (START + min(0.5, passes * PASS)) < 1
+
+
+def test_gpus_are_asked_for_one_run_at_a_time(monkeypatch):
+    assert runs_at_once() > 1
+    monkeypatch.setenv("SPACES_ZERO_GPU", "true")
+    assert runs_at_once() == 1
 
 
 def test_closing_the_iterator_stops_the_worker_after_the_step_in_flight(found):

@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from models.adapt import lora
 from models.adapt.__main__ import main
-from models.adapt.stages import read_network
+from models.adapt.parents import read_parent
 from tests.models.adapt.runs import (
     SAVE_EVERY,
     assert_same,
@@ -76,7 +76,7 @@ def test_merging_adds_b_times_a_times_the_scale_and_leaves_the_network_as_it_is(
 def test_a_training_changes_adapters_and_embeddings_only_and_saves_a_plain_folder(trained, tmp_path):
     out = tmp_path / "out"
     assert main(command("adapt", trained, out, lora=2)) == 0
-    parent, state = read_network(str(trained / "parent")).state_dict(), weights(out)
+    parent, state = read_parent(str(trained / "parent"))[1].state_dict(), weights(out)
     frozen = {name: tensor for name, tensor in state.items() if "base_layer" in name or "norm" in name}
     assert len(frozen) == 7 + 3
     for name, tensor in frozen.items():

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenize
 import models
 from models.adapt.__main__ import main
 from models.adapt.data import MASK
-from models.adapt.parents import read_network
+from models.adapt.parents import read_parent
 from tests.models.adapt.runs import VOCABULARY, command, curve, fill
 
 
@@ -53,7 +53,7 @@ def test_a_gpt2_is_adapted_and_fine_tuned_as_well(corpus, gpt2, tmp_path, stage)
 
 def test_a_parent_is_read_with_the_attention_that_takes_a_mask_of_booleans(trained):
     """Another one ("eager") adds them to the scores, and the suffix is seen from the first step on."""
-    assert read_network(str(trained / "parent")).config._attn_implementation == "sdpa"
+    assert read_parent(str(trained / "parent"))[1].config._attn_implementation == "sdpa"
 
 
 # The mask
@@ -158,11 +158,11 @@ def without_a_layer(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "damage", "said"),
     [
-        ("model.safetensors", cut, "no causal language model can be read from"),
-        ("model.safetensors", Path.unlink, "no causal language model can be read from"),
-        ("model.safetensors", without_a_layer, "(model.layers.0.mlp.up_proj.weight); copy or train it again"),
-        ("tokenizer.json", Path.unlink, "a checkpoint folder needs its tokenizer.json"),
-        ("tokenizer.json", cut, "no tokenizer can be read from"),
+        ("model.safetensors", cut, "model.safetensors is damaged"),
+        ("model.safetensors", Path.unlink, "it has no model.safetensors; copy or download it again"),
+        ("model.safetensors", without_a_layer, "it has no model.layers.0.mlp.up_proj.weight"),
+        ("tokenizer.json", Path.unlink, "it needs its tokenizer.json"),
+        ("tokenizer.json", cut, "no tokenizer can be read from it"),
         ("config.json", cut, "is not a valid JSON file"),
     ],
 )
@@ -173,7 +173,7 @@ def test_a_damaged_parent_is_refused_by_name(trained, tmp_path, capsys, name, da
     assert main(command("adapt", trained, tmp_path / "out", model=parent)) == 2
     error = capsys.readouterr().err
     assert said in error
-    assert f"'{parent}'" in error
+    assert f"{parent} is not a whole checkpoint" in error
     assert [each.name for each in tmp_path.iterdir()] == ["parent"]
 
 

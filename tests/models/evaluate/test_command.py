@@ -127,7 +127,7 @@ def test_every_number_of_every_row_has_a_column():
     ("arguments", "message"),
     [
         ((), "the following arguments are required: MODEL"),
-        (("nowhere", "--only", "samples"), "no model 'nowhere': give 'bundled'"),
+        (("nowhere", "--only", "samples"), "no model 'nowhere': give one of bundled"),
         (("toy", "--only", "samples"), "the toy is exact"),
         (("bundled",), "the part 'elbo' needs --text"),
         (("bundled", "--only", "top1"), "the part 'top1' needs --problems"),

@@ -1,0 +1,92 @@
+"""Which models there are by name, and what is known of the published ones beyond their files; reads no weights."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+BUNDLED = Path(__file__).parent / "bundled"
+PARENT = Path(__file__).parent / "bundled_parent"
+"""The autoregressive model that the bundled one was adapted from."""
+
+_HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where a checkpoint is: a folder here, or a repository on the Hugging Face hub."""
+
+    name: str  # as it is shown
+    folder: Path | None = None
+    repo: str | None = None
+    adapted: bool = False  # known to be a diffusion model, whatever its config.json says
+    mask_id: int | None = None  # what it was trained with, where that is known
+    context: int | None = None  # tokens it was adapted on, where that is less than what it can read
+    parameters: int | None = None
+    about: str = ""
+
+
+PRESETS = {
+    source.name: source
+    for source in (
+        Source(
+            name="bundled",
+            folder=BUNDLED,
+            adapted=True,
+            parameters=15_700_000,
+            about="ships here: simple English stories",
+        ),
+        Source(
+            name="diffugpt-s",
+            repo="diffusionfamily/diffugpt-s",
+            adapted=True,
+            mask_id=10541,
+            context=512,
+            parameters=124_000_000,
+            about="GPT-2 small, adapted on web text",
+        ),
+        Source(
+            name="diffugpt-m",
+            repo="diffusionfamily/diffugpt-m",
+            adapted=True,
+            mask_id=50257,
+            context=1024,
+            parameters=355_000_000,
+            about="GPT-2 medium, adapted on web text",
+        ),
+        Source(
+            name="diffullama",
+            repo="diffusionfamily/diffullama",
+            adapted=True,
+            mask_id=811,
+            context=2048,
+            parameters=6_738_000_000,
+            about="LLaMA 2 7B, adapted on web text and code",
+        ),
+    )
+}
+"""The checkpoints of arXiv:2410.17891 (table 1, appendix B and the released code), after the one that ships here."""
+
+
+def find(name: str) -> Source | None:
+    """What a name stands for: a preset, a checkpoint folder, or a hub name `owner/model`; None for the toy.
+
+    Folders come before hub names. Raises ValueError if it is none of them; a hub name is not looked up.
+    """
+    if name == "toy":
+        return None
+    if name in PRESETS:
+        return PRESETS[name]
+    folder = Path(name)
+    if (folder / "config.json").is_file():
+        return Source(name=folder.resolve().name, folder=folder)
+    if _HUB.fullmatch(name) and not folder.exists():
+        known = (preset for preset in PRESETS.values() if preset.repo == name)
+        return next(known, Source(name=name.partition("/")[2], repo=name))
+    near = difflib.get_close_matches(name, [*PRESETS, "toy"], n=1)
+    raise ValueError(
+        f"no model '{name}'{f' (did you mean {near[0]}?)' if near else ''}: give one of {', '.join(PRESETS)}, toy, a "
+        "checkpoint folder with a config.json, or a hub name (owner/model)"
+    )

@@ -1,0 +1,100 @@
+"""A checkpoint's own tokenizer behind the `Tokenizer` interface: byte-level BPE (GPT-2) and SentencePiece (LLaMA)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+
+def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a folder. Raises ValueError where there is none."""
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:  # its library raises whatever it runs into
+        raise ValueError(
+            f"{folder} is not a whole checkpoint: no tokenizer can be read from it ({one_line(error)}); it needs its "
+            "tokenizer.json, or tokenizer.model"
+        ) from error
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """Character to byte, of byte-level BPE (GPT-2): printable bytes stand for themselves, the others from U+0100 on."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
+
+
+def _as_it_stands(tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenizer, bool]:
+    """The tokenizer's own rules without SentencePiece's space before every text, and whether it puts one there."""
+    rules = json.loads(tokenizer.backend_tokenizer.to_str())  # pyright: ignore[reportAttributeAccessIssue]
+    spaced = False
+
+    def without(rule: Any) -> Any:
+        nonlocal spaced
+        if not isinstance(rule, dict):
+            return rule
+        if rule.get("type") == "Metaspace":
+            spaced |= rule.get("prepend_scheme") != "never"
+            return {**rule, "prepend_scheme": "never"}
+        if rule.get("type") == "Prepend" and rule.get("prepend") == "▁":
+            spaced = True
+            return None
+        for parts in ("normalizers", "pretokenizers"):
+            if parts in rule:
+                return {**rule, parts: [kept for part in rule[parts] if (kept := without(part)) is not None]}
+        return rule
+
+    rules = {**rules, "normalizer": without(rules["normalizer"]), "pre_tokenizer": without(rules["pre_tokenizer"])}
+    backend = Tokenizer.from_str(json.dumps(rules | {"truncation": None, "padding": None}))
+    backend.encode_special_tokens = True  # their names, where a user types them, are text
+    return backend, spaced
+
+
+class TextTokenizer:
+    """A checkpoint's own tokenizer behind the `Vocabulary` interface: what a model without a mask needs."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+        if begin is None:
+            raise ValueError("the tokenizer has neither a begin- nor an end-of-text token to start a text with")
+        self.begin = (begin,)
+        self.special_ids = frozenset(tokenizer.all_special_ids)
+        self._backend, self._spaced = _as_it_stands(tokenizer)
+        self._byte_level = "ByteLevel" in json.dumps(json.loads(self._backend.to_str())["decoder"])
+        self._alphabet = _byte_alphabet()
+
+    def encode(self, text: str, *, opening: bool = False) -> list[int]:
+        space = " " if opening and self._spaced and text and not text.startswith(" ") else ""
+        return self._backend.encode(space + text, add_special_tokens=False).ids
+
+    def token_bytes(self, token: int) -> bytes:
+        piece = self._tokenizer.convert_ids_to_tokens(token)
+        if piece is None:
+            return b""
+        if token in self.special_ids:
+            return piece.encode()
+        if self._byte_level:
+            if all(character in self._alphabet for character in piece):
+                return bytes(self._alphabet[character] for character in piece)
+            return piece.encode()  # a token that was added as it reads
+        if len(piece) == 6 and piece.startswith("<0x"):  # SentencePiece's byte fallback
+            return bytes([int(piece[3:5], 16)])
+        return piece.replace("▁", " ").encode()
+
+
+class CheckpointTokenizer(TextTokenizer):
+    """The same with a mask: the `Tokenizer` interface."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, mask_id: int) -> None:
+        super().__init__(tokenizer)
+        self.mask_id = mask_id
+
+
+def one_line(error: Exception) -> str:
+    """The first line of what an error says."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,87 @@
+"""What a checkpoint's weights are, from the headers of its files alone: names, shapes, bytes; nothing is loaded."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+INDEX = "model.safetensors.index.json"
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+_TABLES = ("embed_tokens", "wte", "wpe", "lm_head", "embed_positions")
+"""Parts of names of the matrices that bitsandbytes leaves as they are: they are no linear layers, or the head."""
+
+BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
+QUANTISED = {"int8": 1.0, "nf4": 0.516, "fp4": 0.516}
+"""Bytes a weight of a linear layer; of four bits with a scale, quantised too, for 64 of them (arXiv:2305.14314)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """The tensors of a checkpoint."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+    bytes: int  # in the files
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether they are those of DiffuGPT's wrapper module (embed_tokens, denoise_model, lm_head)."""
+        return any(name.startswith("denoise_model.") for name in self.shapes)
+
+    @property
+    def quantised(self) -> bool:
+        """Whether bitsandbytes quantised them before they were saved."""
+        return any(name.endswith((".absmax", ".SCB")) for name in self.shapes)
+
+    def rows(self) -> int | None:
+        """Of the token embedding; None where it has none."""
+        found = (
+            shape[0] for name, shape in self.shapes.items() if name.endswith(("embed_tokens.weight", "wte.weight"))
+        )
+        return next(found, None)
+
+    def memory(self, dtype: str, quantize: str | None = None) -> int:
+        """Bytes that they take once loaded, in a dtype of BYTES, their linear layers quantised or not."""
+        if self.quantised:
+            return self.bytes
+        linear = [shape for name, shape in self.shapes.items() if _linear(name, shape)]
+        quantised = sum(math.prod(shape) for shape in linear) if quantize else 0
+        plain = sum(math.prod(shape) for shape in self.shapes.values()) - quantised
+        return int(plain * BYTES[dtype] + quantised * (QUANTISED[quantize] if quantize else 0))
+
+
+def _linear(name: str, shape: tuple[int, ...]) -> bool:
+    return len(shape) == 2 and not any(table in name for table in _TABLES)
+
+
+def read_weights(folder: Path) -> Weights:
+    """The headers of a folder's safetensors. Raises ValueError where there are none, or one is missing or cut off."""
+    index = folder / INDEX
+    names = ["model.safetensors"]
+    if index.is_file():
+        try:
+            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"{folder} is not a whole checkpoint: its {INDEX} cannot be read ({error})") from error
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        if pickles := sorted({path.name for pattern in _PICKLES for path in folder.glob(pattern)}):
+            raise ValueError(
+                f"{folder} has only pickled weights ({pickles[0]}), which can run code as they are read, and are "
+                "refused: load them where you trust them, and save them with `save_pretrained` as safetensors"
+            )
+        raise ValueError(f"{folder} is not a whole checkpoint: it has no {missing[0]}; copy or download it again")
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name in names:
+        try:
+            with safe_open(folder / name, framework="np") as file:
+                shapes |= {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise ValueError(
+                f"{folder} is not a whole checkpoint: {name} is damaged ({error}); copy or download it again"
+            ) from error
+    return Weights(shapes=shapes, bytes=sum((folder / name).stat().st_size for name in names))

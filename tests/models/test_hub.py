@@ -1,0 +1,156 @@
+"""Downloads from a hub on this machine: what is asked for, what comes, what is said where it does not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from models.presets import BUNDLED
+
+COMMIT = "c" * 40
+REPO = "somebody/small"
+
+
+class Hub(ThreadingHTTPServer):
+    """The part of Hugging Face's HTTP API that reads models; `cut` is where a download of weights breaks off."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files, self.cut, self.ranges = files, 0, []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Hub
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        path = unquote(self.path.partition("?")[0])
+        if path.startswith(f"/api/models/{REPO}/tree/"):
+            listed = [{"type": "file", "path": n, "size": len(c), "oid": oid(c)} for n, c in self.server.files.items()]
+            self._send(json.dumps(listed).encode())
+        elif path.startswith(f"/api/models/{REPO}"):
+            facts = {"id": REPO, "sha": COMMIT, "siblings": [{"rfilename": name} for name in self.server.files]}
+            self._send(json.dumps(facts).encode())
+        elif path.startswith(f"/{REPO}/resolve/") and path.split("/", 5)[5] in self.server.files:
+            self._file(path.split("/", 5)[5])
+        else:
+            missing = "EntryNotFound" if path.startswith(f"/{REPO}/") else "RepoNotFound"
+            self._send(b"{}", status=404, headers={"X-Error-Code": missing})
+
+    def _file(self, name: str) -> None:
+        content = self.server.files[name]
+        headers = {"ETag": f'"{oid(content)}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+        asked = self.headers.get("Range")
+        if asked and self.command == "GET":
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            start, stop = int(first), int(last) + 1 if last else len(content)
+            self.server.ranges.append((name, start))
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(content)}"
+            self._send(content[start:stop], status=206, headers=headers)
+        else:
+            self._send(content, headers=headers, cut=self.server.cut if name.endswith(".safetensors") else 0)
+
+    def _send(self, body: bytes, *, status: int = 200, headers: dict[str, str] | None = None, cut: int = 0) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body[:cut] if cut else body)
+        if cut:
+            self.close_connection = True
+
+
+def oid(content: bytes) -> str:
+    return hashlib.sha1(content, usedforsecurity=False).hexdigest()
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    server = Hub({path.name: path.read_bytes() for path in BUNDLED.iterdir() if path.is_file()})
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+LOAD = f"""
+import json, sys, models
+told = []
+try:
+    denoiser = models.load("{REPO}", progress=lambda done, of: told.append((done, of)))
+    print(json.dumps([denoiser.name, denoiser.tokenizer.mask_id, told[-1] if told else None]))
+except ValueError as error:
+    print("ERROR", error)
+"""
+
+
+def load(home: Path, address: str, **environment: str) -> str:
+    """What a process of its own says; the hub's library reads its settings once."""
+    settings = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(home),
+        "HF_HOME": str(home),
+        "HF_ENDPOINT": address,
+        "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_ETAG_TIMEOUT": "2",
+        **environment,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD], capture_output=True, text=True, env=settings, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def address(hub: Hub) -> str:
+    return f"http://127.0.0.1:{hub.server_port}"
+
+
+def test_a_hub_name_is_downloaded_once_with_its_progress_and_then_needs_no_network(hub, tmp_path):
+    name, mask, progress = json.loads(load(tmp_path, address(hub)))
+    assert (name, mask) == ("small", 1)
+    assert progress[0] == progress[1] > 30_000_000
+    assert json.loads(load(tmp_path, "http://127.0.0.1:9"))[0] == "small"
+    assert json.loads(load(tmp_path, address(hub), HF_HUB_OFFLINE="1"))[0] == "small"
+
+
+def test_pickles_and_code_are_neither_downloaded_nor_read(hub, tmp_path):
+    hub.files |= {"pytorch_model.bin": b"x" * 100, "modeling.py": b"raise SystemExit"}
+    assert json.loads(load(tmp_path, address(hub)))[0] == "small"
+    assert not [path for path in tmp_path.rglob("*") if path.name in ("pytorch_model.bin", "modeling.py")]
+    del hub.files["model.safetensors"]
+    said = load(tmp_path / "other", address(hub))
+    assert said.startswith(f"ERROR {REPO} on the hub has only pickled weights (pytorch_model.bin)")
+
+
+def test_without_a_network_and_with_a_wrong_name_it_says_what_to_do(hub, tmp_path):
+    said = load(tmp_path, "http://127.0.0.1:9")
+    assert said.startswith(f"ERROR {REPO} cannot be downloaded (")
+    assert f"or run `hf download {REPO}` elsewhere and give the folder as --model" in said
+    hub.files.clear()
+    assert "has no weights" in load(tmp_path, address(hub))
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(hub, tmp_path):
+    hub.cut = 20_000_000
+    json.loads(load(tmp_path, address(hub)))
+    (resumed,) = [start for name, start in hub.ranges if name == "model.safetensors" and start > 1_000_000]
+    assert 10_000_000 < resumed <= 20_000_000

@@ -17,6 +17,7 @@ if __name__ == "__main__":
     from app.hardware import on_zero_gpu
     from app.space import presets, spacefile
     from app.ui.page import build, launch_options
+    from app.ui.shelf import Shelf
     from models.lazy import LazyDenoiser
 
     parser = argparse.ArgumentParser(description="The infilling playground's page.")
@@ -33,7 +34,8 @@ if __name__ == "__main__":
     denoiser = LazyDenoiser(lambda: models.load(choice.model, **settings))
     zero = on_zero_gpu(os.environ)
     # The parent would run outside of a worker, where there is no GPU and torch believes that there is one.
-    page = build(denoiser, parent=models.load_parent if choice.model == "bundled" and not zero else None)
+    shelf = Shelf(denoiser, offers=None if zero else models.offers, merge=not zero)
+    page = build(shelf, parent=models.load_parent if choice.model == "bundled" and not zero else None)
     if zero:
         denoiser.get()
     page.launch(server_port=options.port, prevent_thread_lock=True, **launch_options())

@@ -12,8 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from app import speed
 from app.errors import InfillError
-from app.measure import Row, compare_loops, measure, read_problems
+from app.loops import compare_loops
+from app.measure import Row, cache_facts, measure, read_problems, with_dual_cache
 from app.strategies.registry import find, strategies
 from models.denoiser import Denoiser
 
@@ -36,6 +38,10 @@ _OVERHEAD = {
     "model_seconds": ("in model", ".4f"),
     "overhead": ("elsewhere %", ".2f"),
 }
+_CACHE = (
+    "dual cache, refreshed every {refresh} passes: {share:.0%} of the positions computed; beliefs off by {mean_kl:.4f} "
+    "nats (KL) on average, {worst_kl:.4f} at most, and {worst_variation:.3f} of their mass at most, in {compared} cases"
+)
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "pentagon", "star", "hexagram")
 
 
@@ -84,12 +90,26 @@ def add_command(commands: Any) -> None:
     command.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     command.add_argument("--repeat", type=int, help="runs of each problem (default: 1; of each loop: 5)")
     command.add_argument("--model", default="bundled", help="bundled, toy, or a checkpoint folder")
+    command.add_argument(
+        "--dual-cache", type=int, metavar="R", help="compute only the gap, but all in every R passes: approximate"
+    )
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.add_argument("--plot", type=Path, metavar="FILE.html", help="also draw quality against forward passes")
     mode = command.add_mutually_exclusive_group()
     mode.add_argument("--baseline", action="store_true", help="time `random` against the plain reference loop instead")
     mode.add_argument("--page", action="store_true", help="time the page in a headless Chromium instead")
     mode.add_argument("--overhead", action="store_true", help="show where the time goes, streaming and figure included")
+    mode.add_argument(
+        "--random-weights", metavar="SHAPE", help="time a network of random weights instead: diffullama, diffugpt-m, …"
+    )
+    sizes = command.add_argument_group("with --random-weights")
+    sizes.add_argument("--device", choices=("cuda", "cpu"), help="(default: a GPU if there is one)")
+    sizes.add_argument(
+        "--dtypes", help="fp32, bf16, fp16, int8, nf4, separated by commas (default: bf16,int8,nf4 on a GPU)"
+    )
+    sizes.add_argument("--contexts", help="tokens, separated by commas (default: 128,512,2048)")
+    sizes.add_argument("--gaps", help="masks, separated by commas (default: 16,64)")
+    sizes.add_argument("--static", action="store_true", help="a few padded shapes; on a GPU compiled into CUDA graphs")
     command.set_defaults(run=_bench)
 
 
@@ -99,12 +119,19 @@ def _bench(args: argparse.Namespace, load: Callable[[str], Denoiser]) -> int:
     for flag in ("limit", "repeat"):
         if getattr(args, flag) is not None and getattr(args, flag) < 1:
             raise InfillError(f"--{flag} must be 1 or more, not {getattr(args, flag)}")
+    if args.random_weights is not None:
+        return _speed(args)
+    for flag in ("device", "dtypes", "contexts", "gaps", "static"):
+        if getattr(args, flag):
+            raise InfillError(f"--{flag} goes with --random-weights SHAPE; without it a trained model is measured")
     if args.page:  # a process of its own: this module knows no gradio
         return subprocess.call([sys.executable, "-m", "app.ui.speed", *["--json"] * args.json])
     if args.plot and not args.plot.parent.is_dir():
         raise InfillError(f"there is no folder '{args.plot.parent}' for the plot")
     problems = read_problems(args.problems)[: args.limit]
     denoiser = load(args.model)
+    if args.dual_cache is not None:
+        denoiser = with_dual_cache(denoiser, args.dual_cache)
     facts = {"model": denoiser.name, "problems": len(problems), "temperature": args.temperature, "seed": args.seed}
     if args.baseline:
         found = compare_loops(problems, denoiser, seed=args.seed, repeat=args.repeat or 5)
@@ -125,10 +152,33 @@ def _bench(args: argparse.Namespace, load: Callable[[str], Denoiser]) -> int:
                 f"  {getattr(rows[-1], key):>{max(7, len(heading))}{form}}" for key, (heading, form) in columns.items()
             )
             print(f"{name:<20}{steps or 'N':>4}{numbers}", flush=True)
+    if args.dual_cache is not None:
+        facts["dual_cache"] = cache_facts(denoiser)
+        if not args.json:
+            print(_CACHE.format(**facts["dual_cache"]))
     if args.json:
         print(json.dumps(facts | {"rows": [asdict(row) for row in rows]}))
     if args.plot:
         plot(rows, args.plot)
+    return 0
+
+
+def _speed(args: argparse.Namespace) -> int:
+    def whole(flag: str) -> list[int] | None:
+        given = getattr(args, flag)
+        return None if given is None else [_whole(f"--{flag}", text) for text in given.split(",")]
+
+    asked = speed.Asked(
+        shape=args.random_weights,
+        device=args.device,
+        numbers=None if args.dtypes is None else args.dtypes.split(","),
+        contexts=whole("contexts"),
+        gaps=whole("gaps"),
+        static=args.static,
+        repeat=args.repeat or 10,
+        seed=args.seed,
+    )
+    speed.run(asked, as_json=args.json)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Strategies measured on problems whose answer is known, and the loop against a plain one."""
+"""Strategies measured on problems whose answer is known."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from app import messages, metrics
-from app.canvas import lay_out
 from app.errors import InfillError
 from app.infill import infill
 from app.request import InfillRequest
@@ -129,7 +128,7 @@ def measure(
     traces, seconds = [], []
     for request in progress(requests):
         began = time.perf_counter()
-        traces.append(_run(request, denoiser, shown=shown))
+        traces.append(run(request, denoiser, shown=shown))
         seconds.append(time.perf_counter() - began)
     golds = [problem.middle for problem in problems] * repeat
     scores = [metrics.rouge(trace.fill, gold) for trace, gold in zip(traces, golds, strict=True)]
@@ -152,7 +151,8 @@ def measure(
     )
 
 
-def _run(request: InfillRequest, denoiser: Denoiser, *, shown: bool = False) -> Trace:
+def run(request: InfillRequest, denoiser: Denoiser, *, shown: bool = False) -> Trace:
+    """The finished trace of one run; see `measure`."""
     traces = infill(request, denoiser)
     trace = next(traces)
     for trace in traces:
@@ -167,49 +167,30 @@ def _run(request: InfillRequest, denoiser: Denoiser, *, shown: bool = False) -> 
     return trace
 
 
-def compare_loops(
-    problems: Sequence[Problem], denoiser: Denoiser, *, seed: int = 0, repeat: int = 5
-) -> dict[str, float]:
-    """`random` against the plain reference loop: T = 64, a gap of 16, temperature 0.9, top-p 0.9, taking turns.
-
-    Each turn takes the next problem, and only its prefix and suffix.
-    """
-    from models.baseline import reference_loop
+def with_dual_cache(denoiser: Denoiser, refresh: int) -> Denoiser:
+    """The same network, read through the dual cache. Raises InfillError where there is none, or `refresh` is 0."""
+    from models.dual_cache import DualCacheDenoiser
     from models.transformer import TransformerDenoiser
 
     if not isinstance(denoiser, TransformerDenoiser):
-        raise InfillError(f"the reference loop needs a transformer; '{denoiser.name}' is none")
-    nfe, seconds = ([], []), ([], [])
-    for shift in range(-1, repeat):  # the first turn warms up and is not counted
-        problem = problems[(shift + 1) % len(problems)]
-        request = InfillRequest(
-            prefix=problem.prefix,
-            suffix=problem.suffix,
-            length=16,
-            steps=64,
-            strategy="random",
-            temperature=0.9,
-            top_p=0.9,
-            seed=seed + shift + 1,
-        )
-        start, _ = lay_out(request, denoiser)
-        began = time.perf_counter()
-        ours = _run(request, denoiser).nfe
-        between = time.perf_counter()
-        _, plain = reference_loop(
-            denoiser, start.ids, start.editable, steps=64, temperature=0.9, top_p=0.9, seed=request.seed
-        )
-        ended = time.perf_counter()
-        if shift >= 0:
-            for series, value in zip((*nfe, *seconds), (ours, plain, between - began, ended - between), strict=True):
-                series.append(value)
-    found = {
-        "nfe": statistics.mean(nfe[0]),
-        "plain_nfe": statistics.mean(nfe[1]),
-        "seconds": statistics.median(seconds[0]),
-        "plain_seconds": statistics.median(seconds[1]),
-    }
-    return found | {
-        "nfe_ratio": found["plain_nfe"] / found["nfe"],
-        "seconds_ratio": found["plain_seconds"] / found["seconds"],
+        raise InfillError(f"the dual cache needs a transformer; '{denoiser.name}' is none")
+    try:
+        return DualCacheDenoiser(denoiser, refresh=refresh)
+    except ValueError as error:
+        raise InfillError(str(error)) from error
+
+
+def cache_facts(denoiser: Denoiser) -> dict[str, float]:
+    """What a denoiser from `with_dual_cache` saved, and how far off it was, over all its runs so far."""
+    from models.dual_cache import DualCacheDenoiser
+
+    assert isinstance(denoiser, DualCacheDenoiser)
+    meter = denoiser.meter
+    return {
+        "refresh": denoiser.refresh,
+        "share": meter.share,
+        "compared": meter.compared,
+        "mean_kl": meter.mean_kl,
+        "worst_kl": meter.worst_kl,
+        "worst_variation": meter.worst_variation,
     }

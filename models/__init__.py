@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from models.autoregressive import AutoregressiveModel
     from models.hub import Progress
+    from models.placement import Offer
 
-__all__ = ["BUNDLED", "PARENT", "PRESETS", "Source", "fetch", "find", "load", "load_parent"]
+__all__ = ["BUNDLED", "PARENT", "PRESETS", "Source", "fetch", "find", "load", "load_parent", "offers"]
 
 
 def load(
@@ -61,6 +62,13 @@ def fetch(source: Source, *, progress: Progress | None = None) -> Path:
     from models.hub import download
 
     return download(source.repo or "", progress=progress)
+
+
+def offers() -> list[Offer]:
+    """The presets that this machine can run, and how; see `models.placement.offers`."""
+    from models import placement
+
+    return placement.offers()
 
 
 @functools.cache

@@ -81,7 +81,7 @@ def read_network(
         config.sliding_window = None  # full attention is full
     placement = placement or Placement(device="cpu", dtype=str(dtype).removeprefix("torch."))
     settings |= _quantisation(folder, config, placement)
-    spread = placement.device == "spread"
+    spread, quantised = placement.device == "spread", placement.quantize or stored_quantisation(config)
     if spread:
         settings["offload_folder"] = tempfile.mkdtemp(prefix="offload-")
     try:
@@ -89,15 +89,21 @@ def read_network(
             folder,
             config=config,
             dtype=placement.torch_dtype,
-            device_map="auto" if spread else {"": placement.device} if placement.device != "cpu" else None,
+            device_map="auto" if spread else {"": placement.device} if quantised else None,
             attn_implementation="sdpa",
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
             **settings,
         )
-    except torch.cuda.OutOfMemoryError:
-        raise
+        if not spread and not quantised:
+            # Not while loading: transformers loads in threads, for which ZeroGPU's emulated GPU is not there.
+            network = network.to(placement.device)  # pyright: ignore[reportAttributeAccessIssue]
+    except torch.OutOfMemoryError as error:
+        torch.cuda.empty_cache()
+        raise ValueError(
+            f"{folder} does not fit into the memory of {placement.device}: give --quantize nf4, or a smaller model"
+        ) from error
     except Exception as error:
         raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
     if found["missing_keys"]:  # transformers would make them up
@@ -153,7 +159,7 @@ def stored_quantisation(config: Any) -> str | None:
 
 
 def _compute_in(network: PreTrainedModel, dtype: torch.dtype) -> None:
-    from bitsandbytes.nn import Linear4bit  # takes a second to import
+    from bitsandbytes.nn.modules import Linear4bit  # takes a second to import
 
     for module in network.modules():
         if isinstance(module, Linear4bit):
@@ -176,7 +182,7 @@ def load_denoiser(
     tokenizer = read_tokenizer(folder)
     adapted = source.adapted or is_diffusion(folder)
     network = read_network(folder, placement=placement)
-    rows = network.get_input_embeddings().weight.shape[0]
+    rows = len(network.get_input_embeddings().weight)  # pyright: ignore[reportArgumentType]
     if len(tokenizer) > rows:
         raise ValueError(
             f"the tokenizer in {folder} has {len(tokenizer)} tokens, but the network knows {rows}: they do not belong "
@@ -213,7 +219,7 @@ def mask_id_of(
 
     Raises ValueError where nobody knows one, or the files and the preset differ.
     """
-    rows = network.get_input_embeddings().weight.shape[0]
+    rows = len(network.get_input_embeddings().weight)  # pyright: ignore[reportArgumentType]
     if asked is not None:
         if not 0 <= asked < rows:
             raise ValueError(f"--mask-token-id {asked} is not in the vocabulary of '{source.name}', 0 to {rows - 1}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from models.denoiser import Denoiser
 
@@ -15,13 +16,41 @@ class LazyDenoiser:
         self._load = load
         self._lock = threading.Lock()
         self._denoiser: Denoiser | None = None
+        self._thread: threading.Thread | None = None
+        self.failure = ""  # what the last try to load it said
+        self.downloaded = (0, 0)  # bytes here, and in all; both 0 where nothing is downloaded
+
+    @property
+    def ready(self) -> bool:
+        return self._denoiser is not None
+
+    @property
+    def loading(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Load in the background."""
-        threading.Thread(target=self.get, name="load-model", daemon=True).start()
+        """Load in the background; what goes wrong becomes the `failure`."""
+
+        def load() -> None:
+            with suppress(ValueError):
+                self.get()
+
+        if not self.loading:
+            self._thread = threading.Thread(target=load, name="load-model", daemon=True)
+            self._thread.start()
+
+    def tell(self, here: int, total: int) -> None:
+        """How far a download is; for `models.load`."""
+        self.downloaded = (here, total)
 
     def get(self) -> Denoiser:
+        """Wait for it. Raises what `load` raises."""
         with self._lock:
             if self._denoiser is None:
-                self._denoiser = self._load()
+                self.failure = ""
+                try:
+                    self._denoiser = self._load()
+                except ValueError as error:
+                    self.failure = str(error)
+                    raise
             return self._denoiser

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psutil
 import torch
 
-from models.presets import PRESETS
+from models.presets import PRESETS, Source
 from models.weights import BYTES, QUANTISED, Weights
 
 ROOM = 1.15
@@ -72,6 +72,39 @@ def place(
     raise ValueError(_too_large(name, weights, placement, needed, free))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """A preset that this machine can run, and how: the least quantised form that fits the best device."""
+
+    name: str
+    settings: dict[str, str]  # for `models.load`
+    about: str
+    gigabytes: float  # of memory that it needs
+
+
+def offers() -> list[Offer]:
+    """All presets that fit the memory that is free, each in the form that loses least; from their published sizes."""
+    device = _device(None)
+    dtype, free = _numbers(device), free_memory(device)
+    # Four bits are faster than eight on a CPU; MPS has kernels for neither.
+    forms = {"cuda": (None, "int8", "nf4"), "cpu": (None, "nf4"), "mps": (None,)}[device]
+    found = []
+    for preset in PRESETS.values():
+        fitting = (form for form in forms if free is None or _needed(preset, dtype, form) <= free)
+        form = next(fitting, forms[0])
+        needed = _needed(preset, dtype, form)
+        if free is None or needed <= free:
+            settings = {"quantize": form} if form else {}
+            found.append(Offer(name=preset.name, settings=settings, about=preset.about, gigabytes=needed / 1e9))
+    return found
+
+
+def _needed(preset: Source, dtype: str, quantize: str | None) -> float:
+    """Bytes, by the published number of parameters."""
+    layers = BYTES[dtype] if quantize is None else QUANTISED[quantize]
+    return ROOM * (preset.tables * BYTES[dtype] + (preset.parameters - preset.tables) * layers)
+
+
 def _device(asked: str | None) -> str:
     """Raises ValueError where it is not here."""
     mps = torch.backends.mps.is_available()
@@ -117,12 +150,10 @@ def _too_large(name: str, weights: Weights, placement: Placement, needed: float,
         if kind != placement.quantize and ROOM * weights.memory(placement.dtype, kind) <= free
     ]
     fitting = [
-        preset
-        for preset in PRESETS.values()
-        if preset.name != name and preset.parameters and ROOM * preset.parameters * BYTES[placement.dtype] <= free
+        preset for preset in PRESETS.values() if preset.name != name and _needed(preset, placement.dtype, None) <= free
     ]
     if fitting:
-        largest = max(fitting, key=lambda preset: preset.parameters or 0)
+        largest = max(fitting, key=lambda preset: preset.parameters)
         smaller.append(f"--model {largest.name}")
     if not placement.quantize:
         smaller.append("--device spread, which uses GPUs, memory and disk together, slowly")

@@ -24,7 +24,8 @@ class Source:
     adapted: bool = False  # known to be a diffusion model, whatever its config.json says
     mask_id: int | None = None  # what it was trained with, where that is known
     context: int | None = None  # tokens it was adapted on, where that is less than what it can read
-    parameters: int | None = None
+    parameters: int = 0  # 0: not known
+    tables: int = 0  # of the parameters those in embeddings and head, which are not quantised
     about: str = ""
 
 
@@ -36,6 +37,7 @@ PRESETS = {
             folder=BUNDLED,
             adapted=True,
             parameters=15_700_000,
+            tables=1_600_000,
             about="ships here: simple English stories",
         ),
         Source(
@@ -45,6 +47,7 @@ PRESETS = {
             mask_id=10541,
             context=512,
             parameters=124_000_000,
+            tables=39_000_000,
             about="GPT-2 small, adapted on web text",
         ),
         Source(
@@ -54,6 +57,7 @@ PRESETS = {
             mask_id=50257,
             context=1024,
             parameters=355_000_000,
+            tables=53_000_000,
             about="GPT-2 medium, adapted on web text",
         ),
         Source(
@@ -63,6 +67,7 @@ PRESETS = {
             mask_id=811,
             context=2048,
             parameters=6_738_000_000,
+            tables=262_000_000,
             about="LLaMA 2 7B, adapted on web text and code",
         ),
     )

@@ -42,7 +42,7 @@ class TransformerDenoiser:
         """`model` is a *ForCausalLM with `config.is_causal = False`; ids from `vocabulary` on are padded rows.
 
         `static` pads every batch to one of a few shapes, and on a GPU compiles the network for each into a CUDA graph:
-        the first pass of a shape takes minutes, the later ones no time to launch.
+        the first pass of a shape takes long, and the later ones launch nothing kernel by kernel.
         """
         self.name, self.tokenizer, self.context, self.notices = name, tokenizer, context, notices
         self.body, self.head = model.base_model, model.get_output_embeddings()
@@ -53,9 +53,22 @@ class TransformerDenoiser:
         compiled = static and self.device.type == "cuda"
         self._run = torch.compile(self.body, mode="reduce-overhead", dynamic=False) if compiled else self.body
 
-    @torch.inference_mode()
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        """One forward pass over all queries whose state is not known yet; see `Denoiser`."""
+        """One forward pass over all queries whose state is not known yet; see `Denoiser`.
+
+        Raises MemoryError where the GPU has too little memory, after giving back what the pass took.
+        """
+        try:
+            return self._predict(queries)
+        except torch.OutOfMemoryError as error:
+            told = str(error)
+        torch.cuda.empty_cache()  # here the failed pass's tensors are gone, which the error held
+        raise MemoryError(
+            f"the GPU has too little memory for this text; shorten it, or choose a smaller model ({told})"
+        )
+
+    @torch.inference_mode()
+    def _predict(self, queries: Sequence[Query]) -> list[Prediction]:
         states = [query.ids.tobytes() + b"|" + query.positions.tobytes() for query in queries]
         known = [query.memory and query.memory.get(state) for query, state in zip(queries, states, strict=True)]
         fresh = iter(self._forward([query for query, logits in zip(queries, known, strict=True) if logits is None]))
@@ -92,10 +105,13 @@ class TransformerDenoiser:
         ).last_hidden_state
         rows = np.repeat(np.arange(len(queries)), [len(query.positions) for query in queries])
         columns = np.concatenate([query.positions for query in queries]) - 1
-        logits = self.head(hidden[torch.from_numpy(rows), torch.from_numpy(columns)]).float()
-        if logits.device.type == "mps":  # it has no float64, which the reduction sums in
-            logits = logits.cpu()
+        logits = self._read(hidden[torch.from_numpy(rows), torch.from_numpy(columns)])
         return [(part, 1) for part in logits.split([len(query.positions) for query in queries])]
+
+    def _read(self, hidden: Tensor) -> Tensor:
+        """Raw logits [n, vocabulary rows] of hidden states [n, width]."""
+        logits = self.head(hidden).float()
+        return logits.cpu() if logits.device.type == "mps" else logits  # it has no float64, which the reduction sums in
 
     def _ban(self, logits: Tensor, query: Query) -> Tensor:
         banned = sorted({self.tokenizer.mask_id, *query.banned, *range(self.vocabulary, logits.shape[-1])})

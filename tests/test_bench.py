@@ -17,7 +17,8 @@ from app import measure as measure_module
 from app.__main__ import main
 from app.bench import PROBLEMS
 from app.errors import InfillError
-from app.measure import Problem, compare_loops, measure, oracle_length, read_problems
+from app.loops import compare_loops
+from app.measure import Problem, measure, oracle_length, read_problems
 from app.strategies.registry import strategies
 from models.baseline import reference_loop
 from models.denoiser import Denoiser
@@ -204,6 +205,15 @@ def test_the_plot_is_one_file_that_needs_no_network_and_no_colour(problems, tmp_
         (["--baseline"], "'toy' is none"),
         (["--baseline", "--overhead"], "not allowed with"),
         (["--tau", "1"], "--tau"),
+        (["--dual-cache", "4"], "'toy' is none"),
+        (["--static"], "--random-weights"),
+        (["--contexts", "64"], "--random-weights"),
+        (["--random-weights", "diffulama"], "diffullama"),
+        (["--random-weights", "bundled", "--dtypes", "int3"], "int8"),
+        (["--random-weights", "bundled", "--device", "cpu", "--contexts", "512"], "256 tokens"),
+        (["--random-weights", "bundled", "--device", "cpu", "--contexts", "8", "--gaps", "8"], "--gaps"),
+        (["--random-weights", "bundled", "--contexts", "few"], "--contexts"),
+        (["--random-weights", "bundled", "--overhead"], "not allowed with"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments, words, problems, capsys):
@@ -232,6 +242,31 @@ def test_the_baseline_spends_a_forward_pass_in_each_of_64_steps_and_random_does_
     ]
     assert main([*asked, "--json"]) == 0
     assert json.loads(capsys.readouterr().out).keys() == {"model", "seed"} | found.keys()
+
+
+def test_the_dual_cache_says_what_it_saved_and_how_far_off_it_was(network, problems, capsys, monkeypatch):
+    monkeypatch.setattr(command_line, "load", lambda name: network)
+    asked = [
+        "bench",
+        "--strategies",
+        "low_confidence",
+        "--problems",
+        str(problems),
+        "--limit",
+        "1",
+        "--dual-cache",
+        "2",
+    ]
+    assert main(asked) == 0
+    assert "refreshed every 2 passes" in capsys.readouterr().out.splitlines()[-1]
+    assert main([*asked, "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["dual_cache"]["refresh"] == 2
+    assert 0 < data["dual_cache"]["share"] < 1
+    assert data["dual_cache"]["compared"] > 0
+    assert data["dual_cache"]["worst_kl"] < 1e-6, "keys and values of the only layer know nothing of other tokens"
+    assert main([*asked[:-1], "0"]) == 2
+    assert "1 or more" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("steps", [1, 2, 9])

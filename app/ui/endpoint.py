@@ -10,6 +10,7 @@ import gradio as gr
 from app.errors import InfillError
 from app.request import InfillRequest
 from app.ui.runner import Run
+from app.ui.shelf import FIRST
 
 
 def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
@@ -26,6 +27,7 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
         top_p: float = 1.0,
         seed: int = 0,
         space: bool = True,
+        model: str = FIRST,
     ) -> Iterator[dict[str, Any]]:
         """Fill the gap between prefix and suffix; yields the state before the first denoising step and after each.
 
@@ -40,6 +42,7 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
             top_p: nucleus mass.
             seed: the same seed gives the same run.
             space: put a space before a suffix that starts with a letter or digit.
+            model: one of those that the page offers; empty for the one that it starts with.
         """
         try:
             request = InfillRequest(
@@ -54,7 +57,7 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
                 seed=seed,
                 space=space,
             )
-            for trace in run(request):
+            for trace in run(request, model):
                 yield {
                     "step": len(trace.steps),
                     "nfe": trace.nfe,

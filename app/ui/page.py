@@ -20,9 +20,9 @@ from app.ui.denoising_view import ASSETS, denoising_view
 from app.ui.endpoint import endpoint
 from app.ui.figures import figure_tabs
 from app.ui.parent import LoadParent, parent_panel
-from app.ui.runner import Run, runner, runs_at_once
+from app.ui.runner import runner, runs_at_once
 from app.ui.runs import Runs
-from models.lazy import LazyDenoiser
+from app.ui.shelf import FIRST, Shelf
 
 INTRODUCTION = """# Infilling playground
 Give a **prefix**, a **suffix** and a **step budget**: a masked diffusion language model fills what lies between, and
@@ -42,14 +42,15 @@ class Inputs(NamedTuple):
     space: gr.Checkbox
 
 
-def build(denoiser: LazyDenoiser, *, parent: LoadParent | None = None, time_limit: float = TIME_LIMIT) -> gr.Blocks:
+def build(shelf: Shelf, *, parent: LoadParent | None = None, time_limit: float = TIME_LIMIT) -> gr.Blocks:
     """The page as Gradio Blocks; `launch_options()` belongs to it. `parent` loads what the model was adapted from."""
-    runs, make = Runs(), runner(denoiser, time_limit)
+    runs, make = Runs(), runner(shelf, time_limit)
     examples = json.loads((ASSETS / "examples.json").read_text())
     hour = 3600  # uploaded files are deleted after one
     with gr.Blocks(title="Infilling playground", analytics_enabled=False, delete_cache=(hour, hour)) as page:
         gr.Markdown(INTRODUCTION)
         run = gr.State("")
+        model = model_choice(page, shelf)
         with gr.Row():
             prefix = gr.Textbox(label="Prefix", lines=3, max_lines=12, placeholder="What stands before the gap")
             suffix = gr.Textbox(label="Suffix", lines=3, max_lines=12, placeholder="What stands after the gap")
@@ -87,11 +88,11 @@ def build(denoiser: LazyDenoiser, *, parent: LoadParent | None = None, time_limi
         inputs = Inputs(prefix, suffix, length, steps, temperature, top_p, seed, space)
         redraw_after = figure_tabs(runs, run)
         if parent is not None:
-            parent_panel(runs, run, parent)
+            parent_panel(runs, run, parent, lambda: shelf.get(FIRST).name)
 
-        def fill_in(*values: Any) -> Iterator[tuple[Any, Any]]:
-            name = runs.name()
-            for trace in _kept(_requested(values, inputs, strategy), make, runs, name):
+        def fill_in(chosen: str, *values: Any) -> Iterator[tuple[Any, Any]]:
+            name, request = runs.name(), _requested(values, inputs, strategy)
+            for trace in _kept(make(request, chosen), runs, name):
                 message = messages.live(trace, name) if trace.ended == "running" else messages.closing(trace, name)
                 yield message, name if not trace.steps else gr.skip()
 
@@ -122,7 +123,7 @@ def build(denoiser: LazyDenoiser, *, parent: LoadParent | None = None, time_limi
         filling = gr.on(
             asked,
             fill_in,
-            [*inputs, strategy.choice, *strategy.knobs],
+            [model, *inputs, strategy.choice, *strategy.knobs],
             [view, run],
             **shared,
             **quiet,
@@ -134,6 +135,27 @@ def build(denoiser: LazyDenoiser, *, parent: LoadParent | None = None, time_limi
         gr.api(endpoint(make), api_name="infill", **shared)  # pyright: ignore[reportPrivateImportUsage]
     page.queue(max_size=24)
     return page
+
+
+def model_choice(page: gr.Blocks, shelf: Shelf) -> gr.Dropdown:
+    """A dropdown of the models that this machine can run; the one chosen is loaded at once, and the line below says how
+    far it is. Hidden where there is but one."""
+    shown = shelf.has_others
+    model = gr.Dropdown([("loading…", FIRST)], value=FIRST, label="Model", visible=shown, elem_id="model")
+    status = gr.Markdown(visible=shown, elem_id="model-status")
+
+    def prepare(name: str) -> Iterator[str]:
+        try:
+            for told in shelf.preparing(name):
+                yield html.escape(told, quote=False)
+        except InfillError as error:
+            raise _shown(error) from None
+
+    if shown:
+        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+        page.load(lambda: gr.Dropdown(choices=shelf.choices()), None, model, **quiet)
+        model.change(prepare, model, status, **quiet)
+    return model
 
 
 def launch_options() -> dict[str, Any]:
@@ -164,11 +186,11 @@ def _shown(error: ValueError) -> gr.Error:
     return gr.Error(html.escape(str(error), quote=False), print_exception=False, duration=None)
 
 
-def _kept(request: InfillRequest, make: Run, runs: Runs, name: str) -> Iterator[Trace]:
+def _kept(traces: Iterator[Trace], runs: Runs, name: str) -> Iterator[Trace]:
     """The traces of a run, each remembered under its name; a run that is closed early is remembered as stopped."""
     trace = None
     try:
-        for trace in make(request):
+        for trace in traces:
             runs.put(name, trace)
             yield trace
     except InfillError as error:

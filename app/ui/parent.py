@@ -25,7 +25,7 @@ sixteen continuations and keeps the one that the suffix follows best: sixteen ti
 """
 
 
-def parent_panel(runs: Runs, run: gr.State, load: LoadParent) -> None:
+def parent_panel(runs: Runs, run: gr.State, load: LoadParent, name_of_child: Callable[[], str]) -> None:
     """A closed panel with a button; `load` is called when it is first pressed."""
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "parent", "concurrency_limit": 1}
 
@@ -34,6 +34,8 @@ def parent_panel(runs: Runs, run: gr.State, load: LoadParent) -> None:
             if not name:
                 raise InfillError("there is nothing to compare with yet: fill a gap first, then ask the parent")
             trace = runs.get(name)
+            if trace.model != (child := name_of_child()):
+                raise InfillError(f"this is the parent of '{child}', and the gap was filled by '{trace.model}'")
             found = continue_prefix(trace.request, load())
         except InfillError as error:
             raise gr.Error(html.escape(str(error), quote=False), print_exception=False) from None

@@ -14,11 +14,11 @@ from app.infill import infill
 from app.request import InfillRequest
 from app.strategies.registry import find
 from app.trace import Trace
-from models.batching import BatchingDenoiser
-from models.lazy import LazyDenoiser
+from app.ui.shelf import Shelf
 
-Run = Callable[[InfillRequest], Iterator[Trace]]
-"""A request to its ever longer traces. Raises InfillError; closing the iterator ends the run before the next step."""
+Run = Callable[[InfillRequest, str], Iterator[Trace]]
+"""A request and a model's name (see `shelf`) to ever longer traces. Raises InfillError, also in mid-run; closing the
+iterator ends the run before the next step."""
 
 START = 10.0
 """Seconds that a worker may take to start and to move the weights to its GPU."""
@@ -34,22 +34,20 @@ def runs_at_once() -> int:
     return 1 if on_zero_gpu(os.environ) else AT_ONCE
 
 
-def runner(denoiser: LazyDenoiser, time_limit: float) -> Run:
-    """How this process makes traces, from any number of threads; runs that go on at the same time share forward passes.
+def runner(shelf: Shelf, time_limit: float) -> Run:
+    """How this process makes traces, from any number of threads.
 
-    `denoiser` must be loaded before the page is launched where ZeroGPU is.
+    Where ZeroGPU is, the first model must be loaded before the page is launched.
     """
-    zero = on_zero_gpu(os.environ)
-    asked = denoiser if zero else LazyDenoiser(lambda: BatchingDenoiser(denoiser.get()))
 
-    def run(request: InfillRequest) -> Iterator[Trace]:
+    def run(request: InfillRequest, model: str) -> Iterator[Trace]:
+        denoiser = shelf.get(model)
         try:
-            loaded = asked.get()
-        except ValueError as error:
-            raise InfillError(str(error)) from error
-        yield from infill(request, loaded, time_limit=time_limit)
+            yield from infill(request, denoiser, time_limit=time_limit)
+        except MemoryError as error:
+            raise InfillError(f"The run ended: {error}") from error
 
-    return on_a_borrowed_gpu(run, time_limit) if zero else run
+    return on_a_borrowed_gpu(run, time_limit) if on_zero_gpu(os.environ) else run
 
 
 def seconds_asked_for(request: InfillRequest, time_limit: float) -> int:
@@ -70,21 +68,21 @@ def on_a_borrowed_gpu(run: Run, time_limit: float) -> Run:
     """
     import spaces  # patches torch, so it must come before anything that uses CUDA; it is installed on ZeroGPU only
 
-    def duration(request: InfillRequest) -> int:
+    def duration(request: InfillRequest, model: str) -> int:
         return seconds_asked_for(request, time_limit)
 
     @spaces.GPU(duration=duration)
-    def in_the_worker(request: InfillRequest) -> Iterator[Trace | InfillError]:
+    def in_the_worker(request: InfillRequest, model: str) -> Iterator[Trace | InfillError]:
         try:
-            for trace in run(request):
+            for trace in run(request, model):
                 yield replace(trace, steps=trace.steps[-1:])
         except InfillError as error:
             yield error
 
-    def here(request: InfillRequest) -> Iterator[Trace]:
+    def here(request: InfillRequest, model: str) -> Iterator[Trace]:
         find(request.strategy).bind(request.knobs)  # a mistake is told before a GPU is asked for
         steps = ()
-        with closing(in_the_worker(request)) as arriving:  # pyright: ignore[reportArgumentType]
+        with closing(in_the_worker(request, model)) as arriving:  # pyright: ignore[reportArgumentType]
             for part in arriving:
                 if isinstance(part, InfillError):
                     raise part

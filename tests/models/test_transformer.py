@@ -140,3 +140,19 @@ def test_idle_steps_of_the_evaluation_sampler_cost_nothing_when_states_are_kept(
     model = denoiser(network("llama"))
     last = list(decode(canvas, model, strategy.bind({}), steps=12, temperature=1.0, reads_committed=True))[-1]
     assert last.nfe <= 3 < 12
+
+
+def test_a_gpu_without_memory_ends_the_pass_with_what_to_do_and_the_next_one_works(monkeypatch):
+    model = denoiser(network("llama"))
+
+    def full(**_: object) -> None:
+        raise torch.OutOfMemoryError("tried to allocate 2 GiB")
+
+    freed: list[bool] = []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(True))
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "_run", full)
+        with pytest.raises(MemoryError, match="too little memory for this text; shorten it, or choose a smaller model"):
+            model.predict([ask(GAP)])
+    assert freed == [True]
+    assert model.predict([ask(GAP)])[0].forwards == 1

@@ -86,12 +86,13 @@ def _as_new(denoiser: ScriptedDenoiser) -> None:
 def serve(denoiser: ScriptedDenoiser) -> Iterator[Callable[..., str]]:
     """Serve a page and return its address."""
     from app.ui.page import build, launch_options
+    from app.ui.shelf import Shelf
     from models.lazy import LazyDenoiser
 
     pages = []
 
     def start(**settings: Any) -> str:
-        page = build(LazyDenoiser(lambda: denoiser), **settings)
+        page = build(Shelf(LazyDenoiser(lambda: denoiser)), **settings)
         _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         pages.append(page)
         return address

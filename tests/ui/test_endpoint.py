@@ -154,7 +154,7 @@ def test_the_page_offers_programs_this_endpoint_and_no_other(client: Client, add
         assert not listed["unnamed_endpoints"]
     parameters = {each["parameter_name"]: each for each in served["named_endpoints"]["/infill"]["parameters"]}
     assert list(parameters) == [
-        *("prefix", "suffix", "length", "steps", "strategy", "knobs", "temperature", "top_p", "seed", "space")
+        *("prefix", "suffix", "length", "steps", "strategy", "knobs", "temperature", "top_p", "seed", "space", "model")
     ]
     assert [name for name, each in parameters.items() if not each["parameter_has_default"]] == ["prefix"]
 

@@ -61,12 +61,13 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 from urllib.request import urlopen
 import models
 from app.ui.page import build, launch_options
+from app.ui.shelf import Shelf
 from models.lazy import LazyDenoiser
 
 loaded = lambda: sorted({"torch", "transformers"} & set(sys.modules))
 assert not loaded(), f"importing the page loads {loaded()}"
 denoiser = LazyDenoiser(lambda: models.load("toy"))
-_, address, _ = build(denoiser).launch(prevent_thread_lock=True, quiet=True, **launch_options())
+_, address, _ = build(Shelf(denoiser)).launch(prevent_thread_lock=True, quiet=True, **launch_options())
 assert urlopen(address).status == 200
 assert not loaded(), f"the first page loads {loaded()}"
 denoiser.get()

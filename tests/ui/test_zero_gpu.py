@@ -60,6 +60,7 @@ from pathlib import Path
 import models
 from app.request import InfillRequest
 from app.ui.runner import runner
+from app.ui.shelf import FIRST, Shelf
 from models.lazy import LazyDenoiser
 from tests.ui.test_zero_gpu import REQUEST, told
 
@@ -80,7 +81,8 @@ class Watched:
 watched = Watched()
 denoiser = LazyDenoiser(lambda: watched)
 denoiser.get()
-run = runner(denoiser, 90.0)
+made = runner(Shelf(denoiser, merge=False), 90.0)
+run = lambda request: made(request, FIRST)
 found = {"traces": [told(trace) for trace in run(REQUEST)]}
 found["pids"], found["forwards_here"] = watched.pids(), watched.forwards
 
@@ -238,8 +240,9 @@ def test_nothing_of_zero_gpu_is_imported_elsewhere():
     program = """
 import json, sys
 from app.ui.page import build
+from app.ui.shelf import FIRST, Shelf
 from models.lazy import LazyDenoiser
-build(LazyDenoiser(lambda: None))
+build(Shelf(LazyDenoiser(lambda: None)))
 print(json.dumps("spaces.zero.wrappers" in sys.modules))
 """
     assert "SPACES_ZERO_GPU" not in os.environ

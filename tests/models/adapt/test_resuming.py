@@ -13,7 +13,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from models.adapt import checkpoints, trainer
+from models.adapt import trainer
 from models.adapt.__main__ import main
 from models.adapt.checkpoints import recover, save_folder
 from tests.models.adapt.runs import (
@@ -165,7 +165,7 @@ def test_the_old_folder_is_removed_only_when_the_new_one_is_in_its_place(trained
             in_place.append((out / "model.safetensors").read_bytes() == new)
         remove(path, **named)
 
-    monkeypatch.setattr(checkpoints.shutil, "rmtree", watched)
+    monkeypatch.setattr(shutil, "rmtree", watched)
     save_folder(*checkpoint(trained / "child"), out)
     assert in_place == [True]
     assert [each.name for each in tmp_path.iterdir()] == ["out"]

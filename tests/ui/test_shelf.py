@@ -1,0 +1,142 @@
+"""The models of a page: what is offered, loaded on demand, and what is said meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import models
+from app.errors import InfillError
+from app.request import InfillRequest
+from app.ui.runner import runner
+from app.ui.shelf import FIRST, Shelf
+from models.denoiser import Denoiser
+from models.lazy import LazyDenoiser
+from models.placement import Offer
+
+REQUEST = InfillRequest(prefix="the cat", suffix="sat", length=3, steps=3)
+OFFERS = [
+    Offer(name="toy", settings={}, about="the same again", gigabytes=0.1),
+    Offer(name="large", settings={"quantize": "nf4"}, about="seven billion", gigabytes=4.5),
+]
+
+
+class Loading:
+    """`models.load`, held until it is released; it tells a download of 100 MB and then gives the toy, or fails."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.told, self.go_on = threading.Event(), threading.Event()
+        self.failure = ""
+
+    def __call__(self, name: str, *, progress: Callable[[int, int], None], **settings: Any) -> Denoiser:
+        self.asked.append((name, settings))
+        progress(25_000_000, 100_000_000)
+        self.told.set()
+        self.go_on.wait(30)
+        if self.failure:
+            raise ValueError(self.failure)
+        return models.load("toy")
+
+
+@pytest.fixture
+def loading() -> Iterator[Loading]:
+    load = Loading()
+    yield load
+    load.go_on.set()
+
+
+def shelf(load: Callable[..., Denoiser]) -> Shelf:
+    return Shelf(LazyDenoiser(lambda: models.load("toy")), offers=lambda: OFFERS, load=load)
+
+
+def test_every_model_that_fits_is_offered_with_what_it_needs(loading):
+    assert shelf(loading).choices() == [
+        ("toy: the same again", FIRST),
+        ("large: seven billion (4.5 GB, nf4)", "large"),
+    ]
+    assert not loading.asked, "a model was loaded before anybody chose it"
+    assert not Shelf(LazyDenoiser(lambda: models.load("toy"))).has_others
+
+
+def test_a_model_is_loaded_once_when_it_is_chosen_and_tells_how_far_it_is(loading):
+    models_ = shelf(loading)
+    telling = models_.preparing("large")
+    loading.told.clear()
+    first = next(telling)
+    loading.told.wait(30)
+    assert first in ("large is being loaded.", "large is being downloaded: 25 of 100 MB.")
+    assert next(telling) == "large is being downloaded: 25 of 100 MB."
+    loading.go_on.set()
+    assert list(telling)[-1] == "toy is ready."
+    assert list(models_.preparing("large"))[-1] == "toy is ready."
+    assert loading.asked == [("large", {"quantize": "nf4"})]
+    assert list(runner(models_, 90)(REQUEST, "large"))[-1].ended == "complete"
+
+
+def test_while_one_model_is_loaded_runs_on_the_first_go_on_and_runs_on_it_are_told_to_wait(loading):
+    models_ = shelf(loading)
+    run = runner(models_, 90)
+    with pytest.raises(InfillError, match=r"large is being .*Fill again when it is ready, or choose another model"):
+        list(run(REQUEST, "large"))
+    loading.told.wait(30)
+    assert list(run(REQUEST, FIRST))[-1].ended == "complete"
+    assert not loading.go_on.is_set()
+
+
+def test_a_model_that_cannot_be_loaded_says_why_and_may_be_tried_again(loading):
+    models_ = shelf(loading)
+    loading.failure = "there is no network"
+    loading.go_on.set()
+    assert list(models_.preparing("large"))[-1] == "there is no network"
+    loading.failure = ""
+    assert list(models_.preparing("large"))[-1] == "toy is ready."
+
+
+def test_a_model_that_is_not_offered_is_refused_with_those_that_are(loading):
+    with pytest.raises(InfillError, match="unknown model 'larg'; did you mean 'large'"):
+        list(runner(shelf(loading), 90)(REQUEST, "larg"))
+
+
+def test_a_gpu_that_runs_out_of_memory_ends_the_run_with_a_message_and_the_next_one_works():
+    class Full:
+        def __init__(self) -> None:
+            self.inner, self.passes = models.load("toy"), 0
+            self.name, self.tokenizer, self.context, self.notices = "full", self.inner.tokenizer, 64, ()
+
+        def predict(self, queries: Any) -> Any:
+            self.passes += 1
+            if self.passes == 3:
+                raise MemoryError("the GPU has too little memory for this text")
+            return self.inner.predict(queries)
+
+    full = Full()
+    run = runner(Shelf(LazyDenoiser(lambda: full), merge=False), 90)
+    traces = run(InfillRequest(length=4, steps=4), FIRST)
+    seen = [len(next(traces).steps) for _ in range(3)]
+    with pytest.raises(InfillError, match=r"The run ended: the GPU has too little memory"):
+        next(traces)
+    assert seen == [0, 1, 2]
+    assert list(run(REQUEST, FIRST))[-1].ended == "complete"
+
+
+def test_this_machine_is_offered_what_fits_in_the_form_that_loses_least(monkeypatch):
+    from models import placement  # it imports torch
+
+    def offered(device: str, gigabytes: float) -> dict[str, dict[str, str]]:
+        monkeypatch.setattr(placement, "_device", lambda _: device)
+        monkeypatch.setattr(placement, "free_memory", lambda _: int(gigabytes * 1e9))
+        monkeypatch.setattr(placement, "_numbers", lambda kind: "float32" if kind == "cpu" else "bfloat16")
+        return {offer.name: offer.settings for offer in placement.offers()}
+
+    small: dict[str, dict[str, str]] = {"bundled": {}, "diffugpt-s": {}, "diffugpt-m": {}}
+    assert offered("cuda", 80) == {**small, "diffullama": {}}
+    assert offered("cuda", 10) == {**small, "diffullama": {"quantize": "int8"}}
+    assert offered("cuda", 6) == {**small, "diffullama": {"quantize": "nf4"}}
+    assert offered("cpu", 16) == {**small, "diffullama": {"quantize": "nf4"}}
+    assert offered("cpu", 3) == small
+    assert offered("cpu", 1) == {"bundled": {}, "diffugpt-s": {}, "diffugpt-m": {"quantize": "nf4"}}
+    assert offered("cpu", 0.2) == {"bundled": {}}

@@ -12,16 +12,16 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 if __name__ == "__main__":
     import models
-    from app import cli
     from app.errors import InfillError
     from app.hardware import on_zero_gpu
+    from app.model_flags import add_model_flags, model_settings
     from app.space import presets, spacefile
     from app.ui.page import build, launch_options
     from app.ui.shelf import Shelf
     from models.lazy import LazyDenoiser
 
     parser = argparse.ArgumentParser(description="The infilling playground's page.")
-    cli.add_model_flags(parser, default=None)
+    add_model_flags(parser, default=None)
     parser.add_argument("--port", type=int, default=None, help="default: 7860 or the next free one")
     options = parser.parse_args()
     try:
@@ -30,7 +30,7 @@ if __name__ == "__main__":
         parser.error(str(error))
     for notice in choice.notices:
         print(notice, file=sys.stderr)
-    settings = {**choice.settings, **cli.model_settings(options)}
+    settings = {**choice.settings, **model_settings(options)}
     denoiser = LazyDenoiser(lambda: models.load(choice.model, **settings))
     zero = on_zero_gpu(os.environ)
     # The parent would run outside of a worker, where there is no GPU and torch believes that there is one.

@@ -15,7 +15,8 @@ from typing import Any
 from app import speed
 from app.errors import InfillError
 from app.loops import compare_loops
-from app.measure import Row, cache_facts, measure, read_problems, with_dual_cache
+from app.measure import Row, cache_facts, measure, read_problems
+from app.model_flags import add_model_flags, model_settings
 from app.strategies.registry import find, strategies
 from models.denoiser import Denoiser
 
@@ -89,10 +90,7 @@ def add_command(commands: Any) -> None:
     command.add_argument("--top-p", type=float, default=1.0, help="(default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     command.add_argument("--repeat", type=int, help="runs of each problem (default: 1; of each loop: 5)")
-    command.add_argument("--model", default="bundled", help="bundled, toy, or a checkpoint folder")
-    command.add_argument(
-        "--dual-cache", type=int, metavar="R", help="compute only the gap, but all in every R passes: approximate"
-    )
+    add_model_flags(command)
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.add_argument("--plot", type=Path, metavar="FILE.html", help="also draw quality against forward passes")
     mode = command.add_mutually_exclusive_group()
@@ -103,17 +101,15 @@ def add_command(commands: Any) -> None:
         "--random-weights", metavar="SHAPE", help="time a network of random weights instead: diffullama, diffugpt-m, …"
     )
     sizes = command.add_argument_group("with --random-weights")
-    sizes.add_argument("--device", choices=("cuda", "cpu"), help="(default: a GPU if there is one)")
     sizes.add_argument(
         "--dtypes", help="fp32, bf16, fp16, int8, nf4, separated by commas (default: bf16,int8,nf4 on a GPU)"
     )
     sizes.add_argument("--contexts", help="tokens, separated by commas (default: 128,512,2048)")
     sizes.add_argument("--gaps", help="masks, separated by commas (default: 16,64)")
-    sizes.add_argument("--static", action="store_true", help="a few padded shapes; on a GPU compiled into CUDA graphs")
     command.set_defaults(run=_bench)
 
 
-def _bench(args: argparse.Namespace, load: Callable[[str], Denoiser]) -> int:
+def _bench(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     names = list(strategies()) if args.strategies is None else [find(name).name for name in args.strategies.split(",")]
     budgets = [None] if args.steps is None else [_whole("--steps", text) for text in args.steps.split(",")]
     for flag in ("limit", "repeat"):
@@ -121,7 +117,7 @@ def _bench(args: argparse.Namespace, load: Callable[[str], Denoiser]) -> int:
             raise InfillError(f"--{flag} must be 1 or more, not {getattr(args, flag)}")
     if args.random_weights is not None:
         return _speed(args)
-    for flag in ("device", "dtypes", "contexts", "gaps", "static"):
+    for flag in ("dtypes", "contexts", "gaps"):
         if getattr(args, flag):
             raise InfillError(f"--{flag} goes with --random-weights SHAPE; without it a trained model is measured")
     if args.page:  # a process of its own: this module knows no gradio
@@ -129,9 +125,7 @@ def _bench(args: argparse.Namespace, load: Callable[[str], Denoiser]) -> int:
     if args.plot and not args.plot.parent.is_dir():
         raise InfillError(f"there is no folder '{args.plot.parent}' for the plot")
     problems = read_problems(args.problems)[: args.limit]
-    denoiser = load(args.model)
-    if args.dual_cache is not None:
-        denoiser = with_dual_cache(denoiser, args.dual_cache)
+    denoiser = load(args.model, **model_settings(args))
     facts = {"model": denoiser.name, "problems": len(problems), "temperature": args.temperature, "seed": args.seed}
     if args.baseline:
         found = compare_loops(problems, denoiser, seed=args.seed, repeat=args.repeat or 5)

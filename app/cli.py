@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-import models
 from app import recording
 from app.errors import InfillError
 from app.infill import infill
+from app.model_flags import add_model_flags, model_settings
 from app.request import InfillRequest
 from app.strategies.registry import BUDGETS, Choice, Parameter, Strategy, find, strategies
 from app.trace import Trace
@@ -92,23 +92,6 @@ def add_commands(commands: Any, strategy: Strategy) -> None:
     command.add_argument("file", metavar="FILE", help="what `infill --json` printed, or - for standard input")
     command.add_argument("--step", type=int, metavar="K", help="only the state after step K, and what that step did")
     command.set_defaults(run=_replay)
-
-
-def add_model_flags(parser: Any, *, default: str | None) -> None:
-    """Which model, where it runs, in which numbers; `model_settings` is what `models.load` takes of it."""
-    known = ", ".join((*models.PRESETS, "toy"))
-    about = f"{known}, a checkpoint folder, or a hub name (owner/model)"
-    parser.add_argument("--model", default=default, help=f"{about} (default: {default})" if default else about)
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, or spread (default: the best that is here)")
-    parser.add_argument("--quantize", help="int8, nf4 or fp4, through bitsandbytes (default: none)")
-    parser.add_argument("--dtype", help="float32, bfloat16 or float16 (default: what suits the device)")
-    parser.add_argument("--mask-token-id", type=int, help="overrides what the checkpoint says")
-
-
-def model_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The flags that were given, as `models.load` calls them."""
-    given = {name: getattr(args, name) for name in ("device", "quantize", "dtype", "mask_token_id")}
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _infill(args: argparse.Namespace, load: Load) -> int:

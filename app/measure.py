@@ -167,21 +167,8 @@ def run(request: InfillRequest, denoiser: Denoiser, *, shown: bool = False) -> T
     return trace
 
 
-def with_dual_cache(denoiser: Denoiser, refresh: int) -> Denoiser:
-    """The same network, read through the dual cache. Raises InfillError where there is none, or `refresh` is 0."""
-    from models.dual_cache import DualCacheDenoiser
-    from models.transformer import TransformerDenoiser
-
-    if not isinstance(denoiser, TransformerDenoiser):
-        raise InfillError(f"the dual cache needs a transformer; '{denoiser.name}' is none")
-    try:
-        return DualCacheDenoiser(denoiser, refresh=refresh)
-    except ValueError as error:
-        raise InfillError(str(error)) from error
-
-
 def cache_facts(denoiser: Denoiser) -> dict[str, float]:
-    """What a denoiser from `with_dual_cache` saved, and how far off it was, over all its runs so far."""
+    """What the dual cache of a denoiser saved, and how far off it was, over all its runs so far."""
     from models.dual_cache import DualCacheDenoiser
 
     assert isinstance(denoiser, DualCacheDenoiser)

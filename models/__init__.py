@@ -30,13 +30,17 @@ def load(
     quantize: str | None = None,
     dtype: str | None = None,
     mask_token_id: int | None = None,
+    static: bool = False,
+    dual_cache: int | None = None,
     progress: Progress | None = None,
 ) -> Denoiser:
     """A denoiser by name: a preset, `toy` (exact, costs nothing), a checkpoint folder, or a hub name `owner/model`.
 
     `device` is cpu, cuda, cuda:1, mps, or spread (over GPUs, memory and disk); the default is the best that is here.
     `quantize` is int8, nf4 or fp4 (bitsandbytes), `dtype` float32, bfloat16 or float16: see `models.placement.place`.
-    `mask_token_id` overrides what checkpoint and preset say. `progress` is told of a download, in bytes.
+    `mask_token_id` overrides what checkpoint and preset say. `static` keeps to a few shapes (`TransformerDenoiser`);
+    `dual_cache` computes all positions only in every so many passes (`DualCacheDenoiser`), which is approximate.
+    `progress` is told of a download, in bytes.
     Raises ValueError if there is no such model, if it is damaged or not of a kind that can be read, or if it does not
     fit into memory; that before it is downloaded.
     """
@@ -44,6 +48,8 @@ def load(
     if source is None:
         from models.toy import toy
 
+        if dual_cache is not None:
+            raise ValueError("the dual cache needs a transformer; 'toy' is none")
         return toy()
     from models.checkpoint import load_denoiser
     from models.hub import remote_weights
@@ -52,7 +58,13 @@ def load(
 
     weights = read_weights(source.folder) if source.folder else remote_weights(source.repo or "")
     placement = place(source.name, weights, device=device, dtype=dtype, quantize=quantize)
-    return load_denoiser(fetch(source, progress=progress), source, placement, mask_token_id=mask_token_id)
+    folder = fetch(source, progress=progress)
+    denoiser = load_denoiser(folder, source, placement, mask_token_id=mask_token_id, static=static)
+    if dual_cache is None:
+        return denoiser
+    from models.dual_cache import DualCacheDenoiser
+
+    return DualCacheDenoiser(denoiser, refresh=dual_cache)
 
 
 def fetch(source: Source, *, progress: Progress | None = None) -> Path:

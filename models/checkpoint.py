@@ -170,7 +170,12 @@ def _compute_in(network: PreTrainedModel, dtype: torch.dtype) -> None:
 
 
 def load_denoiser(
-    folder: Path, source: Source, placement: Placement, *, mask_token_id: int | None = None
+    folder: Path,
+    source: Source,
+    placement: Placement,
+    *,
+    mask_token_id: int | None = None,
+    static: bool = False,
 ) -> TransformerDenoiser:
     """Load a checkpoint folder as a denoiser; see `read_network`.
 
@@ -203,6 +208,7 @@ def load_denoiser(
         CheckpointTokenizer(tokenizer, mask_id),
         context=min(longest, source.context or longest),
         vocabulary=len(tokenizer),
+        static=static,
         notices=notices,
     )
 

@@ -206,7 +206,6 @@ def test_the_plot_is_one_file_that_needs_no_network_and_no_colour(problems, tmp_
         (["--baseline", "--overhead"], "not allowed with"),
         (["--tau", "1"], "--tau"),
         (["--dual-cache", "4"], "'toy' is none"),
-        (["--static"], "--random-weights"),
         (["--contexts", "64"], "--random-weights"),
         (["--random-weights", "diffulama"], "diffullama"),
         (["--random-weights", "bundled", "--dtypes", "int3"], "int8"),
@@ -245,7 +244,9 @@ def test_the_baseline_spends_a_forward_pass_in_each_of_64_steps_and_random_does_
 
 
 def test_the_dual_cache_says_what_it_saved_and_how_far_off_it_was(network, problems, capsys, monkeypatch):
-    monkeypatch.setattr(command_line, "load", lambda name: network)
+    from models.dual_cache import DualCacheDenoiser
+
+    monkeypatch.setattr(command_line, "load", lambda _, dual_cache: DualCacheDenoiser(network, refresh=dual_cache))
     asked = [
         "bench",
         "--strategies",

@@ -121,7 +121,7 @@ def draw(rows: Sequence[Cost], out: Path, *, title: str) -> None:
         yaxis_title="nats per token (bound; lower is better)",
         template="plotly_white",
     )
-    figure.write_html(out, include_plotlyjs="cdn")
+    figure.write_html(out, include_plotlyjs="directory")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -159,6 +159,17 @@ def test_a_checkpoint_that_does_not_say_it_was_adapted_is_read_with_a_warning(tm
     assert models.load("bundled").notices == ()
 
 
+def test_static_shapes_and_the_dual_cache_are_switched_on_by_name():
+    loaded: Any = models.load("bundled", static=True)
+    assert loaded.static
+    loaded = models.load("bundled", dual_cache=3)
+    assert loaded.refresh == 3
+    with pytest.raises(ValueError, match="1 or more, not 0"):
+        models.load("bundled", dual_cache=0)
+    with pytest.raises(ValueError, match="'toy' is none"):
+        models.load("toy", dual_cache=2)
+
+
 def preset(folder: Path, **facts: Any) -> Source:
     return Source(name="published", folder=folder, adapted=True, **facts)
 

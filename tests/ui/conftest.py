@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -84,15 +84,15 @@ def _as_new(denoiser: ScriptedDenoiser) -> None:
 
 @pytest.fixture(scope="session")
 def serve(denoiser: ScriptedDenoiser) -> Iterator[Callable[..., str]]:
-    """Serve a page and return its address."""
+    """Serve a page and return its address; `shelf` is what goes to `Shelf`, the rest to `build`."""
     from app.ui.page import build, launch_options
     from app.ui.shelf import Shelf
     from models.lazy import LazyDenoiser
 
     pages = []
 
-    def start(**settings: Any) -> str:
-        page = build(Shelf(LazyDenoiser(lambda: denoiser)), **settings)
+    def start(shelf: Mapping[str, Any] | None = None, **settings: Any) -> str:
+        page = build(Shelf(LazyDenoiser(lambda: denoiser), **(shelf or {})), **settings)
         _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         pages.append(page)
         return address

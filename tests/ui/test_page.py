@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
@@ -13,6 +14,8 @@ pytest.importorskip("playwright", reason="playwright is a development requiremen
 from playwright.sync_api import Browser, Page, expect
 
 import models
+from models.denoiser import Denoiser
+from models.placement import Offer
 
 expect.set_options(timeout=20_000)
 
@@ -492,3 +495,37 @@ def test_the_parent_fills_the_same_gap_from_the_prefix_alone_when_asked(browser,
         assert fills[0].startswith(" abcde"), "the first is the run on screen"
         assert fills[1] != fills[0]
         assert all(fills)
+
+
+def test_another_model_is_loaded_when_it_is_chosen_and_nobody_waits_for_it(browser, serve):
+    go_on = threading.Event()
+
+    def load(name: str, *, progress: Callable[[int, int], None]) -> Denoiser:
+        progress(120_000_000, 480_000_000)
+        assert go_on.wait(60)
+        if name == "absent":
+            raise ValueError("<b>absent</b> cannot be downloaded: connect to the network")
+        return models.load("toy")
+
+    offers = [Offer(name=name, settings={}, about="a test", gigabytes=0.5) for name in ("large", "absent")]
+    for page in opened(browser, serve(shelf={"offers": lambda: offers, "load": load})):
+        status = page.locator("#model-status")
+        page.locator("#model input").click()
+        page.get_by_role("option", name="large: a test (0.5 GB)").click()
+        expect(status).to_contain_text("large is being downloaded: 120 of 480 MB.")
+        page.click("#fill")
+        expect(page.get_by_text("Fill again when it is ready, or choose another model.")).to_be_visible()
+        for other in opened(browser, page.url):
+            type_in(other, "Once", "the end.", masks=3)
+            fill(other)  # with the page's first model, meanwhile
+        go_on.set()
+        expect(status).to_contain_text("toy is ready.")
+        type_in(page, "the cat", "sat", masks=3)
+        fill(page)
+        page.locator("#model input").click()
+        page.get_by_role("option", name="absent: a test").click()
+        expect(status).to_contain_text("<b>absent</b> cannot be downloaded: connect to the network")
+
+
+def test_where_there_is_but_one_model_there_is_nothing_to_choose(page):
+    expect(page.locator("#model")).to_have_count(0)

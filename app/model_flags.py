@@ -1,0 +1,30 @@
+"""Which model, where it runs, and how: the flags of every command that loads one."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from models import PRESETS
+
+_SETTINGS = ("device", "quantize", "dtype", "mask_token_id", "static", "dual_cache")
+
+
+def add_model_flags(parser: Any, *, default: str | None = "bundled") -> None:
+    """`parser` is an ArgumentParser, or a group of one; `model_settings` reads what was given."""
+    about = f"{', '.join((*PRESETS, 'toy'))}, a checkpoint folder, or a hub name (owner/model)"
+    parser.add_argument("--model", default=default, help=f"{about} (default: {default})" if default else about)
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, or spread (default: the best that is here)")
+    parser.add_argument("--quantize", help="int8, nf4 or fp4, through bitsandbytes (default: none)")
+    parser.add_argument("--dtype", help="float32, bfloat16 or float16 (default: what suits the device)")
+    parser.add_argument("--mask-token-id", type=int, help="overrides what the checkpoint says")
+    parser.add_argument("--static", action="store_true", help="a few padded shapes; on a GPU compiled into CUDA graphs")
+    parser.add_argument(
+        "--dual-cache", type=int, metavar="R", help="compute only the gap, but all in every R passes: approximate"
+    )
+
+
+def model_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The flags that were given, as `models.load` calls them."""
+    given = {name: getattr(args, name) for name in _SETTINGS}
+    return {name: value for name, value in given.items() if value is not None and value is not False}

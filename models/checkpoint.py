@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import json
 import tempfile
-from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import (
-    AutoConfig,
-    AutoModelForCausalLM,
-    BitsAndBytesConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from models.placement import Placement
 from models.presets import Source
+from models.quantised import bits, check_stored, check_widths, compute_in, stored_quantisation
 from models.tokenizer import CheckpointTokenizer, one_line, read_tokenizer
 from models.transformer import TransformerDenoiser
-from models.weights import QUANTISED, read_weights
+from models.weights import read_weights
 
 ARCHITECTURES = {
     "gpt2": ("transformer", "wte"),
@@ -80,8 +74,13 @@ def read_network(
     if config.model_type == "mistral":
         config.sliding_window = None  # full attention is full
     placement = placement or Placement(device="cpu", dtype=str(dtype).removeprefix("torch."))
-    settings |= _quantisation(folder, config, placement)
-    spread, quantised = placement.device == "spread", placement.quantize or stored_quantisation(config)
+    stored = stored_quantisation(config)
+    if stored:
+        check_stored(folder, stored, placement.quantize)
+    elif placement.quantize:
+        check_widths(folder, config, placement)
+        settings["quantization_config"] = bits(placement.quantize, placement.torch_dtype)
+    spread, quantised = placement.device == "spread", stored or placement.quantize
     if spread:
         settings["offload_folder"] = tempfile.mkdtemp(prefix="offload-")
     try:
@@ -110,63 +109,9 @@ def read_network(
         raise ValueError(
             f"{folder} is not a whole checkpoint of a causal language model: it has no {min(found['missing_keys'])}"
         )
-    if stored_quantisation(config):
-        _compute_in(network, placement.torch_dtype)  # it would go on in what it was saved with
-    return network.eval()
-
-
-def _quantisation(folder: Path, config: Any, placement: Placement) -> dict[str, Any]:
-    """What `from_pretrained` must be told to quantise by bitsandbytes; nothing where the files are quantised already.
-
-    Raises ValueError where they are, in another way.
-    """
-    getLogger("bitsandbytes").setLevel(ERROR)  # int8 on a CPU warns of every product
-    stored = stored_quantisation(config)
     if stored:
-        if placement.quantize not in (None, stored):
-            raise ValueError(f"{folder} is stored in {stored}: leave --quantize away, or quantise the original again")
-        if stored not in QUANTISED:
-            raise ValueError(f"{folder} is quantised by {stored}, which cannot be read here: give the original")
-        return {}
-    if placement.quantize is None:
-        return {}
-    width = config.hidden_size
-    if placement.device == "cpu" and placement.quantize != "int8" and width % 64:
-        raise ValueError(
-            f"on a CPU four bits need layers whose width is a multiple of 64, and {folder} has {width}: give int8"
-        )
-    if placement.quantize == "int8":
-        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
-    return {
-        "quantization_config": BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type=placement.quantize,
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=placement.torch_dtype,
-        )
-    }
-
-
-def stored_quantisation(config: Any) -> str | None:
-    """How a checkpoint's weights are stored: nf4, fp4, int8, or the name of another method; None: as they are."""
-    stored = getattr(config, "quantization_config", None)
-    if stored is None:
-        return None
-    told = stored if isinstance(stored, dict) else stored.to_dict()
-    if told.get("quant_method") != "bitsandbytes":
-        return str(told.get("quant_method"))
-    return "int8" if told.get("load_in_8bit") else str(told.get("bnb_4bit_quant_type"))
-
-
-def _compute_in(network: PreTrainedModel, dtype: torch.dtype) -> None:
-    from bitsandbytes.nn.modules import Linear4bit  # takes a second to import
-
-    for module in network.modules():
-        if isinstance(module, Linear4bit):
-            module.compute_dtype, module.compute_type_is_set = dtype, True
-    for parameter in network.parameters():
-        if parameter.is_floating_point():
-            parameter.data = parameter.data.to(dtype)
+        compute_in(network, placement.torch_dtype)  # it would go on in what it was saved with
+    return network.eval()
 
 
 def load_denoiser(

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
+from torch import nn
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from models.placement import place
 from models.presets import BUNDLED
+from models.quantised import bits, scales
 from models.transformer import TransformerDenoiser
 from models.weights import Weights
 
@@ -89,14 +89,7 @@ def build(name: str, numbers: str, *, device: str, static: bool = False) -> Tran
         # Not above: bitsandbytes takes long to import, and talks.
         from transformers.integrations.bitsandbytes import replace_with_bnb_linear
 
-        quantisation = BitsAndBytesConfig(
-            load_in_8bit=quantize == "int8",
-            load_in_4bit=quantize == "nf4",
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=placement.torch_dtype,
-        )
-        model = replace_with_bnb_linear(model, ["lm_head"], quantisation)
+        model = replace_with_bnb_linear(model, ["lm_head"], bits(quantize, placement.torch_dtype))
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
         _fill(model, torch.device(device))
@@ -144,15 +137,5 @@ def weight_bytes(denoiser: TransformerDenoiser) -> int:
     tables.discard(id(denoiser.head.weight))  # a head that is tied to the embedding is read as a whole
     weights = {id(weight): weight for part in (denoiser.body, denoiser.head) for weight in part.parameters()}
     return sum(
-        tensor.nbytes for key, weight in weights.items() if key not in tables for tensor in (weight, *_scales(weight))
+        tensor.nbytes for key, weight in weights.items() if key not in tables for tensor in (weight, *scales(weight))
     )
-
-
-def _scales(weight: Any) -> Iterator[Tensor]:
-    """What a weight quantised by bitsandbytes is multiplied by; in NF4 the scales are quantised, too."""
-    if getattr(weight, "SCB", None) is not None:
-        yield weight.SCB
-    if getattr(weight, "quant_state", None) is not None:
-        yield weight.quant_state.absmax
-        if weight.quant_state.nested:
-            yield weight.quant_state.state2.absmax

@@ -17,7 +17,8 @@ from models.adapt.data import Batch, Examples, Packed, Source, read_records, tra
 from models.adapt.gaps import Gaps
 from models.adapt.objective import Exercise, Trainee, annealed_attention, masked_diffusion, next_token
 from models.adapt.parents import check_fit, read_parent, settle_mask
-from models.adapt.trainer import Ask, Plan, train
+from models.adapt.plan import Plan
+from models.adapt.trainer import Ask, train
 from models.tokenizer import read_tokenizer
 
 

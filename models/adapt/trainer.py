@@ -8,9 +8,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, TextIO
 
 import torch
 from accelerate import Accelerator
@@ -22,66 +22,11 @@ from models.adapt.checkpoints import load_state, save_folder, save_state
 from models.adapt.curves import draw, read_log
 from models.adapt.data import Batch, Source
 from models.adapt.objective import Exercise, Trainee
+from models.adapt.plan import Plan, optimizers
 from models.folders import recover, refuse_other_folders
 
 Ask = Callable[[Batch, int | None, torch.Generator], Exercise]
 """(batch, step, generator) -> what the network is asked; step None means validation."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How long, how fast, and how much at a time. `batch` is what one step sees, over all processes."""
-
-    steps: int
-    batch: int
-    learning_rate: float
-    warmup: int
-    schedule: Literal["cosine", "constant"] = "cosine"
-    cooldown: int = 0  # a constant rate falls over so many last steps
-    final_fraction: float = 0.02
-    optimizer: Literal["adamw", "muon"] = "adamw"
-    decay: float = 0.1
-    clip: float = 1.0
-    accumulate: int = 1  # each process takes its share of a batch in so many parts
-    seed: int = 0
-    save_every: int = 200
-    validation_sequences: int = 96
-    compile: bool = False
-
-    def rate(self, step: int) -> float:
-        """The learning rate of a step: linear warm-up; then cosine, or constant with a linear cool-down."""
-        if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
-        if self.schedule == "cosine":
-            share = 0.5 * (1 + math.cos(math.pi * min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))))
-        else:
-            share = min(1.0, (self.steps - step) / self.cooldown) if self.cooldown else 1.0
-        return self.learning_rate * (self.final_fraction + (1 - self.final_fraction) * share)
-
-
-def optimizers(trainee: Trainee, plan: Plan) -> list[torch.optim.Optimizer]:
-    """AdamW for all, or Muon for the hidden layers' matrices and AdamW for the rest (embeddings, head, norms).
-
-    Muon is Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/; its rate is scaled to AdamW's as in
-    Liu et al., 2025, arXiv:2502.16982.
-    """
-    named = {name: weight for name, weight in trainee.network.named_parameters() if weight.requires_grad}
-    embeddings = [module for module in trainee.network.modules() if isinstance(module, torch.nn.Embedding)]
-    tables = {id(table.weight) for table in (*embeddings, trainee.network.get_output_embeddings())}
-    hidden = [weight for weight in named.values() if weight.dim() == 2 and id(weight) not in tables]
-    tables = [weight for weight in named.values() if id(weight) in tables]
-    vectors = [weight for weight in named.values() if weight.dim() != 2]
-    matrices = tables if plan.optimizer == "muon" else hidden + tables
-    groups = [
-        {"params": weights, "weight_decay": decay}
-        for weights, decay in ((matrices, plan.decay), (vectors, 0.0))
-        if weights
-    ]
-    rate = plan.learning_rate
-    found: list[torch.optim.Optimizer] = [torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.95), fused=True)]
-    if plan.optimizer == "muon":
-        found.append(torch.optim.Muon(hidden, lr=rate, weight_decay=plan.decay, adjust_lr_fn="match_rms_adamw"))
-    return found
 
 
 def train(

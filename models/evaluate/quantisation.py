@@ -21,6 +21,7 @@ from models.adapt.data import Packed, read_records
 from models.denoiser import Query
 from models.evaluate.likelihood import elbo
 from models.evaluate.table import table
+from models.quantised import scales
 from models.tokenizer import read_tokenizer
 from models.transformer import TransformerDenoiser
 
@@ -90,16 +91,10 @@ def _forward(denoiser: TransformerDenoiser, query: Query) -> float:
 
 
 def _bytes(denoiser: TransformerDenoiser) -> int:
-    """Of all weights, each once, with the scales of those in four bits."""
-    found: dict[int, int] = {}
-    for weight in (*denoiser.body.parameters(), *denoiser.head.parameters(), *denoiser.body.buffers()):
-        found[weight.data_ptr()] = weight.numel() * weight.element_size()
-        if state := getattr(weight, "quant_state", None):
-            scales = [state.absmax, *([state.state2.absmax] if state.nested else [])]
-            found |= {scale.data_ptr(): scale.numel() * scale.element_size() for scale in scales}
-        if (rows := getattr(weight, "SCB", None)) is not None:
-            found[rows.data_ptr()] = rows.numel() * rows.element_size()
-    return sum(found.values())
+    """Of all weights, each once, with the scales of those that are quantised."""
+    weights = (*denoiser.body.parameters(), *denoiser.head.parameters(), *denoiser.body.buffers())
+    tensors = {tensor.data_ptr(): tensor for weight in weights for tensor in (weight, *scales(weight))}
+    return sum(tensor.nbytes for tensor in tensors.values())
 
 
 def draw(rows: Sequence[Cost], out: Path, *, title: str) -> None:

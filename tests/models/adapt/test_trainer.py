@@ -15,8 +15,9 @@ from transformers import PreTrainedTokenizerFast
 from models.adapt.__main__ import main
 from models.adapt.data import Examples
 from models.adapt.objective import Trainee, next_token
+from models.adapt.plan import Plan, optimizers
 from models.adapt.stages import accelerator_for
-from models.adapt.trainer import Plan, _share, _step, optimizers
+from models.adapt.trainer import _share, _step
 from tests.models.adapt.runs import (
     SAVE_EVERY,
     STEPS,

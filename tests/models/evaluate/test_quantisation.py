@@ -1,0 +1,45 @@
+"""What quantising costs, measured."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from models.evaluate.quantisation import FORMS, main
+
+
+@pytest.fixture
+def text(tmp_path):
+    file = tmp_path / "text.txt"
+    file.write_text("The little dog was sad, so he ran home to his mum. She gave him a big hug.\n" * 40)
+    return file
+
+
+def test_every_form_is_compared_with_the_exact_one(text, tmp_path, capsys):
+    asked = ["bundled", "--text", str(text), "--chunks", "2", "--device", "cpu"]
+    assert main([*asked, "--json", "--plot", str(tmp_path / "plot.html")]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert list(rows) == [name for name in FORMS if name != "bf16"], "bf16 is for a GPU"
+    exact = rows["fp32"]
+    assert (exact["agreement"], exact["relative"]) == (100, 1)
+    assert exact["megabytes"] == pytest.approx(62.9, abs=0.1)
+    for name in ("int8", "nf4", "fp4"):
+        assert 50 < rows[name]["agreement"] < 100
+        assert 0 < abs(rows[name]["nats_per_token"] - exact["nats_per_token"]) < 0.5
+        assert rows[name]["megabytes"] < exact["megabytes"] / 2
+    assert rows["nf4"]["megabytes"] == rows["fp4"]["megabytes"] < rows["int8"]["megabytes"]
+    assert rows["int8"]["agreement"] > rows["nf4"]["agreement"]
+    assert "nats per token" in (tmp_path / "plot.html").read_text()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_mistakes_are_told(text, capsys):
+    for arguments, said in (
+        (("toy",), "no weights to quantise"),
+        (("bundled", "--forms", "fp32,int3"), "'int3' is no form"),
+        (("bundled", "--device", "cuda"), "no CUDA GPU"),
+    ):
+        assert main([*arguments, "--text", str(text)]) == 2
+        assert said in capsys.readouterr().err

@@ -38,7 +38,7 @@ PRESETS = {
             adapted=True,
             parameters=15_700_000,
             tables=1_600_000,
-            about="ships here: simple English stories",
+            about="simple English stories, ships here",
         ),
         Source(
             name="diffugpt-s",

@@ -47,7 +47,7 @@ _QUANTISED = ("Linear4bit", "Linear8bitLt")
 
 
 @dataclass(frozen=True)
-class NoTokenizer:
+class NumberTokenizer:
     """Random weights read no text: token ids are all there is."""
 
     mask_id: int
@@ -96,7 +96,7 @@ def build(name: str, numbers: str, *, device: str, static: bool = False) -> Tran
     return TransformerDenoiser(
         f"{name} ({numbers}, random weights)",
         model.eval(),
-        NoTokenizer(config.vocab_size - 1),
+        NumberTokenizer(config.vocab_size - 1),
         context=context,
         vocabulary=config.vocab_size,
         static=static,

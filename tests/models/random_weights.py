@@ -1,8 +1,7 @@
-"""Tiny transformers with random weights, and a tokenizer for those that have none."""
+"""Tiny transformers with random weights, whose tokenizer has no text."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,24 +11,10 @@ from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausa
 from models.denoiser import Query
 from models.prediction import Prediction
 from models.transformer import TransformerDenoiser
+from models.untrained import NumberTokenizer
 
 ARCHITECTURES = ("llama", "gpt2")
 VOCABULARY, MASK = 40, 39
-
-
-@dataclass
-class NumberTokenizer:
-    """Token ids are all there is."""
-
-    mask_id: int
-    begin: tuple[int, ...] = (0,)
-    special_ids: frozenset[int] = frozenset()
-
-    def encode(self, text: str, *, opening: bool = False) -> list[int]:
-        return [int(number) for number in text.split()]
-
-    def token_bytes(self, token: int) -> bytes:
-        return f" {token}".encode()
 
 
 def network(architecture: str, *, is_causal: bool = False) -> Any:

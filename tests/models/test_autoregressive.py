@@ -19,7 +19,8 @@ from models import autoregressive
 from models.adapt.data import train_tokenizer
 from models.autoregressive import AutoregressiveModel
 from models.checkpoint import is_diffusion
-from tests.models.random_weights import ARCHITECTURES, VOCABULARY, NumberTokenizer, network
+from models.untrained import NumberTokenizer
+from tests.models.random_weights import ARCHITECTURES, VOCABULARY, network
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from models.autoregressive import AutoregressiveModel
-from tests.models.random_weights import MASK, VOCABULARY, NumberTokenizer, network
+from models.untrained import NumberTokenizer
+from tests.models.random_weights import MASK, VOCABULARY, network
 
 
 def causal(net: Any = None) -> AutoregressiveModel:

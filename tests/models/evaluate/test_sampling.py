@@ -9,8 +9,9 @@ import pytest
 
 import models
 from models.evaluate import sampling
+from models.untrained import NumberTokenizer
 from tests.models.evaluate.causal import causal
-from tests.models.random_weights import MASK, NumberTokenizer
+from tests.models.random_weights import MASK
 
 
 def test_the_numbers_of_samples_are_those_of_their_ngrams():

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from models.tokenizer import TextTokenizer
+
 END_OF_TEXT = "<|endoftext|>"
 MASK = "<|mask|>"
 
@@ -139,7 +141,7 @@ class Examples:
         self._context, self._seed = context, seed
         self._end = _end(tokenizer)
         self._begin = self._end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-        self._encode = lambda text: tokenizer(text, add_special_tokens=False).input_ids
+        self._encode = TextTokenizer(tokenizer).encode
         path = Path(path)
         found = [
             self._example(path, number, line)
@@ -165,10 +167,10 @@ class Examples:
                 f"line {number} of {path} must have the texts prefix, middle and suffix, or prompt and response"
             )
         before, target, *after = (data[name] for name in names)
-        left = self._encode(before.rstrip(" "))
+        left = self._encode(before.rstrip(" "), opening=True)
         target = target.strip(" ")
         middle = self._encode(" " * bool(left) + target) if target else []
-        right = [id_ for text in after if text for id_ in self._encode(" " + text.lstrip(" "))]
+        right = [id_ for text in after for id_ in self._encode(" " * text[:1].isalnum() + text)]  # as the page does
         if not after:
             middle.append(self._end)  # a response ends; a middle is followed by its suffix
         left = left or [self._begin]  # position 0 is never a target

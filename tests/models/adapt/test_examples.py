@@ -180,3 +180,9 @@ def test_the_file_is_found_by_name_or_path(read, tokenizer, tmp_path):
     path = Path(tmp_path / "examples.jsonl")
     first, second = (Examples(given, tokenizer, context=64, seed=0) for given in (path, str(path)))
     assert first.sample(9).ids.tolist() == second.sample(9).ids.tolist()
+
+
+def test_a_suffix_has_a_space_before_it_where_the_page_would_put_one(read, tokenizer):
+    for suffix, shown in (("He ran.", " He ran."), (" He ran.", " He ran."), (", he ran.", ", he ran.")):
+        source = read({"prefix": "The dog", "middle": "barked", "suffix": suffix})
+        assert parts(source.sample(1), tokenizer) == ("The dog", " barked", shown)

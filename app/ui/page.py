@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +18,8 @@ from app.ui.controls import StrategyControls, strategy_controls
 from app.ui.denoising_view import ASSETS, denoising_view
 from app.ui.endpoint import endpoint
 from app.ui.figures import figure_tabs
+from app.ui.mistakes import shown
+from app.ui.model_choice import model_choice
 from app.ui.parent import LoadParent, parent_panel
 from app.ui.runner import runner, runs_at_once
 from app.ui.runs import Runs
@@ -109,9 +110,9 @@ def build(shelf: Shelf, *, parent: LoadParent | None = None, time_limit: float =
             try:
                 trace = _closed(recording.load(content.decode()))
             except UnicodeDecodeError:
-                raise _shown(InfillError("this file is not a trace: it is not text")) from None
+                raise shown(InfillError("this file is not a trace: it is not text")) from None
             except InfillError as error:
-                raise _shown(error) from None
+                raise shown(error) from None
             name = runs.name()
             runs.put(name, trace)
             return messages.closing(trace, name), name
@@ -137,27 +138,6 @@ def build(shelf: Shelf, *, parent: LoadParent | None = None, time_limit: float =
     return page
 
 
-def model_choice(page: gr.Blocks, shelf: Shelf) -> gr.Dropdown:
-    """A dropdown of the models that this machine can run; the one chosen is loaded at once, and the line below says how
-    far it is. Hidden where there is but one."""
-    shown = shelf.has_others
-    model = gr.Dropdown([("loading…", FIRST)], value=FIRST, label="Model", visible=shown, elem_id="model")
-    status = gr.Markdown(visible=shown, elem_id="model-status")
-
-    def prepare(name: str) -> Iterator[str]:
-        try:
-            for told in shelf.preparing(name):
-                yield html.escape(told, quote=False)
-        except InfillError as error:
-            raise _shown(error) from None
-
-    if shown:
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-        page.load(lambda: gr.Dropdown(choices=shelf.choices()), None, model, **quiet)
-        model.change(prepare, model, status, **quiet)
-    return model
-
-
 def launch_options() -> dict[str, Any]:
     """What belongs to `launch` in Gradio 6: looks, and nothing that leaves the machine."""
     return {
@@ -178,12 +158,7 @@ def _requested(values: tuple[Any, ...], inputs: Inputs, strategy: StrategyContro
     try:
         return InfillRequest(strategy=chosen, knobs=strategy.chosen(chosen, knobs), **given)
     except InfillError as error:
-        raise _shown(error) from None
-
-
-def _shown(error: ValueError) -> gr.Error:
-    """As a message on the page; it may quote what was typed, and Gradio renders HTML in it."""
-    return gr.Error(html.escape(str(error), quote=False), print_exception=False, duration=None)
+        raise shown(error) from None
 
 
 def _kept(traces: Iterator[Trace], runs: Runs, name: str) -> Iterator[Trace]:
@@ -194,7 +169,7 @@ def _kept(traces: Iterator[Trace], runs: Runs, name: str) -> Iterator[Trace]:
             runs.put(name, trace)
             yield trace
     except InfillError as error:
-        raise _shown(error) from None
+        raise shown(error) from None
     finally:
         if trace is not None:
             runs.put(name, _closed(trace))

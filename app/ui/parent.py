@@ -11,6 +11,7 @@ import gradio as gr
 from app.errors import InfillError
 from app.prefix_only import continue_prefix
 from app.trace import Trace
+from app.ui.mistakes import shown
 from app.ui.runs import Runs
 
 if TYPE_CHECKING:  # it imports torch
@@ -38,7 +39,7 @@ def parent_panel(runs: Runs, run: gr.State, load: LoadParent, name_of_child: Cal
                 raise InfillError(f"this is the parent of '{child}', and the gap was filled by '{trace.model}'")
             found = continue_prefix(trace.request, load())
         except InfillError as error:
-            raise gr.Error(html.escape(str(error), quote=False), print_exception=False) from None
+            raise shown(error) from None
         rows = {
             "Diffusion: saw both sides": trace.fill,
             "Parent: continued the prefix": found.greedy,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -67,6 +68,23 @@ class Snapshot:
         """Dream's count, rounded down: floor(masks / steps left), but at least one, so that no forward pass is idle."""
         return max(1, len(self.canvas.masks) // max(1, self.remaining))
 
+    @property
+    def settling(self) -> int:
+        """The last steps of the budget in which nothing may be taken back: a tenth, rounded up."""
+        return -(-self.steps // 10)
+
+    def at_commit(self, score: Literal["confidence", "drawn_confidence"]) -> Floats:
+        """[length] a score of each committed position in the step that committed it; 0 for all others.
+
+        What the model says of a token that it sees was never trained, so this is what is known of committed ones.
+        """
+        scores = np.zeros(len(self.canvas))
+        for step in self.history:
+            commit = step.selection.commit
+            scores[step.selection.remask] = 0.0
+            scores[commit] = getattr(step.prediction, score)[commit]
+        return scores
+
     def ranked(self, scores: Floats) -> Ids:
         """[m] masked positions, surest first; ties by position."""
         masks = self.canvas.masks
@@ -82,3 +100,18 @@ class Snapshot:
     def first(self, order: Ids, count: int, **notes: float) -> Selection:
         """Commit the first `count` positions of an order, but never fewer than the budget's pace asks for."""
         return Selection(commit=order[: max(count, self.pace)], notes=notes)
+
+    def reconsidered(self, scores: Floats) -> Selection:
+        """Make the best ceil(N step / T) of the N positions known, and take back what fell out of them.
+
+        Committed positions need scores here, too, and win ties. In the settling steps none of them is taken back and at
+        least one is added, so that every forward pass gets further.
+        """
+        span, masked = self.canvas.span, self.canvas.masked
+        count = -(-len(span) * self.step // self.steps)
+        if self.remaining <= self.settling:
+            scores = np.where(masked, scores, np.inf)
+            count = max(count, len(span) - len(self.canvas.masks) + 1)
+        order = span[np.lexsort((masked[span], -scores[span]))]
+        best, rest = order[:count], order[count:]
+        return Selection(commit=best[masked[best]], remask=rest[~masked[rest]])

@@ -56,6 +56,7 @@ def test_the_strategies_of_the_specification_are_there():
     assert set(strategies()) >= {
         *("random", "reference", "low_confidence", "maskgit", "margin", "entropy", "threshold", "factor", "frechet"),
         *("early_commit", "first_hitting", "entropy_bound", "left_to_right", "right_to_left", "outside_in"),
+        *("remdm", "p2", "rcr", "credit", "dus", "apart"),
     }
 
 
@@ -85,6 +86,12 @@ def test_it_commits_masked_positions_only_and_each_once(strategy):
         assert (times[commit] == 0).all()
         times[commit] += 1
     assert (times == canvas.editable).all()
+
+
+@every_strategy
+def test_nothing_is_taken_back_in_the_last_tenth_of_the_budget(strategy):
+    for step in go(strategy, blank(32, before=(4,), after=(6,), mask_id=MASK), steps=40)[36:]:
+        assert not len(step.selection.remask)
 
 
 @every_strategy

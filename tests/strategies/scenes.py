@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,20 @@ def snapshot(*, steps: int = 64, taken: int = 0, length: int | None = None, seed
         history=(idle,) * taken,
         rng=np.random.default_rng(seed),
     )
+
+
+def after(now: Snapshot, selection: Selection, **scores: Any) -> Snapshot:
+    """What a strategy sees next if that is decided; the scores are for the positions that are masked then."""
+    canvas = now.canvas.remask(selection.remask).commit(selection.commit, now.prediction.candidates[selection.commit])
+    taken = Step(
+        canvas=canvas,
+        prediction=now.prediction,
+        selection=selection,
+        nfe=now.step,
+        seconds=0.0,
+        model_seconds=0.0,
+    )
+    return replace(now, canvas=canvas, prediction=belief(canvas, **scores), history=(*now.history, taken))
 
 
 def choose(name: str, now: Snapshot, **knobs: Any) -> Selection:

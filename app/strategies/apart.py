@@ -1,0 +1,37 @@
+"""Parallel decoding that spares neighbours."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+
+from app.step import Selection, Snapshot
+from app.strategies.registry import Knob, strategy
+
+
+@strategy(budget="cap")
+def apart(
+    now: Snapshot,
+    *,
+    tau: Annotated[float, Knob(0.0, 1.0, "commit at this probability or above; small models need less than 0.9")] = 0.9,
+    distance: Annotated[
+        int, Knob(1, 16, "between commits of one step; 1 allows neighbours: the strategy threshold")
+    ] = 2,
+) -> Selection:
+    """Commit every draft above a threshold, the surest first, but no two neighbours in the same step.
+
+    Words depend most on those next to them, so these are not drawn independently: the spacing filter of DUS, and the
+    plainest of the dependency graphs of which DAPD commits an independent set. Where the budget asks for more than fits
+    apart, the surest of the others are added.
+
+    Luxembourg et al., 2025, Plan for Speed, arXiv:2506.19037; Kim et al., 2026, DAPD, arXiv:2603.12996
+    """
+    order = now.ranked(now.prediction.confidence)
+    spaced: list[int] = []
+    for position in order.tolist():
+        if all(abs(position - other) >= distance for other in spaced):
+            spaced.append(position)
+    passed = int((now.prediction.confidence[spaced] >= tau).sum())
+    order = np.concatenate([spaced, order[~np.isin(order, spaced)]]).astype(np.int64)
+    return now.first(order, max(1, passed), threshold=tau, passed=passed)

@@ -1,0 +1,40 @@
+"""The dilated unmasking schedule."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Annotated
+
+import numpy as np
+
+from app.step import Selection, Snapshot
+from app.strategies.registry import Knob, strategy
+
+
+@strategy(budget="cap")
+def dus(
+    now: Snapshot,
+    *,
+    base: Annotated[int, Knob(2, 8, "how much denser each round is; larger takes fewer rounds")] = 2,
+    block: Annotated[int, Knob(2, 256, "longest block; blocks are filled one after the other from the left")] = 32,
+) -> Selection:
+    """Commit an even grid of positions and make it denser each round, in about log N steps.
+
+    Nothing that the model believes changes the order; with base 2 no round commits neighbours. The span is cut into
+    equal blocks, and each is taken as the beginning of one whose length is a power of the base. With too few steps the
+    first rounds, which are the smallest, become one.
+
+    Luxembourg et al., 2025, Plan for Speed, arXiv:2506.19037
+    """
+    span, masked = now.canvas.span, now.canvas.masked
+    blocks = min(-(-len(span) // block), now.steps)
+    edges = np.linspace(0, len(span), blocks + 1).round().astype(int)
+    current = next(span[a:b] for a, b in itertools.pairwise(edges) if masked[span[a:b]].any())
+    rounds = 1
+    while base**rounds < len(current):
+        rounds += 1
+    rounds = min(rounds, now.steps // blocks)
+    strides = [base**exponent for exponent in reversed(range(rounds))]
+    stride = next(stride for stride in strides if masked[current[::stride]].any())
+    grid = current[::stride]
+    return Selection(commit=grid[masked[grid]], notes={"stride": stride})

@@ -1,0 +1,29 @@
+"""P2: path planning, in the form that suits models with a shift."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+
+from app.step import Selection, Snapshot
+from app.strategies.registry import Knob, strategy
+
+
+@strategy(budget="exact")
+def p2(
+    now: Snapshot,
+    *,
+    eta: Annotated[float, Knob(0.0, 4.0, "how heavily a written token's doubt weighs; 0 never takes one back")] = 1.0,
+) -> Selection:
+    """Rank written and drafted tokens together, and mask the lowest again, fewer each step: path planning.
+
+    Drafts rank by log q, written tokens by eta log q. The paper asks the model again about a token that it sees; models
+    with a shift were never trained to answer that, so this takes q as it was when the token was written.
+
+    Peng et al., 2025, Path Planning for Masked Diffusion Model Sampling, arXiv:2502.03540
+    """
+    masked = now.canvas.masked
+    q = np.where(masked, now.prediction.drawn_confidence, now.at_commit("drawn_confidence"))
+    scores = np.log(np.maximum(q, np.finfo(np.float64).tiny))
+    return now.reconsidered(np.where(masked, scores, eta * scores))

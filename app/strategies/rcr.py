@@ -1,0 +1,21 @@
+"""Running confidence remasking."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.step import Selection, Snapshot
+from app.strategies.registry import strategy
+
+
+@strategy(budget="exact")
+def rcr(now: Snapshot) -> Selection:
+    """Keep the positions that have ever been the most confident; a token that others outgrow is masked again.
+
+    A position's running confidence is the highest that any draft for it has had; while it is written it has no drafts.
+    The published code takes the confidence of the token written instead; at temperature 0 that is `p2` with eta 1.
+
+    He et al., 2025, MDPO, arXiv:2508.13148
+    """
+    drafts = (*(step.prediction.confidence for step in now.history), now.prediction.confidence)
+    return now.reconsidered(np.max(drafts, axis=0))

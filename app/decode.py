@@ -27,12 +27,13 @@ def decode(
     seed: int = 0,
     banned: tuple[int, ...] = (),
     reads_committed: bool = False,
+    lookback: int = 0,
     memory: Memory | None = None,
 ) -> Iterator[Step]:
     """Denoise until nothing is masked, at most `steps` steps; the same seed gives the same steps.
 
     Closing the iterator ends the run before the next forward pass. `reads_committed` also asks about committed
-    positions of the span, whose beliefs were never trained.
+    positions of the span, whose beliefs were never trained; `lookback` is how many earlier predictions are compared.
     """
     rng = np.random.default_rng(seed)
     memory = Memory() if memory is None else memory
@@ -52,6 +53,7 @@ def decode(
                     top_p=top_p,
                     banned=banned,
                     memory=memory,
+                    lookback=lookback,
                 )
             ]
         )

@@ -39,6 +39,7 @@ def infill(request: InfillRequest, denoiser: Denoiser, *, time_limit: float = fl
         seed=request.seed,
         banned=tuple(sorted(special)),
         reads_committed=strategy.reads_committed,
+        lookback=strategy.lookback,
     )
     for step in steps:
         shown = {*step.canvas.ids[step.canvas.span].tolist(), *step.prediction.top_tokens[step.canvas.span].flat}

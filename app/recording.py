@@ -177,7 +177,10 @@ def _ids(values: Any) -> Ids:
 
 
 def _prediction(record: dict[str, Any], start: Canvas) -> Prediction:
-    """What was recorded of a prediction; scores of the filtered distribution are not, and come back as NaN."""
+    """What was recorded of a prediction.
+
+    Scores of the filtered distribution are not, and come back as NaN; drifts are not, and come back as none.
+    """
     asked = start.span[_ids(record["asked"])]
     length = len(start)
 
@@ -207,4 +210,5 @@ def _prediction(record: dict[str, Any], start: Canvas) -> Prediction:
         drawn_margin=unknown,
         top_tokens=top_tokens,
         top_probs=top_probs,
+        drift=np.empty((length, 0)),
     )

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from app.canvas import Canvas
-from models.denoiser import Floats, Ids
+from models.denoiser import Bools, Floats, Ids
 from models.prediction import Prediction
 
 NONE: Ids = np.empty(0, dtype=np.int64)
@@ -100,6 +100,13 @@ class Snapshot:
     def first(self, order: Ids, count: int, **notes: float) -> Selection:
         """Commit the first `count` positions of an order, but never fewer than the budget's pace asks for."""
         return Selection(commit=order[: max(count, self.pace)], notes=notes)
+
+    def passing(self, passes: Bools, scores: Floats, **notes: float) -> Selection:
+        """Commit the masked positions that pass, or the surest one; the surest others, if the pace asks for more."""
+        order = self.ranked(scores)
+        passed = passes[order]
+        order = np.concatenate([order[passed], order[~passed]])
+        return self.first(order, max(1, int(passed.sum())), passed=int(passed.sum()), **notes)
 
     def reconsidered(self, scores: Floats) -> Selection:
         """Make the best ceil(N step / T) of the N positions known, and take back what fell out of them.

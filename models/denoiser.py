@@ -18,7 +18,7 @@ Bools = NDArray[np.bool_]
 
 
 class Memory:
-    """What a denoiser keeps of one run: its own form of the last few states' logits.
+    """What a denoiser keeps of one run, in its own form: the last few states' logits, and what was believed before.
 
     A network without a time input believes the same about the same state, so a state that comes again costs nothing.
     It belongs to the run and not to the denoiser, so that no run's NFE depends on the runs before it.
@@ -28,6 +28,7 @@ class Memory:
         """0 keeps nothing."""
         self._capacity = capacity
         self._states: OrderedDict[bytes, Any] = OrderedDict()
+        self._beliefs: list[tuple[bytes, Any]] = []  # newest first, whatever the capacity
 
     def get(self, state: bytes) -> Any:
         """None for a state that is not kept."""
@@ -38,6 +39,17 @@ class Memory:
         self._states.move_to_end(state)
         while len(self._states) > self._capacity:
             self._states.popitem(last=False)
+
+    def earlier(self, state: bytes, belief: Any, count: int) -> list[Any]:
+        """Keep a belief, and give those of up to `count` predictions before it, newest first.
+
+        A state that comes twice running is one prediction: it is compared with what it was compared with before, and
+        never with itself, which would look like a belief that has settled.
+        """
+        again = bool(self._beliefs) and self._beliefs[0][0] == state
+        before = self._beliefs[again : again + count]
+        self._beliefs = [(state, belief), *before]
+        return [belief for _, belief in before]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -51,6 +63,12 @@ class Query:
     top_p: float = 1.0  # nucleus: the smallest set of top tokens that reaches this mass, the crossing one included
     banned: tuple[int, ...] = ()  # token ids never to write, besides the mask id and padded vocabulary rows
     memory: Memory | None = None  # of the run that asks
+    lookback: int = 0  # how many of the run's earlier predictions to compare with; see `Prediction.drift`
+
+    @property
+    def state(self) -> bytes:
+        """What a network without a time input makes its logits from: the canvas and what is asked about it."""
+        return self.ids.tobytes() + b"|" + self.positions.tobytes()
 
 
 class Vocabulary(Protocol):

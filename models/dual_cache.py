@@ -14,6 +14,7 @@ from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
 from models.denoiser import Ids, Memory, Query
+from models.reduction import divergence
 from models.transformer import TransformerDenoiser
 
 _KEY = b"dual cache"  # no state's key has this length: theirs are whole int64s and one byte more
@@ -57,7 +58,7 @@ def compare(full: Tensor, window: Tensor) -> Meter:
     """Logits [n, vocabulary] of a full pass and of the window, -inf where banned (in both)."""
     log_p, log_q = full.log_softmax(-1), window.log_softmax(-1)
     p, q = log_p.exp(), log_q.exp()
-    kl = (p * (log_p - log_q)).masked_fill(p == 0, 0.0).sum(-1).clamp(min=0)
+    kl = divergence(log_p, log_q)
     variation = (p - q).abs().sum(-1) / 2
     return Meter(
         compared=len(full), kl=float(kl.sum()), worst_kl=float(kl.max()), worst_variation=float(variation.max())

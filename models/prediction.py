@@ -29,4 +29,5 @@ class Prediction:
     drawn_margin: NDArray[np.float64]  # [length] of q
     top_tokens: NDArray[np.int64]  # [length, TOP] most probable first
     top_probs: NDArray[np.float64]  # [length, TOP] of pi
+    drift: NDArray[np.float64]  # [length, lookback] KL(pi || pi of 1, 2, … predictions ago), in nats; inf: no such pi
     forwards: int = 1  # 0 where the same state had just been computed and its logits were used again

@@ -61,8 +61,34 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
         drawn_margin=spread(drawn_margin),
         top_tokens=full_tokens,
         top_probs=full_probs,
+        drift=_drift(log_pi, query),
         forwards=forwards,
     )
+
+
+def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """[n] KL(p || q) in nats, of log-probabilities [n, vocabulary]; -inf where banned."""
+    p = log_p.exp()
+    return (p * (log_p - log_q)).masked_fill(p == 0, 0.0).sum(-1).clamp(min=0)
+
+
+def _drift(log_pi: Tensor, query: Query) -> Floats:
+    """[length, lookback], see `Prediction`. The run keeps log pi for it, so nothing is normalised twice.
+
+    It keeps it although another query of the batch may still fail: who asks again for the same state gets the same.
+    """
+    length, positions = len(query.ids), query.positions
+    drift = np.zeros((length, query.lookback))
+    drift[positions] = np.inf
+    if query.memory is None or not query.lookback:
+        return drift
+    earlier = query.memory.earlier(query.state, (length, positions, log_pi), query.lookback)
+    for column, (size, asked, before) in enumerate(earlier):
+        if size == length:  # else it was about another text
+            both, now, then = np.intersect1d(positions, asked, return_indices=True)
+            moved = divergence(log_pi[torch.from_numpy(now)], before[torch.from_numpy(then)])
+            drift[both, column] = moved.cpu().numpy()
+    return drift
 
 
 def _nucleus(logits: Tensor, query: Query) -> Tensor:

@@ -69,17 +69,17 @@ class TransformerDenoiser:
 
     @torch.inference_mode()
     def _predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        states = [query.ids.tobytes() + b"|" + query.positions.tobytes() for query in queries]
-        known = [query.memory and query.memory.get(state) for query, state in zip(queries, states, strict=True)]
+        known = [query.memory and query.memory.get(query.state) for query in queries]
         fresh = iter(self._forward([query for query, logits in zip(queries, known, strict=True) if logits is None]))
         believed = [next(fresh) if logits is None else (logits, 0) for logits in known]
         predictions = [
             reduce(self._ban(logits, query), query, forwards=forwards)
             for query, (logits, forwards) in zip(queries, believed, strict=True)
         ]
-        for query, state, (logits, _) in zip(queries, states, believed, strict=True):
+        for query, (logits, _) in zip(queries, believed, strict=True):
             if query.memory is not None:
-                query.memory.put(state, logits)  # only now: after a mistake in one query the others are asked again
+                # Only now: after a mistake in one query the others are asked again.
+                query.memory.put(query.state, logits)
         return predictions
 
     def _forward(self, queries: Sequence[Query]) -> list[tuple[Tensor, int]]:

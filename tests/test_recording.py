@@ -41,6 +41,7 @@ def data(trace: Trace) -> dict[str, Any]:
         {"length": 8, "steps": 4, "knobs": {"blocks": 2}},
         {"prefix": "שלום 👍 <b>&amp;</b>\n", "suffix": "\t'\"\\", "length": 4, "steps": 2, "space": False},
         {"length": 6, "steps": 6, "strategy": "reference", "temperature": 0.9, "top_p": 0.9},
+        {"length": 16, "steps": 16, "strategy": "ahd"},  # reads drifts, which are not recorded
         {"prefix": "a" * 300, "suffix": "b" * 300, "length": 2, "steps": 1},
     ],
 )

@@ -20,6 +20,18 @@ def test_a_score_at_commit_is_that_of_the_step_that_committed_the_position_last(
     assert after(now, commit(1)).at_commit("confidence").tolist() == [0, 0.8, 0.2, 0.7, 0]
 
 
+@pytest.mark.parametrize(
+    ("passes", "steps", "committed"),
+    [([0, 1, 0, 1], 64, [4, 2]), ([0, 0, 0, 0], 64, [1]), ([0, 1, 0, 0], 2, [2, 1]), ([1, 1, 1, 1], 64, [1, 4, 3, 2])],
+)
+def test_what_passes_is_committed_or_else_the_surest_and_the_pace_is_kept(passes, steps, committed):
+    selection = snapshot(length=4, steps=steps).passing(
+        np.array([True, *map(bool, passes), True]), np.array([9, 0.9, 0.2, 0.5, 0.7, 9])
+    )
+    assert selection.commit.tolist() == committed
+    assert selection.notes == {"passed": sum(passes)}
+
+
 @pytest.mark.parametrize(("steps", "settling"), [(1, 1), (10, 1), (11, 2), (64, 7)])
 def test_a_run_settles_in_the_last_tenth_of_its_steps(steps, settling):
     assert snapshot(length=3, steps=steps).settling == settling

@@ -48,6 +48,7 @@ def go(strategy, canvas, *, steps, denoiser=TOY, temperature=1.0, seed=0):
             seed=seed,
             banned=SPECIAL,
             reads_committed=strategy.reads_committed,
+            lookback=strategy.lookback,
         )
     )
 
@@ -56,7 +57,7 @@ def test_the_strategies_of_the_specification_are_there():
     assert set(strategies()) >= {
         *("random", "reference", "low_confidence", "maskgit", "margin", "entropy", "threshold", "factor", "frechet"),
         *("early_commit", "first_hitting", "entropy_bound", "left_to_right", "right_to_left", "outside_in"),
-        *("remdm", "p2", "rcr", "credit", "dus", "apart"),
+        *("remdm", "p2", "rcr", "credit", "dus", "apart", "klass", "extrapolate", "ahd"),
     }
 
 
@@ -162,6 +163,7 @@ def test_every_corner_of_a_knob_fills_the_span(strategy, knob):
                 temperature=0.7,
                 banned=SPECIAL,
                 reads_committed=strategy.reads_committed,
+                lookback=strategy.lookback,
             )
             assert not last.canvas.masked.any()
 

@@ -82,6 +82,7 @@ class Strategy:
     choose: Callable[..., Selection]
     budget: Budget
     reads_committed: bool
+    lookback: int
     parameters: tuple[Parameter, ...]
 
     @property
@@ -109,8 +110,13 @@ class Strategy:
 _strategies: dict[str, Strategy] = {}
 
 
-def strategy(*, budget: Budget, reads_committed: bool = False) -> Callable[[Callable[..., Selection]], Strategy]:
-    """Register a function `(now: Snapshot, *, knobs) -> Selection` under its own name."""
+def strategy(
+    *, budget: Budget, reads_committed: bool = False, lookback: int = 0
+) -> Callable[[Callable[..., Selection]], Strategy]:
+    """Register a function `(now: Snapshot, *, knobs) -> Selection` under its own name.
+
+    `lookback` is how many columns of the prediction's drift it reads.
+    """
 
     def register(choose: Callable[..., Selection]) -> Strategy:
         hints = typing.get_type_hints(choose, include_extras=True)
@@ -119,7 +125,7 @@ def strategy(*, budget: Budget, reads_committed: bool = False) -> Callable[[Call
             if parameter.kind is parameter.KEYWORD_ONLY:
                 kind, domain = typing.get_args(hints[name])
                 parameters.append(Parameter(name, kind, parameter.default, domain))
-        made = Strategy(choose.__name__, choose, budget, reads_committed, tuple(parameters))
+        made = Strategy(choose.__name__, choose, budget, reads_committed, lookback, tuple(parameters))
         assert made.name not in _strategies, f"two strategies are called {made.name}"
         _strategies[made.name] = made
         return made

@@ -142,8 +142,8 @@ def test_a_run_does_not_touch_the_cache_of_another_and_a_query_without_a_run_is_
 def test_every_strategy_fills_the_gap_and_leaves_given_text_alone(strategy):
     _, cached = both("llama", 4)
     start = canvas()
-    reads = strategy.reads_committed
-    steps = list(decode(start, cached, strategy.bind({}), steps=6, temperature=0.7, reads_committed=reads))
+    settings = {"reads_committed": strategy.reads_committed, "lookback": strategy.lookback}
+    steps = list(decode(start, cached, strategy.bind({}), steps=6, temperature=0.7, **settings))
     given = ~start.editable
     assert all((step.canvas.ids[given] == start.ids[given]).all() for step in steps)
     assert not steps[-1].canvas.masked.any()

@@ -92,8 +92,8 @@ TRUTH = [5, 1, 7, 2, 9, 4, 11, 3, 8, 6]
 def test_every_strategy_fills_in_what_a_network_shifted_by_one_knows(strategy, ahead):
     canvas = blank(6, before=TRUTH[:2], after=TRUTH[8:], mask_id=23)
     model = denoiser(Oracle(TRUTH, ahead=ahead), mask_id=23)
-    reads = strategy.reads_committed
-    filled = written(list(decode(canvas, model, strategy.bind({}), steps=4, temperature=0.5, reads_committed=reads)))
+    settings = {"reads_committed": strategy.reads_committed, "lookback": strategy.lookback}
+    filled = written(list(decode(canvas, model, strategy.bind({}), steps=4, temperature=0.5, **settings)))
     # An unshifted network, or a reader that forgets the shift, would be off by one.
     assert list(filled) == TRUTH[1 + ahead : 7 + ahead]
 
@@ -127,7 +127,8 @@ def test_settings_of_the_draw_are_not_part_of_the_state():
 def test_keeping_states_changes_nothing_but_the_number_of_forward_passes(strategy):
     canvas = blank(5, before=(3, 8), after=(5, 6), mask_id=MASK)
     model = denoiser(network("llama"))
-    settings = {"steps": 12, "temperature": 1.0, "seed": 2, "reads_committed": strategy.reads_committed}
+    settings = {"steps": 12, "temperature": 1.0, "seed": 2}
+    settings |= {"reads_committed": strategy.reads_committed, "lookback": strategy.lookback}
     off = list(decode(canvas, model, strategy.bind({}), memory=Memory(0), **settings))
     on = list(decode(canvas, model, strategy.bind({}), **settings))
     assert [step.canvas.ids.tolist() for step in off] == [step.canvas.ids.tolist() for step in on]

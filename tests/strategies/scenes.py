@@ -30,13 +30,20 @@ def blank(length: int, *, before: Sequence[int] = (0,), after: Sequence[int] = (
 
 
 def belief(canvas: Canvas, **scores: Any) -> Prediction:
-    """Scores by name, given for the masked positions from left to right; those left out are 0."""
+    """Scores by name, given for the masked positions from left to right; those left out are 0.
+
+    A drift is a number a position, or a row of numbers, the newest prediction's first.
+    """
+    drift = np.asarray(scores.pop("drift", np.empty((len(canvas.masks), 0))), dtype=float)
+    drift = drift[:, None] if drift.ndim == 1 else drift
     arrays: dict[str, Any] = {
         name: np.zeros(len(canvas))
         for name in ("confidence", "entropy", "margin", "gap", "drawn_confidence", "drawn_entropy", "drawn_margin")
     }
     for name, values in scores.items():
         arrays[name][canvas.masks] = values
+    arrays["drift"] = np.zeros((len(canvas), drift.shape[1]))
+    arrays["drift"][canvas.masks] = drift
     tops = np.zeros((len(canvas), TOP), dtype=np.int64)
     return Prediction(
         candidates=np.ones(len(canvas), dtype=np.int64),
@@ -112,6 +119,7 @@ def run(
             banned=banned,
             memory=memory,
             reads_committed=find(name).reads_committed,
+            lookback=find(name).lookback,
         )
     )
 
@@ -155,6 +163,7 @@ class Indifferent:
                     drawn_margin=half,
                     top_tokens=tops,
                     top_probs=np.full(tops.shape, 0.2),
+                    drift=np.zeros((length, query.lookback)),
                 )
             )
         return beliefs

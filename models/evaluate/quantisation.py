@@ -108,6 +108,7 @@ def draw(rows: Sequence[Cost], out: Path, *, title: str) -> None:
         text=[f"{row.name}<br>{row.agreement:.1f} % agree" for row in rows],
         mode="markers+text",
         textposition="top center",
+        cliponaxis=False,
         marker={"size": 12, "color": "#0072b2"},
     )
     figure.update_layout(

@@ -103,7 +103,7 @@ def test_every_strategys_knobs_are_flags_with_their_defaults(name, capsys):
         ([*RUN, "--strategy"], "--strategy"),
         (
             [*RUN, "--strategy", "random", "--blocks", "2"],
-            "--blocks is no knob of strategy 'random', but of low_confidence",
+            "--blocks is no knob of strategy 'random', but of ahd, low_confidence",
         ),
         ([*RUN, "--blocks", "99"], "from 1 to 16"),
         ([*RUN, "--blocks", "two"], "two"),

@@ -60,7 +60,7 @@ def test_the_plan_says_what_a_profile_pins_and_which_model_it_will_have(space):
     assert "torch==2.11.0" in out
     assert "Python      3.12.12" in out
     assert "HF_DEACTIVATE_ASYNC_LOAD=1" in out
-    assert "model       bundled" in out
+    assert "model       diffullama" in out
 
 
 def test_a_new_space_is_made_with_its_settings_and_gets_all_files_in_one_commit(hub, space, folder, with_secret):

@@ -15,7 +15,7 @@ from app import recording
 from app.errors import InfillError
 from app.infill import infill
 from app.model_flags import add_model_flags, model_settings
-from app.request import InfillRequest
+from app.request import GUIDES, InfillRequest
 from app.strategies.registry import BUDGETS, Choice, Parameter, Strategy, find, strategies
 from app.trace import Trace
 from models.denoiser import Denoiser
@@ -66,6 +66,13 @@ def add_commands(commands: Any, strategy: Strategy) -> None:
     )
     command.add_argument("--top-p", type=float, default=DEFAULT.top_p, help="nucleus; 1 switches it off (the default)")
     command.add_argument(
+        "--guidance",
+        type=float,
+        default=DEFAULT.guidance,
+        help="how much more one side counts than the model believes by itself, at two passes for one (default: 0, off)",
+    )
+    command.add_argument("--guided-by", choices=GUIDES, default=DEFAULT.guided_by, help="(default: %(default)s)")
+    command.add_argument(
         "--no-space", action="store_true", help="put no space before a suffix that starts with a letter"
     )
     add_model_flags(command, default="bundled")
@@ -106,9 +113,12 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
         temperature=args.temperature,
         top_p=args.top_p,
         seed=args.seed,
+        guidance=args.guidance,
+        guided_by=args.guided_by,
         space=not args.no_space,
     )
     strategy.bind(request.knobs)  # a mistake is told before a model is loaded
+    strategy.check_budget(request.steps)
     if not args.time_limit > 0:
         raise InfillError(f"the time limit must be a number of seconds above 0, not {args.time_limit}")
     traces = infill(request, load(args.model, **model_settings(args)), time_limit=args.time_limit)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+import models
 from app.canvas import lay_out
 from app.decode import decode
 from app.request import InfillRequest
@@ -24,6 +25,7 @@ def infill(request: InfillRequest, denoiser: Denoiser, *, time_limit: float = fl
     began = time.perf_counter()
     strategy = find(request.strategy)
     choose = strategy.bind(request.knobs)
+    strategy.check_budget(request.steps)
     canvas, cut = lay_out(request, denoiser)
     special, name_bytes = denoiser.tokenizer.special_ids, denoiser.tokenizer.token_bytes
     lexicon = {int(token): b"" if token in special else name_bytes(int(token)) for token in set(canvas.ids.tolist())}
@@ -38,6 +40,9 @@ def infill(request: InfillRequest, denoiser: Denoiser, *, time_limit: float = fl
         top_p=request.top_p,
         seed=request.seed,
         banned=tuple(sorted(special)),
+        guidance=request.guidance,
+        guided_by=request.guided_by,
+        judge=lambda: models.parent_of(denoiser.name),
         reads_committed=strategy.reads_committed,
         lookback=strategy.lookback,
     )

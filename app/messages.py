@@ -68,7 +68,7 @@ def closing(trace: Trace, run: str) -> Message:
 
 def _state(trace: Trace, number: int, commits: Commits) -> Message:
     """State `number`; positions count from the start of the span."""
-    message: Message = {"pieces": trace.pieces(number), "nfe": 0, "seconds": 0.0}
+    message: Message = {"pieces": trace.pieces(number), "nfe": 0, "calls": 0, "seconds": 0.0}
     if number == 0:
         return message
     step, span = trace.steps[number - 1], trace.start.span
@@ -78,6 +78,7 @@ def _state(trace: Trace, number: int, commits: Commits) -> Message:
         message["remask"] = (step.selection.remask - span[0]).tolist()
     return message | {
         "nfe": step.nfe,
+        "calls": step.calls,
         "seconds": round(step.seconds, 3),
         "when": _bytes(commits.when[span], 1),
         "confidence": _bytes(confidence[span], 255),

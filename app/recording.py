@@ -17,7 +17,7 @@ from models.denoiser import Floats, Ids
 from models.prediction import TOP, Prediction
 
 FORMAT = "infill-trace"
-VERSION = 1
+VERSION = 2
 _MAX_CHARACTERS = 16_000_000
 _MAX_TOKENS = 8192  # of a canvas
 _MAX_CELLS = 600_000  # steps times canvas: what a trace takes in memory
@@ -50,13 +50,15 @@ def dump(trace: Trace) -> str:
 
 def _step_to_json(step: Step, start: Canvas, first: int) -> dict[str, Any]:
     prediction, span = step.prediction, start.span
-    asked = span[prediction.top_tokens[span, 0] >= 0]
+    # A strategy that takes a token back and writes another at once chooses where the model was not asked.
+    asked = span[(prediction.top_tokens[span, 0] >= 0) | np.isin(span, step.selection.commit)]
     return {
         "commit": (step.selection.commit - first).tolist(),
         "tokens": step.canvas.ids[step.selection.commit].tolist(),
         "remask": (step.selection.remask - first).tolist(),
         "notes": {name: _rounded(value) for name, value in step.selection.notes.items()},
         "nfe": step.nfe,
+        "calls": step.calls,
         "seconds": round(step.seconds, 6),
         "model_seconds": round(step.model_seconds, 6),
         "asked": (asked - first).tolist(),
@@ -140,7 +142,8 @@ def _trace_from_json(data: dict[str, Any]) -> Trace:
         if not canvas.masked[commit].all() or len(set(commit.tolist())) < len(commit):
             raise InfillError("a position is committed that is not masked")
         canvas = canvas.commit(commit, _ids(record["tokens"]))
-        if not (steps[-1].nfe if steps else 0) <= record["nfe"] < 2**31:
+        rising = (steps[-1].nfe if steps else 0) <= record["nfe"] < 2**31
+        if not rising or not (steps[-1].calls if steps else 0) <= record["calls"] <= record["nfe"]:
             raise InfillError("the forward passes do not add up")
         steps.append(
             Step(
@@ -150,6 +153,7 @@ def _trace_from_json(data: dict[str, Any]) -> Trace:
                     commit=commit, remask=remask, notes={str(k): float(v) for k, v in record["notes"].items()}
                 ),
                 nfe=int(record["nfe"]),
+                calls=int(record["calls"]),
                 seconds=float(record["seconds"]),
                 model_seconds=float(record["model_seconds"]),
             )

@@ -12,6 +12,7 @@ from app.errors import InfillError
 MAX_LENGTH = 128
 MAX_STEPS = 256
 MAX_CHARACTERS = 20_000
+GUIDES = ("suffix", "prefix")
 TIME_LIMIT = 90.0
 """Seconds after which a run on the page ends; what is there stays."""
 
@@ -32,6 +33,8 @@ class InfillRequest:
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    guidance: float = 0.0  # w of classifier-free guidance (arXiv:2207.12598): how much more one side counts; 0 is off
+    guided_by: str = "suffix"  # which side that is
     space: bool = True  # put a space before a suffix that starts with a letter or digit; off to fill inside a word
 
     def __post_init__(self) -> None:
@@ -44,6 +47,11 @@ class InfillRequest:
         _real("top_p", self.top_p, 0.0, 1.0)
         if self.top_p == 0:
             raise InfillError("top_p must be above 0 and at most 1 (1 switches it off)")
+        _real("guidance", self.guidance, 0.0, 5.0)
+        if self.guided_by not in GUIDES:
+            raise InfillError(f"guided_by must be one of {', '.join(GUIDES)}, not {self.guided_by!r}")
+        if self.guidance and not getattr(self, self.guided_by):
+            raise InfillError(f"there is no {self.guided_by} to be guided by; write one, or set guidance to 0")
         if not isinstance(self.strategy, str):
             raise InfillError(f"strategy must be a name, not {self.strategy!r}")
         if not isinstance(self.space, bool):

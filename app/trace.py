@@ -41,6 +41,11 @@ class Trace:
         return self.steps[-1].nfe if self.steps else 0
 
     @property
+    def calls(self) -> int:
+        """Batched forward passes; fewer than `nfe` where several canvases shared one."""
+        return self.steps[-1].calls if self.steps else 0
+
+    @property
     def seconds(self) -> float:
         return self.steps[-1].seconds if self.steps else 0.0
 

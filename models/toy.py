@@ -9,7 +9,7 @@ import torch
 
 from models.denoiser import Floats, Ids, Query, Tokenizer
 from models.prediction import Prediction
-from models.reduction import reduce
+from models.reduction import contrasted, reduce
 
 
 class ToyTokenizer:
@@ -44,14 +44,19 @@ class MarkovDenoiser:
         self._transition = transition
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        return [reduce(self._logits(query), query) for query in queries]
+        return [reduce(self._logits(query), query, forwards=len(query.rows)) for query in queries]
 
     def _logits(self, query: Query) -> torch.Tensor:
+        own, *other = (self._log_beliefs(row) for row in query.rows)
+        logits = contrasted(own, other[0], query.weight) if other else own
+        logits[:, list(query.banned)] = float("-inf")
+        return logits
+
+    def _log_beliefs(self, query: Query) -> torch.Tensor:
         beliefs = self.marginals(query.ids)[query.positions]
         logits = torch.full((len(query.positions), len(self._transition) + 2), float("-inf"), dtype=torch.float64)
         with np.errstate(divide="ignore"):
             logits[:, : len(self._transition)] = torch.from_numpy(np.log(beliefs))
-        logits[:, list(query.banned)] = float("-inf")
         return logits
 
     def marginals(self, ids: Ids) -> Floats:

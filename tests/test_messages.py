@@ -145,6 +145,7 @@ def remasking(tokens: Sequence[bytes], turns: Sequence[tuple[dict[int, int], tup
             prediction=replace(whole, top_tokens=tops, **scores),
             selection=Selection(commit=fixed, remask=taken, notes={"turn": float(number)}),
             nfe=number,
+            calls=number,
             seconds=number / 7,
             model_seconds=number / 8,
         )

@@ -83,7 +83,7 @@ def put(*path: Any) -> Callable[[Any], None]:
 
 BROKEN = {
     "an older version": put("version", 0),
-    "a newer version": put("version", 2),
+    "a newer version": put("version", 3),
     "another format": put("format", "something else"),
     "a request that is a list": put("request", []),
     "a seed of too many digits": put("request", "seed", 10**30),

@@ -104,7 +104,15 @@ def test_the_order_is_the_step_of_the_last_commit_and_zero_where_masked():
         canvas = canvas.remask(positions(*remask)).commit(positions(*commit), np.zeros(len(commit), dtype=np.int64))
         selection = Selection(commit=positions(*commit), remask=positions(*remask))
         steps.append(
-            Step(canvas=canvas, prediction=prediction, selection=selection, nfe=1, seconds=0.0, model_seconds=0.0)
+            Step(
+                canvas=canvas,
+                prediction=prediction,
+                selection=selection,
+                nfe=1,
+                calls=1,
+                seconds=0.0,
+                model_seconds=0.0,
+            )
         )
     trace = replace(model_run, steps=tuple(steps))
     assert trace.order.tolist() == [1, 0, 3]

@@ -83,6 +83,7 @@ class Strategy:
     budget: Budget
     reads_committed: bool
     lookback: int
+    least: int
     parameters: tuple[Parameter, ...]
 
     @property
@@ -94,6 +95,14 @@ class Strategy:
     def papers(self) -> tuple[str, ...]:
         """arXiv ids in the docstring."""
         return tuple(dict.fromkeys(re.findall(r"\d{4}\.\d{5}", inspect.getdoc(self.choose) or "")))
+
+    def check_budget(self, steps: int) -> None:
+        """Raises InfillError, saying how many steps are needed, where the budget is too small for the probes."""
+        if steps < self.least:
+            raise InfillError(
+                f"a step budget of {steps} is too small for '{self.name}', whose probes are passes like any other: "
+                f"it needs {self.least} steps or more"
+            )
 
     def bind(self, knobs: Mapping[str, Value]) -> Callable[[Snapshot], Selection]:
         """The strategy with its knobs set; those not given keep their defaults. Raises InfillError for a bad knob."""
@@ -111,11 +120,12 @@ _strategies: dict[str, Strategy] = {}
 
 
 def strategy(
-    *, budget: Budget, reads_committed: bool = False, lookback: int = 0
+    *, budget: Budget, reads_committed: bool = False, lookback: int = 0, least: int = 1
 ) -> Callable[[Callable[..., Selection]], Strategy]:
     """Register a function `(now: Snapshot, *, knobs) -> Selection` under its own name.
 
-    `lookback` is how many columns of the prediction's drift it reads.
+    `lookback` is how many columns of the prediction's drift it reads, `least` the smallest step budget with which it is
+    more than another strategy: one that probes needs passes for it.
     """
 
     def register(choose: Callable[..., Selection]) -> Strategy:
@@ -125,7 +135,7 @@ def strategy(
             if parameter.kind is parameter.KEYWORD_ONLY:
                 kind, domain = typing.get_args(hints[name])
                 parameters.append(Parameter(name, kind, parameter.default, domain))
-        made = Strategy(choose.__name__, choose, budget, reads_committed, lookback, tuple(parameters))
+        made = Strategy(choose.__name__, choose, budget, reads_committed, lookback, least, tuple(parameters))
         assert made.name not in _strategies, f"two strategies are called {made.name}"
         _strategies[made.name] = made
         return made

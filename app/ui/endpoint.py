@@ -26,6 +26,8 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
         temperature: float = 0.0,
         top_p: float = 1.0,
         seed: int = 0,
+        guidance: float = 0.0,
+        guided_by: str = "suffix",
         space: bool = True,
         model: str = FIRST,
     ) -> Iterator[dict[str, Any]]:
@@ -41,6 +43,8 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
             temperature: 0 takes the most probable token.
             top_p: nucleus mass.
             seed: the same seed gives the same run.
+            guidance: how much more one side counts than the model believes by itself; 0 is off.
+            guided_by: which side: suffix or prefix.
             space: put a space before a suffix that starts with a letter or digit.
             model: one of those that the page offers; empty for the one that it starts with.
         """
@@ -55,12 +59,15 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
                 temperature=temperature,
                 top_p=top_p,
                 seed=seed,
+                guidance=guidance,
+                guided_by=guided_by,
                 space=space,
             )
             for trace in run(request, model):
                 yield {
                     "step": len(trace.steps),
                     "nfe": trace.nfe,
+                    "calls": trace.calls,
                     "masks_left": int(trace.canvas.masked.sum()),
                     "seconds": trace.seconds,
                     "pieces": trace.pieces(len(trace.steps)),

@@ -80,7 +80,9 @@ def on_a_borrowed_gpu(run: Run, time_limit: float) -> Run:
             yield error
 
     def here(request: InfillRequest, model: str) -> Iterator[Trace]:
-        find(request.strategy).bind(request.knobs)  # a mistake is told before a GPU is asked for
+        strategy = find(request.strategy)  # a mistake is told before a GPU is asked for
+        strategy.bind(request.knobs)
+        strategy.check_budget(request.steps)
         steps = ()
         with closing(in_the_worker(request, model)) as arriving:  # pyright: ignore[reportArgumentType]
             for part in arriving:

@@ -12,6 +12,7 @@ import numpy as np
 
 from app.canvas import Canvas
 from app.decode import decode
+from app.passes import Passes
 from app.step import NONE, Selection, Snapshot, Step
 from app.strategies.registry import find
 from models.denoiser import Denoiser, Ids, Memory, Query, Tokenizer
@@ -62,6 +63,7 @@ def snapshot(*, steps: int = 64, taken: int = 0, length: int | None = None, seed
         prediction=prediction,
         selection=Selection(commit=NONE),
         nfe=0,
+        calls=0,
         seconds=0.0,
         model_seconds=0.0,
     )
@@ -71,6 +73,7 @@ def snapshot(*, steps: int = 64, taken: int = 0, length: int | None = None, seed
         steps=steps,
         history=(idle,) * taken,
         rng=np.random.default_rng(seed),
+        passes=Passes(sticky()),
     )
 
 
@@ -82,6 +85,7 @@ def after(now: Snapshot, selection: Selection, **scores: Any) -> Snapshot:
         prediction=now.prediction,
         selection=selection,
         nfe=now.step,
+        calls=now.step,
         seconds=0.0,
         model_seconds=0.0,
     )

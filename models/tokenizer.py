@@ -64,6 +64,7 @@ class TextTokenizer:
             raise ValueError("the tokenizer has neither a begin- nor an end-of-text token to start a text with")
         self.begin = (begin,)
         self.special_ids = frozenset(tokenizer.all_special_ids)
+        self.size = len(tokenizer)
         self._backend, self._spaced = _as_it_stands(tokenizer)
         self._byte_level = "ByteLevel" in json.dumps(json.loads(self._backend.to_str())["decoder"])
         self._alphabet = _byte_alphabet()

@@ -20,6 +20,7 @@ class ToyTokenizer:
         self.begin = (len(alphabet),)
         self.mask_id = len(alphabet) + 1
         self.special_ids = frozenset({len(alphabet), len(alphabet) + 1})
+        self.size = len(alphabet) + 2
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return [max(0, self._alphabet.find(character)) for character in text]

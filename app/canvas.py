@@ -35,7 +35,7 @@ class Canvas:
 
     @classmethod
     def of(cls, given: Sequence[Sequence[int] | Ids], gaps: Sequence[Sequence[int | None]], mask_id: int) -> Canvas:
-        """A start: given ids [gaps + 1], and for each gap its pinned tokens, None where there is something to fill in."""
+        """A start: given ids [gaps + 1], and for each gap its pinned tokens, None where one is to be filled in."""
         ids, places = [*given[0]], []
         for gap, part in zip(gaps, given[1:], strict=True):
             places.append(range(len(ids), len(ids) + len(gap)))

@@ -34,7 +34,7 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
         banned: list[str] | None = None,
         one_line: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """Fill the gap between prefix and suffix, or the gaps of a text; yields the first state and that after every step.
+        """Fill the gap between prefix and suffix, or those of a text; yields the first state and that after each step.
 
         Args:
             prefix: the text before the gap; may be empty.

@@ -22,8 +22,8 @@ LoadParent = Callable[[], "AutoregressiveModel"]
 EXPLANATION = """
 The bundled diffusion model was adapted from an **autoregressive parent**: the same size, the same text, but it writes
 from left to right and never sees the suffix. Here it continues the same prefix by as many tokens. *Best of 16* draws
-sixteen continuations and keeps the one that the suffix follows best: sixteen times the work, and still written blindly. This works for a single gap without pinned words: a model that
-writes from left to right cannot be told what stands further on.
+sixteen continuations and keeps the one that the suffix follows best: sixteen times the work, and still written blindly.
+This works for **a single gap** without pinned words: left to right, nobody can be told what stands further on.
 """
 
 

@@ -64,12 +64,14 @@ class Passes:
         uniforms: Sequence[Floats],
         *,
         lookback: int = 0,
+        targets: Ids | None = None,
         against: Sequence[Ids] | None = None,
         weight: float = 0.0,
     ) -> list[Prediction]:
         """The beliefs about the asked positions of each canvas, from one batched pass.
 
-        `uniforms` are [length] each. `against` and `weight` take the place of the run's guidance, see `Query`.
+        `uniforms` are [length] each; `targets` is [length], the token of each position whose probability is wanted in
+        all of them. `against` and `weight` take the place of the run's guidance, see `Query`.
         """
         began = time.perf_counter()
         drawing = self._drawing
@@ -85,6 +87,7 @@ class Passes:
                     banned=drawing.banned,
                     memory=self._memory,
                     lookback=lookback,
+                    targets=None if targets is None else targets[positions],
                     against=other,
                     weight=drawing.guidance if against is None else weight,
                 )
@@ -93,6 +96,11 @@ class Passes:
         )
         self._count(sum(prediction.forwards for prediction in predictions), began)
         return predictions
+
+    @property
+    def temperature(self) -> float:
+        """At which candidates are drawn."""
+        return self._drawing.temperature
 
     def knows(self, canvas: Canvas) -> bool:
         """Whether the belief about a canvas's masks would cost nothing."""
@@ -109,12 +117,7 @@ class Passes:
 
         Raises InfillError where there is no judge. The passes of the judge count like the denoiser's.
         """
-        judge = self._judge()
-        if judge is None:
-            raise InfillError(
-                f"'{self._denoiser.name}' has no autoregressive parent at hand to judge texts with; choose a setting "
-                "without one, or the bundled model"
-            )
+        judge = self.judge()
         began = time.perf_counter()
         start, stop = canvases[0].gaps[0].start, canvases[0].gaps[-1].stop + TAIL
         scores = judge.log_probabilities(
@@ -122,6 +125,16 @@ class Passes:
         )
         self._count(len(canvases), began)
         return np.array([score.sum() for score in scores])
+
+    def judge(self) -> Judge:
+        """Raises InfillError where there is none: ask for it before anything is spent."""
+        judge = self._judge()
+        if judge is None:
+            raise InfillError(
+                f"'{self._denoiser.name}' has no autoregressive parent at hand to judge texts with; choose a setting "
+                "without one, or the bundled model"
+            )
+        return judge
 
     def _count(self, rows: int, began: float) -> None:
         self.rows += rows

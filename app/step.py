@@ -25,6 +25,7 @@ class Selection:
     confidence: Floats | None = None  # [c] probabilities of those tokens; given with them
     remask: Ids = field(default_factory=lambda: NONE)  # [r] committed positions; one may be committed anew at once
     notes: Mapping[str, float] = field(default_factory=dict)  # the strategy's own numbers (thresholds, schedules)
+    memo: Floats | None = None  # [length] what the strategy wants to know in its next step; not part of the recording
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -62,16 +63,21 @@ class Snapshot:
         return self.steps - max(self.step, self.passes.calls) + 1
 
     def probe(
-        self, canvases: Sequence[Canvas], *, against: Sequence[Ids] | None = None, weight: float = 0.0
+        self,
+        canvases: Sequence[Canvas],
+        *,
+        targets: Ids | None = None,
+        against: Sequence[Ids] | None = None,
+        weight: float = 0.0,
     ) -> list[Prediction]:
         """What the model believes about the masks of other canvases, in one batched pass, which the budget pays for.
 
-        A canvas that becomes the state later costs nothing then. `against` is as in `Query`. Probe only while
-        `remaining` is above 1.
+        A canvas that becomes the state later costs nothing then. `targets`, [length] tokens, fills in `log_targets`;
+        `against` is as in `Query`. Probe only while `remaining` is above 1.
         """
         asked = [canvas.masks for canvas in canvases]
         draws = [self.rng.random(len(canvas)) for canvas in canvases]
-        return self.passes.ask(canvases, asked, draws, against=against, weight=weight)
+        return self.passes.ask(canvases, asked, draws, targets=targets, against=against, weight=weight)
 
     @property
     def pace(self) -> int:
@@ -87,6 +93,12 @@ class Snapshot:
     def settling(self) -> int:
         """The last steps of the budget in which nothing may be taken back: a tenth, rounded up."""
         return -(-self.steps // 10)
+
+    @property
+    def memo(self) -> Floats:
+        """[length] a copy of the last step's memo; zeros before there is one."""
+        kept = self.history[-1].selection.memo if self.history else None
+        return np.zeros(len(self.canvas)) if kept is None else kept.copy()
 
     def at_commit(self, score: Literal["confidence", "drawn_confidence"]) -> Floats:
         """[length] a score of each committed position in the step that committed it; 0 for all others.

@@ -94,6 +94,11 @@ class Passes:
         self._count(sum(prediction.forwards for prediction in predictions), began)
         return predictions
 
+    @property
+    def frequencies(self) -> Floats | None:
+        """[vocabulary] how common each token is in text; None where that is not known. See `Tokenizer`."""
+        return self._denoiser.tokenizer.frequencies
+
     def knows(self, canvas: Canvas) -> bool:
         """Whether the belief about a canvas's masks would cost nothing."""
         rows = Query(

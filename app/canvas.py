@@ -77,6 +77,15 @@ class Canvas:
         """[m] the masked positions."""
         return np.flatnonzero(self.masked)
 
+    @property
+    def from_edges(self) -> tuple[Ids, Ids]:
+        """[length] twice: how many positions of its stretch of the span are left and right of each; 0 outside."""
+        left, right = np.zeros(len(self), dtype=np.int64), np.zeros(len(self), dtype=np.int64)
+        for stretch in np.split(self.span, np.flatnonzero(np.diff(self.span) > 1) + 1):
+            left[stretch] = np.arange(len(stretch))
+            right[stretch] = np.arange(len(stretch))[::-1]
+        return left, right
+
     def commit(self, positions: Ids, tokens: Ids) -> Canvas:
         """Fix tokens at masked positions."""
         assert self.masked[positions].all(), "a position was committed that is not masked"

@@ -102,6 +102,11 @@ class Passes:
         """At which candidates are drawn."""
         return self._drawing.temperature
 
+    @property
+    def frequencies(self) -> Floats | None:
+        """[vocabulary] how common each token is in text; None where that is not known. See `Tokenizer`."""
+        return self._denoiser.tokenizer.frequencies
+
     def knows(self, canvas: Canvas) -> bool:
         """Whether the belief about a canvas's masks would cost nothing."""
         rows = Query(

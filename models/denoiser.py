@@ -116,6 +116,11 @@ class Tokenizer(Vocabulary, Protocol):
     @property
     def mask_id(self) -> int: ...
 
+    @property
+    def frequencies(self) -> Floats | None:
+        """[vocabulary] relative frequency of each token in text, above 0; None where nobody has counted."""
+        ...
+
 
 class Reader(Protocol):
     """A language model as far as it takes to lay out a text for it; with or without a mask."""

@@ -13,6 +13,7 @@ from app.strategies.registry import BUDGETS, Choice, Parameter, Strategy, Value,
 from app.ui.shelf import FIRST
 
 PAPER = "paper's value"
+"""The setting of a page that nobody has touched."""
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
 
 
@@ -40,11 +41,11 @@ def strategy_controls(choice: gr.Dropdown, model: gr.Dropdown, presets: Presets)
             continue
         with gr.Row(visible=name == default) as groups[name]:
             setting = _setting() if name in presets else None
-            widgets = [_widget(parameter) for parameter in strategy.parameters]
+            widgets = {parameter.name: _widget(parameter) for parameter in strategy.parameters}
         if setting is not None:
             _connect(setting, model, strategy, widgets, presets[name])
-        knobs += widgets
-        names += [(name, parameter.name) for parameter in strategy.parameters]
+        knobs += widgets.values()
+        names += [(name, knob) for knob in widgets]
 
     def show(chosen: str) -> list[Any]:
         return [explanation(chosen), *[gr.Row(visible=name == chosen) for name in groups]]
@@ -53,12 +54,12 @@ def strategy_controls(choice: gr.Dropdown, model: gr.Dropdown, presets: Presets)
     return StrategyControls(choice, knobs, names)
 
 
-def preset_values(strategy: Strategy, levels: Mapping[str, Mapping[str, Value]], setting: str) -> list[Any]:
-    """Of all knobs of a strategy, in order: its preset or the paper's value; `gr.skip()` for uncalibrated ones."""
+def preset_values(
+    strategy: Strategy, levels: Mapping[str, Mapping[str, Value]], setting: str | None
+) -> Mapping[str, Value]:
+    """Of the calibrated knobs: their preset, or the paper's value where the setting is no level."""
     paper = {parameter.name: parameter.default for parameter in strategy.parameters}
-    calibrated = levels[next(iter(LEVELS))]
-    chosen = levels.get(setting, paper)
-    return [chosen[knob] if knob in calibrated else gr.skip() for knob in paper]
+    return levels[setting] if setting in levels else {knob: paper[knob] for knob in levels[next(iter(LEVELS))]}
 
 
 def _setting() -> gr.Dropdown:
@@ -69,21 +70,23 @@ def _connect(
     setting: gr.Dropdown,
     model: gr.Dropdown,
     strategy: Strategy,
-    widgets: list[Any],
+    widgets: Mapping[str, Any],
     levels: Mapping[str, Mapping[str, Value]],
 ) -> None:
     """A setting moves the knobs; a knob that is moved by hand leaves no setting; another model has none."""
-    setting.input(lambda chosen: preset_values(strategy, levels, chosen), setting, widgets, **_QUIET)
-    for parameter, widget in zip(strategy.parameters, widgets, strict=True):
-        if parameter.name in levels[next(iter(LEVELS))]:
-            widget.input(None, None, setting, js="() => null", **_QUIET)
+    moved = [widgets[knob] for knob in preset_values(strategy, levels, PAPER)]
 
-    def change(name: str, chosen: str | None) -> list[Any]:
-        kept = chosen if name == FIRST or chosen not in LEVELS else PAPER
-        values = preset_values(strategy, levels, kept) if kept != chosen else [gr.skip()] * len(widgets)
-        return [gr.Dropdown(value=kept, visible=name == FIRST), *values]
+    def move(chosen: str | None) -> dict[Any, Any]:
+        return {widgets[knob]: value for knob, value in preset_values(strategy, levels, chosen).items()}
 
-    model.change(change, [model, setting], [setting, *widgets], **_QUIET)
+    def change(name: str, chosen: str | None) -> dict[Any, Any]:
+        if name == FIRST or chosen not in levels:
+            return {setting: gr.Dropdown(visible=name == FIRST)}
+        return {setting: gr.Dropdown(value=PAPER, visible=False), **move(PAPER)}
+
+    setting.input(move, setting, moved, **_QUIET)
+    gr.on([widget.input for widget in moved], None, None, setting, js="() => null", **_QUIET)
+    model.change(change, [model, setting], [setting, *moved], **_QUIET)
 
 
 def explanation(name: str) -> str:

@@ -63,7 +63,7 @@ def preset_values(
 
 
 def _setting() -> gr.Dropdown:
-    return gr.Dropdown([PAPER, *LEVELS], value=PAPER, label="Setting", info="calibrated for this model")
+    return gr.Dropdown([PAPER, *LEVELS], value=PAPER, label="Setting", info="the paper's, or calibrated for this model")
 
 
 def _connect(

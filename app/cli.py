@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app import recording
+from app import calibration, recording
 from app.errors import InfillError
 from app.infill import infill
 from app.model_flags import add_model_flags, model_settings
@@ -82,6 +82,9 @@ def add_commands(commands: Any, strategy: Strategy) -> None:
     command.add_argument(
         "--no-space", action="store_true", help="put no space before a suffix that starts with a letter"
     )
+    command.add_argument(
+        "--preset", metavar="LEVEL", help=f"{', '.join(calibration.LEVELS)}: calibrated knobs; those given as flags win"
+    )
     add_model_flags(command, default="bundled")
     command.add_argument("--time-limit", type=float, default=float("inf"), help="seconds of decoding")
     command.add_argument("--json", action="store_true", help="print the trace of the run instead of its text")
@@ -91,9 +94,7 @@ def add_commands(commands: Any, strategy: Strategy) -> None:
         if parameter.kind is bool:
             kind = {"action": argparse.BooleanOptionalAction}
         about = f"{parameter.domain.help}; {_range(parameter)} (default: {parameter.default})".replace("%", "%%")
-        knobs.add_argument(
-            _flag(parameter), dest=f"knob {parameter.name}", default=parameter.default, help=about, **kind
-        )
+        knobs.add_argument(_flag(parameter), dest=f"knob {parameter.name}", help=about, **kind)
     command.set_defaults(run=_infill)
 
     command = commands.add_parser("strategies", help="list all strategies", allow_abbrev=False)
@@ -115,13 +116,17 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
         raise InfillError(f"--text takes the place of --prefix, --suffix and --length; leave out --{next(iter(parts))}")
     if args.text == "":
         raise InfillError("--text is empty; write a text with a gap, as in 'She saw a [[3]].'")
+    knobs = {parameter.name: parameter.default for parameter in strategy.parameters}
+    if args.preset is not None:
+        knobs |= calibration.preset(args.model, strategy.name, args.preset)
+    given = {name: getattr(args, f"knob {name}") for name in knobs}
     request = InfillRequest(
         **parts if args.text is None else {"text": args.text},
         steps=DEFAULT.steps if args.steps is None else args.steps,
         banned=args.ban,
         one_line=args.one_line,
         strategy=strategy.name,
-        knobs={parameter.name: getattr(args, f"knob {parameter.name}") for parameter in strategy.parameters},
+        knobs=knobs | {name: value for name, value in given.items() if value is not None},
         temperature=args.temperature,
         top_p=args.top_p,
         seed=args.seed,

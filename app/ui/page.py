@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from app import messages, recording
+from app.calibration import Presets
 from app.errors import InfillError
 from app.request import GUIDES, MAX_LENGTH, MAX_STEPS, TIME_LIMIT, InfillRequest
 from app.strategies.registry import strategies
@@ -50,8 +51,13 @@ class Inputs(NamedTuple):
     one_line: gr.Checkbox
 
 
-def build(shelf: Shelf, *, parent: LoadParent | None = None, time_limit: float = TIME_LIMIT) -> gr.Blocks:
-    """The page as Gradio Blocks; `launch_options()` belongs to it. `parent` loads what the model was adapted from."""
+def build(
+    shelf: Shelf, *, parent: LoadParent | None = None, presets: Presets | None = None, time_limit: float = TIME_LIMIT
+) -> gr.Blocks:
+    """The page as Gradio Blocks; `launch_options()` belongs to it.
+
+    `parent` loads what the first model was adapted from, `presets` are those that were calibrated for it.
+    """
     runs, make = Runs(), runner(shelf, time_limit)
     examples = json.loads((ASSETS / "examples.json").read_text())
     hour = 3600  # uploaded files are deleted after one
@@ -80,7 +86,7 @@ def build(shelf: Shelf, *, parent: LoadParent | None = None, time_limit: float =
             choice = gr.Dropdown(
                 list(strategies()), value=InfillRequest.strategy, label="Strategy", info="who goes first"
             )
-        strategy = strategy_controls(choice)
+        strategy = strategy_controls(choice, model, presets or {})
         gr.Examples(
             [[e[name] for name in ("prefix", "suffix", "text", "length", "steps", "strategy")] for e in examples],
             [prefix, suffix, text, length, steps, strategy.choice],

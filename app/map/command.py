@@ -115,8 +115,9 @@ def _write(args: argparse.Namespace, problems: Sequence[Problem], chosen: Sequen
     table.write_csv(found, out / "map.csv")
     table.write_json(facts, found, out / "map.json")
     title = f"{args.model}, {len(complete)} problems, temperature {args.temperature:g}"
-    figures.draw(found, out / "map.html", title=title)
-    if not figures.picture(out / "map.html", out / "map.png"):
+    figure = figures.figure_of(found, title=title)
+    figures.page(figure, out / "map.html")
+    if not figures.picture(figure, out / "map.png"):
         print("no picture: it needs Chromium or Chrome", file=sys.stderr)
     print(json.dumps(facts) if args.json else table.markdown(found) + f"\n{_spent(facts)}")
     return 0
@@ -129,8 +130,8 @@ def front(rows: Sequence[Summary]) -> list[Summary]:
 
 def _spent(facts: dict[str, Any]) -> str:
     return (
-        f"{facts['problems']} of {facts['of']} problems; {facts['nfe']} forward passes, of which {facts['computed']} were"
-        f" computed, in {facts['seconds']:.0f} s of processor time"
+        f"{facts['problems']} of {facts['of']} problems; {facts['nfe']} forward passes, of which {facts['computed']}"
+        f" were computed, in {facts['seconds']:.0f} s of processor time"
     )
 
 
@@ -144,7 +145,7 @@ def _facts(args: argparse.Namespace) -> dict[str, Any]:
     weights = [] if folder is None else sorted(folder.glob("*.safetensors"))
     return {
         "model": args.model,
-        **{name: value for name, value in model_settings(args).items()},
+        **model_settings(args),
         "weights": hashlib.sha256(b"".join(path.read_bytes() for path in weights)).hexdigest(),
         "problems": hashlib.sha256(args.problems.read_bytes()).hexdigest(),
     }

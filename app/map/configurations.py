@@ -33,7 +33,13 @@ class Configuration:
     @property
     def label(self) -> str:
         """As tables and figures call it."""
-        return f"{self.strategy} {self.preset or 'T=' + self.budget}"
+        return f"{self.strategy} {self.setting}"
+
+    @property
+    def setting(self) -> str:
+        """The preset, the budget, or both; a preset is at T = N where nothing else is said."""
+        steps = f"T={self.budget}"
+        return steps if not self.preset else self.preset if self.budget == "N" else f"{self.preset} {steps}"
 
     @property
     def key(self) -> str:
@@ -62,8 +68,8 @@ def configurations(
     """The yardstick's curve, then each strategy as its paper has it at all its budgets, then its presets at T = N.
 
     `budgets` are numbers of steps to take instead, for presets too; `only` keeps labels that match one of so many
-    patterns (`*` is anything), the yardstick aside. Raises InfillError where a pattern matches nothing, and for a preset
-    that its strategy cannot take.
+    patterns (`*` is anything), the yardstick aside. Raises InfillError where a pattern matches nothing, and for a
+    preset that its strategy cannot take.
     """
     found = []
     for name in names:

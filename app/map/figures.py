@@ -14,15 +14,15 @@ from app.map.statistics import Summary
 
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "pentagon", "star", "hexagram")
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000")  # Okabe and Ito
-_SIZE = (1500, 950)  # pixels of the picture
+_SIZE = (1500, 900)  # pixels of the picture
 _HOVER = (
     "%{text}<br>NFE %{customdata[0]:.1f}, ROUGE-L %{y:.1f} [%{customdata[1]:.1f}, %{customdata[2]:.1f}]"
     "<br>risk %{customdata[3]:.2f} nats<br>%{customdata[4]}<extra></extra>"
 )
 
 
-def draw(rows: Sequence[Summary], path: Path, *, title: str) -> None:
-    """One HTML file that needs no network. Strategies are told apart by symbol, colour, hover text and legend."""
+def figure_of(rows: Sequence[Summary], *, title: str) -> Any:
+    """A plotly figure. Strategies are told apart by symbol, colour, hover text and legend; the front has names."""
     import plotly.graph_objects as go  # takes a second to import
     from plotly.subplots import make_subplots
 
@@ -41,9 +41,19 @@ def draw(rows: Sequence[Summary], path: Path, *, title: str) -> None:
     figure.update_xaxes(title="forward passes (mean NFE)", rangemode="tozero", row=1, col=1)
     figure.update_xaxes(title="independence risk, nats", rangemode="tozero", row=1, col=2)
     figure.update_yaxes(title="ROUGE-L, mean", row=1, col=1)
-    figure.update_layout(title=title, template="plotly_white", legend={"itemsizing": "constant", "font": {"size": 11}})
+    figure.update_layout(
+        title=title,
+        template="plotly_white",
+        height=_SIZE[1] - 20,
+        legend={"itemsizing": "constant", "font": {"size": 11}, "tracegroupgap": 0},
+    )
+    return figure
+
+
+def page(figure: Any, path: Path) -> None:
+    """One HTML file that needs no network."""
     config = {"modeBarButtonsToRemove": ["sendChartToCloud"], "displaylogo": False, "responsive": True}
-    figure.write_html(path, include_plotlyjs=True, config=config, default_height="95vh")
+    figure.write_html(path, include_plotlyjs=True, config=config)
 
 
 def _points(name: str, number: int, rows: Sequence[Summary]) -> dict[str, Any]:
@@ -84,14 +94,16 @@ def _front(front: Sequence[Summary], *, line: bool) -> dict[str, Any]:
     }
 
 
-def picture(page: Path, out: Path) -> bool:
-    """Have a headless Chromium picture the page as a PNG; False where there is none."""
+def picture(figure: Any, path: Path) -> bool:
+    """Have a headless Chromium picture it as a PNG; False where there is none."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         return False
-    with tempfile.TemporaryDirectory() as profile:
+    with tempfile.TemporaryDirectory() as folder:
+        still = Path(folder) / "still.html"
+        figure.write_html(still, include_plotlyjs=True, config={"staticPlot": True})
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=10000"]
-        size = f"--window-size={_SIZE[0]},{_SIZE[1]}"
-        asked = [*flags, size, f"--user-data-dir={profile}", f"--screenshot={out.resolve()}", page.resolve().as_uri()]
-        subprocess.run([browser, *asked], check=True, capture_output=True, timeout=120)
+        flags += [f"--window-size={_SIZE[0]},{_SIZE[1]}", f"--user-data-dir={folder}/profile"]
+        asked = [browser, *flags, f"--screenshot={path.resolve()}", still.as_uri()]
+        subprocess.run(asked, check=True, capture_output=True, timeout=120)
     return True

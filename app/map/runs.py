@@ -128,8 +128,8 @@ def work(
 ) -> Iterator[dict[str, Any]]:
     """Run all tasks; what comes out is for `Rows.add`. No task is begun after so many minutes.
 
-    One job runs here, with the denoiser that `load` gives; more run in processes of one thread each, which load `model`,
-    a name and settings for `models.load`, themselves.
+    One job runs here, with the denoiser that `load` gives; more run in processes of one thread each, which load `model`
+    themselves: a name, and settings for `models.load`.
     """
     until = time.time() + 60 * minutes
     if not left:

@@ -31,6 +31,7 @@ class Summary:
 
     label: str
     strategy: str
+    setting: str  # preset, budget, or both
     budget: str
     preset: str
     knobs: Mapping[str, Any]
@@ -131,6 +132,7 @@ def summarise(
         Summary(
             label=one.label,
             strategy=one.strategy,
+            setting=one.setting,
             budget=one.budget,
             preset=one.preset,
             knobs=one.knobs,

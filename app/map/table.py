@@ -32,7 +32,7 @@ def _cells(row: Summary) -> dict[str, str]:
         failure = row.failure.replace("|", "\\|").replace("\n", " ")
         verdict += f"; {row.failed} of {row.runs + row.failed} runs failed: {failure}"
     values = (
-        f"`{row.strategy}` {row.preset or 'T=' + row.budget}",
+        f"`{row.strategy}` {row.setting}",
         ", ".join(f"{name} {_knob(value)}" for name, value in row.knobs.items()) or "–",
         _number(row.nfe, ".1f"),
         _number(row.calls, ".1f"),

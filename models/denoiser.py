@@ -64,6 +64,7 @@ class Query:
     banned: tuple[int, ...] = ()  # token ids never to write, besides the mask id and padded vocabulary rows
     memory: Memory | None = None  # of the run that asks
     lookback: int = 0  # how many of the run's earlier predictions to compare with; see `Prediction.drift`
+    targets: Ids | None = None  # [n] a token for each position whose probability is wanted
 
     @property
     def state(self) -> bytes:

@@ -43,6 +43,10 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
         full[positions] = values.cpu().numpy()
         return full
 
+    log_targets = None
+    if query.targets is not None:
+        wanted = torch.from_numpy(query.targets).to(log_pi.device)
+        log_targets = spread(log_pi.gather(-1, wanted[:, None])[:, 0])
     full_candidates = np.full(length, -1, dtype=np.int64)
     full_candidates[positions] = candidates.cpu().numpy()
     full_tokens = np.full((length, TOP), -1, dtype=np.int64)
@@ -62,6 +66,7 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
         top_tokens=full_tokens,
         top_probs=full_probs,
         drift=_drift(log_pi, query),
+        log_targets=log_targets,
         forwards=forwards,
     )
 

@@ -28,7 +28,7 @@ class LengthFit:
     """Tables over lengths, between which it is interpolated, and a few numbers.
 
     The score of a length L is log p(L | lengths of the sentences around) + w_phi (phi(L) - B(L)) + w_seam (seam(L) -
-    S(L)), in nats. p is lognormal where a whole sentence is missing, and flat elsewhere; B is CAL's length bias
+    S(L)), in nats. p is normal in log L where a whole sentence is missing, and flat elsewhere; B is CAL's length bias
     (arXiv:2602.00476), but subtracted and weighted; S is the same for the seam, see `app.length.probe`.
     """
 
@@ -64,7 +64,7 @@ class LengthFit:
             return np.full(len(lengths), -math.log(len(lengths)))
         expected = self.intercept + self.slope * typical(around.lengths, self.centre)
         logs = np.log(lengths)
-        return normalised(-(((logs - expected) / self.spread) ** 2) / 2 - logs)
+        return normalised(-(((logs - expected) / self.spread) ** 2) / 2)  # highest at the median of lengths
 
 
 def normalised(scores: Floats) -> Floats:

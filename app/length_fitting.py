@@ -17,11 +17,12 @@ from models.denoiser import Denoiser, Floats, Ids
 
 GRID = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 28, 32)
 """Lengths at which a hole is probed, besides its own."""
-_SIDE = 80
+HOLES = 120
+_SIDE = 64
 """Tokens of text on either side of a hole."""
 _NEAR = 4
 """A length as near as this to the true one says nothing about wrong ones (CAL, arXiv:2602.00476)."""
-_SENTENCES = 3000
+_RECORDS = 3000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,7 +44,7 @@ def fit(
     records: Sequence[str],
     denoiser: Denoiser,
     *,
-    holes: int = 160,
+    holes: int = HOLES,
     seed: int = 0,
     progress: Callable[[Sequence[Hole]], Iterable[Hole]] = iter,
 ) -> LengthFit:
@@ -52,10 +53,10 @@ def fit(
     Raises InfillError where the text has too few sentences to learn from.
     """
     rng = np.random.default_rng(seed)
-    tokens = [np.array(denoiser.tokenizer.encode(record.replace("\n", " "), opening=True)) for record in records]
+    some = [records[place] for place in rng.permutation(len(records))[:_RECORDS]]
+    tokens = [np.array(denoiser.tokenizer.encode(record.replace("\n", " "), opening=True)) for record in some]
     tokens = [ids for ids in tokens if len(ids) > 8]
-    rng.shuffle(tokens)  # pyright: ignore[reportArgumentType]
-    missing = [hole for ids in tokens[:_SENTENCES] if (hole := _sentence(ids, denoiser, rng)) is not None]
+    missing = [hole for ids in tokens if (hole := _sentence(ids, denoiser, rng)) is not None]
     if len(missing) < 50 or not tokens:
         raise InfillError(
             f"the text has {len(missing)} records with a sentence between others, and 50 are needed: give more text, "

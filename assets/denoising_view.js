@@ -9,6 +9,7 @@ const TOP_NATS = 6; // the map's full scale for entropy
 
 // `ending` is how the run stands, `ended` what the page shows of it: a run is over once its last state is on screen.
 const run = { name: null, opening: null, frames: [], latest: 0, ending: "", ended: "", text: "" };
+const over = new Set(); // runs that have ended or were left: a state of theirs that still arrives was overtaken
 const BEHIND = 24; // states that arrive faster than the screen can show are shown one a frame, unless there are more
 let shown = 0; // the state on screen
 let following = true; // go along with every new state
@@ -49,7 +50,10 @@ const pinned = (frame, at) => frame.pieces[at] !== null && frame.when[at] === 0;
 
 function receive(message) {
   if (!message || typeof message !== "object" || !message.run) return;
+  if (message.ended === "running" && over.has(message.run)) return;
+  if (message.ended !== "running") over.add(message.run);
   if (message.run !== run.name) {
+    over.add(run.name);
     const replayed = Boolean(message.states);
     Object.assign(run, { name: message.run, opening: null, frames: [], latest: 0, ended: "running", text: "" });
     shown = replayed ? message.step : 0;

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -24,7 +23,7 @@ from app.ui.mistakes import shown
 from app.ui.model_choice import model_choice
 from app.ui.parent import LoadParent, parent_panel
 from app.ui.runner import runner, runs_at_once
-from app.ui.runs import Runs
+from app.ui.runs import Runs, closed
 from app.ui.shelf import FIRST, Shelf
 
 INTRODUCTION = """# Infilling playground
@@ -122,16 +121,14 @@ def build(
 
         def stopped(name: str) -> Any:
             try:
-                trace = _closed(runs.get(name))
+                # The generator is closed only when the step in flight ends; what is on screen ends now.
+                return messages.closing(runs.end(name), name)
             except InfillError:
                 return gr.skip()  # nothing has run yet
-            # The generator is closed only when the step in flight ends; what is on screen ends now.
-            runs.put(name, trace)
-            return messages.closing(trace, name)
 
         def opened(content: bytes) -> tuple[messages.Message, str]:
             try:
-                trace = _closed(recording.load(content.decode()))
+                trace = closed(recording.load(content.decode()))
             except UnicodeDecodeError:
                 raise shown(InfillError("this file is not a trace: it is not text")) from None
             except InfillError as error:
@@ -204,19 +201,18 @@ def _requested(values: tuple[Any, ...], inputs: Inputs, strategy: StrategyContro
 
 
 def _kept(traces: Iterator[Trace], runs: Runs, name: str) -> Iterator[Trace]:
-    """The traces of a run, each remembered under its name; a run that is closed early is remembered as stopped."""
+    """The traces of a run, each remembered under its name; a run that is closed early is remembered as stopped.
+
+    It ends by itself where *Stop* has ended it meanwhile: Gradio's own cancelling may come some steps later.
+    """
     trace = None
     try:
         for trace in traces:
-            runs.put(name, trace)
+            if runs.put(name, trace) is not trace:
+                return
             yield trace
     except InfillError as error:
         raise shown(error) from None
     finally:
         if trace is not None:
-            runs.put(name, _closed(trace))
-
-
-def _closed(trace: Trace) -> Trace:
-    """A trace that nothing will be added to."""
-    return replace(trace, ended="stopped") if trace.ended == "running" else trace
+            runs.put(name, closed(trace))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from plotly.graph_objects import Figure
 
-from app.length_choice import LengthChoice
+from app.length.choice import LengthChoice
 from app.views.palette import Palette, figure
 
 

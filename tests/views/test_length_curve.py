@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from plotly.graph_objects import Figure
+from tests.test_length_choice import CHOICE
 
 from app.views.length_curve import length_curve
 from app.views.palette import DARK, LIGHT
-from tests.test_length_choice import CHOICE
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])

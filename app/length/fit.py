@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from app.errors import InfillError
-from app.sentences import Surroundings, typical
+from app.length.sentences import Surroundings, typical
 from models import find
 from models.denoiser import Floats, Ids
 
@@ -93,12 +93,12 @@ UNFITTED = LengthFit(
 def fit_of(name: str) -> tuple[LengthFit, tuple[str, ...]]:
     """The fit in the folder of a model, by the name that `models.load` takes; or UNFITTED, and a notice that says so.
 
-    Raises InfillError where there is no such model, or its file is broken.
+    Raises InfillError where its file is broken.
     """
     try:
         source = find(name)
-    except ValueError as error:
-        raise InfillError(str(error)) from None
+    except ValueError:  # the short name of a folder that lies elsewhere
+        source = None
     if source is not None and source.folder is not None and (source.folder / FILE).exists():
         return read(source.folder / FILE), ()
     how = f"; fit it with `{HOW}`" if source is not None else ""

@@ -10,9 +10,9 @@ import numpy as np
 
 from app.canvas import Canvas
 from app.errors import InfillError
-from app.length import LONGEST, probe
-from app.length_fit import UNFITTED, LengthFit
-from app.sentences import Surroundings, boundaries, surroundings, texts, typical
+from app.length.choose import LONGEST, probe
+from app.length.fit import UNFITTED, LengthFit
+from app.length.sentences import Surroundings, boundaries, surroundings, texts, typical
 from models.denoiser import Denoiser, Floats, Ids
 
 GRID = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 28, 32)

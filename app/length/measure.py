@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app import metrics
-from app.length import LONGEST, TRIES, candidates, canvases, choose, finisher
-from app.length_choice import LengthChoice
-from app.length_fit import LengthFit
+from app.length.choice import LengthChoice
+from app.length.choose import LONGEST, TRIES, candidates, canvases, choose, finisher
+from app.length.fit import LengthFit
 from app.measure import Problem, as_request, run
 from app.request import InfillRequest
 from models.denoiser import Denoiser, Floats

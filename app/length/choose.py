@@ -29,7 +29,7 @@ _TOKENS = 8192
 _APART = 3
 """Lengths that are written out differ by this much: a neighbour's fill would say the same."""
 
-WEIGHTS = {"score": 0.0, "elbo": 0.5, "parent": 0.5}
+WEIGHTS = {"score": 0.0, "elbo": 0.25, "parent": 0.25}
 """What a nat a token of a fill's rank is worth against the nats of the score; measured, see LOG.md."""
 
 CanvasOf = Callable[[int], Canvas]

@@ -53,7 +53,8 @@ def fit(
     Raises InfillError where the text has too few sentences to learn from.
     """
     rng = np.random.default_rng(seed)
-    some = [records[place] for place in rng.permutation(len(records))[:_RECORDS]]
+    order: list[int] = rng.permutation(len(records))[:_RECORDS].tolist()
+    some = [records[place] for place in order]
     tokens = [np.array(denoiser.tokenizer.encode(record.replace("\n", " "), opening=True)) for record in some]
     tokens = [ids for ids in tokens if len(ids) > 8]
     missing = [hole for ids in tokens if (hole := _sentence(ids, denoiser, rng)) is not None]

@@ -162,7 +162,7 @@ def _do(task: Task, denoiser: Denoiser, settings: Settings, until: float) -> dic
 _process: dict[str, Any] = {}  # a worker's own
 
 
-def _begin(model: tuple[str, dict[str, Any]], settings: Settings, until: float) -> None:
+def _begin(model: tuple[str, Mapping[str, Any]], settings: Settings, until: float) -> None:
     name, how = model
     _process.update(denoiser=models.load(name, **how), settings=settings, until=until)
 

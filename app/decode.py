@@ -9,8 +9,9 @@ from dataclasses import replace
 import numpy as np
 
 from app.canvas import Canvas
+from app.passes import Drawing, Passes
 from app.step import Selection, Snapshot, Step
-from models.denoiser import Denoiser, Floats, Ids, Memory, Query
+from models.denoiser import Denoiser, Floats, Ids, Judge, Memory
 from models.prediction import Prediction
 
 Choose = Callable[[Snapshot], Selection]
@@ -26,53 +27,45 @@ def decode(
     top_p: float = 1.0,
     seed: int = 0,
     banned: tuple[int, ...] = (),
+    guidance: float = 0.0,
+    guided_by: str = "suffix",
     reads_committed: bool = False,
     lookback: int = 0,
     memory: Memory | None = None,
+    judge: Callable[[], Judge | None] = lambda: None,
 ) -> Iterator[Step]:
-    """Denoise until nothing is masked, at most `steps` steps; the same seed gives the same steps.
+    """Denoise until nothing is masked, at most `steps` steps and batched passes; the same seed gives the same steps.
 
     Closing the iterator ends the run before the next forward pass. `reads_committed` also asks about committed
-    positions of the span, whose beliefs were never trained; `lookback` is how many earlier predictions are compared.
+    positions of the span, whose beliefs were never trained; `lookback` is how many earlier predictions are compared;
+    `judge` is as in `Passes`, the rest as in `Drawing`.
     """
     rng = np.random.default_rng(seed)
-    memory = Memory() if memory is None else memory
+    drawing = Drawing(temperature=temperature, top_p=top_p, banned=banned, guidance=guidance, guided_by=guided_by)
+    passes = Passes(denoiser, drawing, memory=memory, judge=judge)
     history: tuple[Step, ...] = ()
-    nfe, seconds, model_seconds = 0, 0.0, 0.0
+    seconds = 0.0
     while canvas.masked.any():
         began = time.perf_counter()
         asked = canvas.span if reads_committed else canvas.masks
         uniforms = rng.random(len(canvas))  # one a position, so that a position's draw does not depend on the others
-        (prediction,) = denoiser.predict(
-            [
-                Query(
-                    ids=canvas.ids,
-                    positions=asked,
-                    uniforms=uniforms[asked],
-                    temperature=temperature,
-                    top_p=top_p,
-                    banned=banned,
-                    memory=memory,
-                    lookback=lookback,
-                )
-            ]
-        )
-        model_seconds += time.perf_counter() - began
-        nfe += prediction.forwards
-        now = Snapshot(canvas=canvas, prediction=prediction, steps=steps, history=history, rng=rng)
+        (prediction,) = passes.ask([canvas], [asked], [uniforms], lookback=lookback)
+        now = Snapshot(canvas=canvas, prediction=prediction, steps=steps, history=history, rng=rng, passes=passes)
         selection = choose(now)
         if selection.tokens is not None:
             prediction = _with_choice(prediction, selection.commit, selection.tokens, selection.confidence)
         canvas = canvas.remask(selection.remask).commit(selection.commit, prediction.candidates[selection.commit])
-        assert len(history) + 1 < steps or not canvas.masked.any(), "the strategy did not keep to its step budget"
+        kept = passes.calls <= steps and (len(history) + 1 < steps or not canvas.masked.any())
+        assert kept, "the strategy did not keep to its step budget"
         seconds += time.perf_counter() - began
         step = Step(
             canvas=canvas,
             prediction=prediction,
             selection=selection,
-            nfe=nfe,
+            nfe=passes.rows,
+            calls=passes.calls,
             seconds=seconds,
-            model_seconds=model_seconds,
+            model_seconds=passes.seconds,
         )
         history = (*history, step)
         yield step

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from app.canvas import Canvas
+from app.passes import Passes
 from models.denoiser import Bools, Floats, Ids
 from models.prediction import Prediction
 
@@ -22,8 +23,9 @@ class Selection:
     commit: Ids  # [c] masked positions
     tokens: Ids | None = None  # [c] what to write there; the prediction's candidates if None
     confidence: Floats | None = None  # [c] probabilities of those tokens; given with them
-    remask: Ids = field(default_factory=lambda: NONE)  # [r] committed positions
+    remask: Ids = field(default_factory=lambda: NONE)  # [r] committed positions; one may be committed anew at once
     notes: Mapping[str, float] = field(default_factory=dict)  # the strategy's own numbers (thresholds, schedules)
+    memo: Floats | None = None  # [length] what the strategy wants to know in its next step; not part of the recording
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -33,7 +35,8 @@ class Step:
     canvas: Canvas
     prediction: Prediction
     selection: Selection
-    nfe: int  # forward passes so far
+    nfe: int  # canvases that went through the network so far, probes and contrasts included
+    calls: int  # batched forward passes in which they did
     seconds: float  # since the run began, the visitor's waiting between steps left out
     model_seconds: float  # the part of it spent in the denoiser
 
@@ -47,6 +50,7 @@ class Snapshot:
     steps: int  # the step budget T
     history: tuple[Step, ...]
     rng: np.random.Generator
+    passes: Passes
 
     @property
     def step(self) -> int:
@@ -55,8 +59,25 @@ class Snapshot:
 
     @property
     def remaining(self) -> int:
-        """Steps left in the budget, this one included."""
-        return self.steps - self.step + 1
+        """Steps left in the budget, this one included; a probe is a call of its own, and takes one away."""
+        return self.steps - max(self.step, self.passes.calls) + 1
+
+    def probe(
+        self,
+        canvases: Sequence[Canvas],
+        *,
+        targets: Ids | None = None,
+        against: Sequence[Ids] | None = None,
+        weight: float = 0.0,
+    ) -> list[Prediction]:
+        """What the model believes about the masks of other canvases, in one batched pass, which the budget pays for.
+
+        A canvas that becomes the state later costs nothing then. `targets`, [length] tokens, fills in `log_targets`;
+        `against` is as in `Query`. Probe only while `remaining` is above 1.
+        """
+        asked = [canvas.masks for canvas in canvases]
+        draws = [self.rng.random(len(canvas)) for canvas in canvases]
+        return self.passes.ask(canvases, asked, draws, targets=targets, against=against, weight=weight)
 
     @property
     def pace(self) -> int:
@@ -72,6 +93,12 @@ class Snapshot:
     def settling(self) -> int:
         """The last steps of the budget in which nothing may be taken back: a tenth, rounded up."""
         return -(-self.steps // 10)
+
+    @property
+    def memo(self) -> Floats:
+        """[length] a copy of the last step's memo; zeros before there is one."""
+        kept = self.history[-1].selection.memo if self.history else None
+        return np.zeros(len(self.canvas)) if kept is None else kept.copy()
 
     def at_commit(self, score: Literal["confidence", "drawn_confidence"]) -> Floats:
         """[length] a score of each committed position in the step that committed it; 0 for all others.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from models.hub import Progress
     from models.placement import Offer
 
-__all__ = ["BUNDLED", "PARENT", "PRESETS", "Source", "fetch", "find", "load", "load_parent", "offers"]
+__all__ = ["BUNDLED", "PARENT", "PRESETS", "Source", "fetch", "find", "load", "load_parent", "offers", "parent_of"]
 
 
 def load(
@@ -89,3 +89,8 @@ def load_parent() -> AutoregressiveModel:
     from models import autoregressive
 
     return autoregressive.load(PARENT, name="parent")
+
+
+def parent_of(name: str) -> AutoregressiveModel | None:
+    """The autoregressive model that a denoiser of this name was adapted from, where it is at hand; loaded once."""
+    return load_parent() if name == "bundled" else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,7 +24,7 @@ class Memory:
     It belongs to the run and not to the denoiser, so that no run's NFE depends on the runs before it.
     """
 
-    def __init__(self, capacity: int = 4) -> None:
+    def __init__(self, capacity: int = 16) -> None:
         """0 keeps nothing."""
         self._capacity = capacity
         self._states: OrderedDict[bytes, Any] = OrderedDict()
@@ -64,6 +64,17 @@ class Query:
     banned: tuple[int, ...] = ()  # token ids never to write, besides the mask id and padded vocabulary rows
     memory: Memory | None = None  # of the run that asks
     lookback: int = 0  # how many of the run's earlier predictions to compare with; see `Prediction.drift`
+    targets: Ids | None = None  # [n] a token for each position whose probability is wanted
+    against: Ids | None = None  # [length] the same canvas knowing less: logits become other + (1 + weight)(own - other)
+    weight: float = 0.0  # of the contrast (classifier-free guidance, Ho and Salimans, 2022, arXiv:2207.12598)
+    aside: bool = False  # a canvas that is no state of the run's: caches that go along with a run leave it alone
+
+    @property
+    def rows(self) -> tuple[Query, ...]:
+        """The canvases that have to pass through the network: its own and, if there is one, what it is held against."""
+        if self.against is None:
+            return (self,)
+        return replace(self, against=None), replace(self, ids=self.against, against=None, aside=True)
 
     @property
     def state(self) -> bytes:
@@ -81,6 +92,11 @@ class Vocabulary(Protocol):
 
     @property
     def special_ids(self) -> frozenset[int]: ...
+
+    @property
+    def size(self) -> int:
+        """How many token ids there are, special ones included: 0 up to this."""
+        ...
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         """Token ids of the text as it stands: nothing added, nothing stripped, special tokens' names read as text.
@@ -100,6 +116,11 @@ class Tokenizer(Vocabulary, Protocol):
     @property
     def mask_id(self) -> int: ...
 
+    @property
+    def frequencies(self) -> Floats | None:
+        """[vocabulary] relative frequency of each token in text, above 0; None where nobody has counted."""
+        ...
+
 
 class Reader(Protocol):
     """A language model as far as it takes to lay out a text for it; with or without a mask."""
@@ -113,6 +134,14 @@ class Reader(Protocol):
     @property
     def context(self) -> int:
         """The longest sequence, in tokens."""
+        ...
+
+
+class Judge(Reader, Protocol):
+    """An autoregressive model, as far as it says how probable a text is."""
+
+    def log_probabilities(self, prefixes: Sequence[Ids], continuations: Sequence[Ids]) -> list[Floats]:
+        """[len(continuation)] nats of each token of each continuation, after its prefix."""
         ...
 
 

@@ -144,7 +144,7 @@ class DualCacheDenoiser(TransformerDenoiser):
             return super()._forward(queries)
         return [
             super(DualCacheDenoiser, self)._forward([query])[0]
-            if query.memory is None
+            if query.memory is None or query.aside
             else self._step(query, query.memory)
             for query in queries
         ]
@@ -179,7 +179,7 @@ class DualCacheDenoiser(TransformerDenoiser):
         hidden = self.body(
             input_ids=torch.from_numpy(query.ids[rows]).to(self.device)[None],
             position_ids=torch.arange(rows.start, rows.stop, device=self.device)[None],
-            past_key_values=run.cache,
+            cache=run.cache,
             use_cache=True,
         ).last_hidden_state[0]
         return self._read(hidden[torch.from_numpy(query.positions - 1 - rows.start)])

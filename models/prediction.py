@@ -30,4 +30,5 @@ class Prediction:
     top_tokens: NDArray[np.int64]  # [length, TOP] most probable first
     top_probs: NDArray[np.float64]  # [length, TOP] of pi
     drift: NDArray[np.float64]  # [length, lookback] KL(pi || pi of 1, 2, … predictions ago), in nats; inf: no such pi
+    log_targets: NDArray[np.float64] | None = None  # [length] log pi of the query's targets; -inf if one is banned
     forwards: int = 1  # 0 where the same state had just been computed and its logits were used again

@@ -9,6 +9,9 @@ from torch import Tensor
 from models.denoiser import Floats, Query
 from models.prediction import TOP, Prediction
 
+_UNLIKELY = -100.0
+"""A logit for what cannot be, where minus infinity would leave nothing to compare with."""
+
 
 def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
     """logits [n, vocabulary], aligned: row j is about `query.positions[j]`; banned tokens are -inf already."""
@@ -43,6 +46,10 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
         full[positions] = values.cpu().numpy()
         return full
 
+    log_targets = None
+    if query.targets is not None:
+        wanted = torch.from_numpy(query.targets).to(log_pi.device)
+        log_targets = spread(log_pi.gather(-1, wanted[:, None])[:, 0])
     full_candidates = np.full(length, -1, dtype=np.int64)
     full_candidates[positions] = candidates.cpu().numpy()
     full_tokens = np.full((length, TOP), -1, dtype=np.int64)
@@ -62,8 +69,18 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
         top_tokens=full_tokens,
         top_probs=full_probs,
         drift=_drift(log_pi, query),
+        log_targets=log_targets,
         forwards=forwards,
     )
+
+
+def contrasted(own: Tensor, other: Tensor, weight: float) -> Tensor:
+    """[n, vocabulary] logits other + (1 + weight)(own - other): classifier-free guidance, arXiv:2207.12598.
+
+    What is impossible (-inf) in `own` stays so; what is impossible in `other` alone counts as very unlikely there.
+    """
+    floor = other.masked_fill(other.isneginf(), _UNLIKELY)
+    return torch.where(own.isneginf(), own, floor + (1 + weight) * (own - floor))
 
 
 def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from models.denoiser import Query, Tokenizer
 from models.prediction import Prediction
-from models.reduction import reduce
+from models.reduction import contrasted, reduce
 
 SHORTEST = 64
 """Tokens; static shapes are this long or twice, four times, … as long, up to the model's context."""
@@ -69,17 +70,21 @@ class TransformerDenoiser:
 
     @torch.inference_mode()
     def _predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        known = [query.memory and query.memory.get(query.state) for query in queries]
-        fresh = iter(self._forward([query for query, logits in zip(queries, known, strict=True) if logits is None]))
+        rows = [row for query in queries for row in query.rows]
+        known = [row.memory and row.memory.get(row.state) for row in rows]
+        fresh = iter(self._forward([row for row, logits in zip(rows, known, strict=True) if logits is None]))
         believed = [next(fresh) if logits is None else (logits, 0) for logits in known]
-        predictions = [
-            reduce(self._ban(logits, query), query, forwards=forwards)
-            for query, (logits, forwards) in zip(queries, believed, strict=True)
-        ]
-        for query, (logits, _) in zip(queries, believed, strict=True):
-            if query.memory is not None:
+        parts = iter(believed)
+        predictions = []
+        for query in queries:
+            own, *other = list(islice(parts, len(query.rows)))
+            logits = contrasted(own[0], other[0][0], query.weight) if other else own[0]
+            forwards = sum(passed for _, passed in (own, *other))
+            predictions.append(reduce(self._ban(logits, query), query, forwards=forwards))
+        for row, (logits, _) in zip(rows, believed, strict=True):
+            if row.memory is not None:
                 # Only now: after a mistake in one query the others are asked again.
-                query.memory.put(query.state, logits)
+                row.memory.put(row.state, logits)
         return predictions
 
     def _forward(self, queries: Sequence[Query]) -> list[tuple[Tensor, int]]:

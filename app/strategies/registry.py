@@ -29,11 +29,16 @@ BUDGETS: Mapping[Budget, str] = {
 
 @dataclass(frozen=True)
 class Knob:
-    """A number that the user may turn, from `low` to `high`."""
+    """A number that the user may turn, from `low` to `high`.
+
+    `calibrated` gives its value for a checkpoint from the scores (`confidence`, `margin`, `entropy`, `gap`, `drift`) at
+    which a first choice stays with a certain chance; what it gives is cut to the range. See `app.calibration`.
+    """
 
     low: float
     high: float
     help: str
+    calibrated: Callable[[Mapping[str, float]], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,15 @@ class Choice:
 
 
 # Knobs that several strategies have.
+Tau = Annotated[
+    float,
+    Knob(
+        0.0,
+        1.0,
+        "commit at this probability or above; small models need less than 0.9",
+        calibrated=lambda at: at["confidence"],
+    ),
+]
 AlgTemp = Annotated[float, Knob(0.0, 2.0, "0 takes the surest; more draws from softmax(score / alg_temp)")]
 Raw = Annotated[bool, Knob(0, 1, "score before temperature and top-p; off is Dream's own way, with many ties")]
 
@@ -83,6 +97,7 @@ class Strategy:
     budget: Budget
     reads_committed: bool
     lookback: int
+    least: int
     parameters: tuple[Parameter, ...]
 
     @property
@@ -94,6 +109,14 @@ class Strategy:
     def papers(self) -> tuple[str, ...]:
         """arXiv ids in the docstring."""
         return tuple(dict.fromkeys(re.findall(r"\d{4}\.\d{5}", inspect.getdoc(self.choose) or "")))
+
+    def check_budget(self, steps: int) -> None:
+        """Raises InfillError, saying how many steps are needed, where the budget is too small for the probes."""
+        if steps < self.least:
+            raise InfillError(
+                f"a step budget of {steps} is too small for '{self.name}', whose probes are passes like any other: "
+                f"it needs {self.least} steps or more"
+            )
 
     def bind(self, knobs: Mapping[str, Value]) -> Callable[[Snapshot], Selection]:
         """The strategy with its knobs set; those not given keep their defaults. Raises InfillError for a bad knob."""
@@ -111,11 +134,12 @@ _strategies: dict[str, Strategy] = {}
 
 
 def strategy(
-    *, budget: Budget, reads_committed: bool = False, lookback: int = 0
+    *, budget: Budget, reads_committed: bool = False, lookback: int = 0, least: int = 1
 ) -> Callable[[Callable[..., Selection]], Strategy]:
     """Register a function `(now: Snapshot, *, knobs) -> Selection` under its own name.
 
-    `lookback` is how many columns of the prediction's drift it reads.
+    `lookback` is how many columns of the prediction's drift it reads, `least` the smallest step budget with which it is
+    more than another strategy: one that probes needs passes for it.
     """
 
     def register(choose: Callable[..., Selection]) -> Strategy:
@@ -125,7 +149,7 @@ def strategy(
             if parameter.kind is parameter.KEYWORD_ONLY:
                 kind, domain = typing.get_args(hints[name])
                 parameters.append(Parameter(name, kind, parameter.default, domain))
-        made = Strategy(choose.__name__, choose, budget, reads_committed, lookback, tuple(parameters))
+        made = Strategy(choose.__name__, choose, budget, reads_committed, lookback, least, tuple(parameters))
         assert made.name not in _strategies, f"two strategies are called {made.name}"
         _strategies[made.name] = made
         return made

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from app.canvas import Canvas
 from app.decode import decode
+from app.passes import Passes
 from app.step import NONE, Selection, Snapshot, Step
 from app.strategies.registry import find
-from models.denoiser import Denoiser, Ids, Memory, Query, Tokenizer
+from models.denoiser import Denoiser, Floats, Ids, Judge, Memory, Query, Tokenizer
 from models.prediction import TOP, Prediction
+from models.reduction import reduce
 from models.toy import MarkovDenoiser, ToyTokenizer
 
 COIN = ToyTokenizer("ab")
@@ -62,6 +65,7 @@ def snapshot(*, steps: int = 64, taken: int = 0, length: int | None = None, seed
         prediction=prediction,
         selection=Selection(commit=NONE),
         nfe=0,
+        calls=0,
         seconds=0.0,
         model_seconds=0.0,
     )
@@ -71,7 +75,15 @@ def snapshot(*, steps: int = 64, taken: int = 0, length: int | None = None, seed
         steps=steps,
         history=(idle,) * taken,
         rng=np.random.default_rng(seed),
+        passes=Passes(sticky()),
     )
+
+
+def probing(now: Snapshot, denoiser: Denoiser) -> Snapshot:
+    """The same, whose probes ask this denoiser, as a budget stands in which every step took one call."""
+    passes = Passes(denoiser)
+    passes.rows = passes.calls = now.step
+    return replace(now, passes=passes)
 
 
 def after(now: Snapshot, selection: Selection, **scores: Any) -> Snapshot:
@@ -82,6 +94,7 @@ def after(now: Snapshot, selection: Selection, **scores: Any) -> Snapshot:
         prediction=now.prediction,
         selection=selection,
         nfe=now.step,
+        calls=now.step,
         seconds=0.0,
         model_seconds=0.0,
     )
@@ -104,6 +117,7 @@ def run(
     seed: int = 0,
     banned: tuple[int, ...] = (2,),
     memory: Memory | None = None,
+    judge: Judge | None = None,
     **knobs: Any,
 ) -> list[Step]:
     """A whole run; the token banned is the toy coin's begin token."""
@@ -118,6 +132,7 @@ def run(
             seed=seed,
             banned=banned,
             memory=memory,
+            judge=lambda: judge,
             reads_committed=find(name).reads_committed,
             lookback=find(name).lookback,
         )
@@ -164,9 +179,70 @@ class Indifferent:
                     top_tokens=tops,
                     top_probs=np.full(tops.shape, 0.2),
                     drift=np.zeros((length, query.lookback)),
+                    log_targets=None if query.targets is None else np.log(half),
                 )
             )
         return beliefs
+
+
+@dataclass
+class Told:
+    """Believes what it is told: of each canvas, the probabilities of tokens 0, 1, … (six at most) at each position."""
+
+    beliefs: Callable[[list[int], int], Sequence[float]]
+    name: str = "told"
+    context: int = 256
+    tokenizer: Tokenizer = COIN
+    notices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.asked: list[list[list[int]]] = []
+        """The canvases of every batch."""
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        self.asked.append([query.ids.tolist() for query in queries])
+        beliefs = []
+        for query in queries:
+            rows = torch.zeros(len(query.positions), 6, dtype=torch.float64)
+            for row, place in zip(rows, query.positions, strict=True):
+                told = self.beliefs(query.ids.tolist(), int(place))
+                row[: len(told)] = torch.tensor(told, dtype=torch.float64)
+            beliefs.append(reduce(rows.log(), query, forwards=len(query.rows)))
+        return beliefs
+
+
+@dataclass
+class Counting:
+    """A denoiser whose batches and the canvases in them are counted."""
+
+    denoiser: Denoiser
+    rows: int = 0
+    calls: int = 0
+
+    def __post_init__(self) -> None:
+        self.name, self.context, self.tokenizer = self.denoiser.name, self.denoiser.context, self.denoiser.tokenizer
+        self.notices = self.denoiser.notices
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        self.calls += 1
+        self.rows += sum(len(query.rows) for query in queries)
+        return self.denoiser.predict(queries)
+
+
+@dataclass
+class ChainJudge:
+    """A Markov chain read from the left: its letters depend on the one before."""
+
+    transition: Floats
+    name: str = "chain"
+    context: int = 256
+    tokenizer: Tokenizer = COIN
+
+    def log_probabilities(self, prefixes: Sequence[Ids], continuations: Sequence[Ids]) -> list[Floats]:
+        return [
+            np.log([self.transition[a, b] for a, b in itertools.pairwise([prefix[-1], *rest])])
+            for prefix, rest in zip(prefixes, continuations, strict=True)
+        ]
 
 
 STICKY = np.array([[0.7, 0.3], [0.35, 0.65]])
@@ -175,6 +251,31 @@ STICKY = np.array([[0.7, 0.3], [0.35, 0.65]])
 def sticky() -> MarkovDenoiser:
     """Two letters that like to stay as they are: neighbours depend strongly on each other."""
     return MarkovDenoiser(COIN, STICKY)
+
+
+class Quick(Indifferent):
+    """The sticky chain without torch, at temperature 1: for statistics of what is written."""
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        beliefs = []
+        for query, even in zip(queries, super().predict(queries), strict=True):
+            zero = _chance_of_zero(tuple(query.ids.tolist()))
+            uniforms = np.zeros(len(zero))
+            uniforms[query.positions] = query.uniforms
+            candidates = (uniforms >= zero).astype(np.int64)
+            tokens, probs = np.full_like(even.top_tokens, -1), np.zeros_like(even.top_probs)
+            tokens[:, 0], probs[:, 0] = zero < 0.5, np.maximum(zero, 1 - zero)
+            tokens[:, 1], probs[:, 1] = zero >= 0.5, np.minimum(zero, 1 - zero)
+            confidence = np.where(candidates == 0, zero, 1 - zero)
+            beliefs.append(
+                replace(even, candidates=candidates, confidence=confidence, top_tokens=tokens, top_probs=probs)
+            )
+        return beliefs
+
+
+@functools.cache
+def _chance_of_zero(ids: tuple[int, ...]) -> Floats:
+    return sticky().marginals(np.array(ids))[:, 0]
 
 
 def joint(transition: np.ndarray, canvas: Canvas) -> dict[tuple[int, ...], float]:

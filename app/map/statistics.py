@@ -39,7 +39,7 @@ class Summary:
     failed: int
     failure: str  # what the first failed run said
     nfe: float
-    calls: float  # batched forward passes; NaN where they were not counted
+    calls: float  # batched forward passes, each of one row or more
     rouge1: float
     rouge2: float
     rougeL: Estimate  # noqa: N815 - the measure's own name

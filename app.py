@@ -12,6 +12,7 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 if __name__ == "__main__":
     import models
+    from app import calibration
     from app.errors import InfillError
     from app.hardware import on_zero_gpu
     from app.model_flags import add_model_flags, model_settings
@@ -26,6 +27,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     try:
         choice = presets.choose(spacefile.read().presets, os.environ, asked=options.model)
+        calibrated = calibration.presets(choice.model)
     except InfillError as error:
         parser.error(str(error))
     for notice in choice.notices:
@@ -35,7 +37,8 @@ if __name__ == "__main__":
     zero = on_zero_gpu(os.environ)
     # The parent would run outside of a worker, where there is no GPU and torch believes that there is one.
     shelf = Shelf(denoiser, offers=None if zero else models.offers, merge=not zero)
-    page = build(shelf, parent=models.load_parent if choice.model == "bundled" and not zero else None)
+    parent = models.load_parent if choice.model == "bundled" and not zero else None
+    page = build(shelf, parent=parent, presets=calibrated)
     if zero:
         denoiser.get()
     page.launch(server_port=options.port, prevent_thread_lock=True, **launch_options())

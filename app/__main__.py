@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from app import bench, cli
+from app import bench, calibrate, cli, length_command
 from app.errors import InfillError
 from app.space import command as space
 from models import load
@@ -34,6 +34,8 @@ def _run(arguments: list[str]) -> int:
     strategy = cli.chosen_strategy(arguments)
     cli.add_commands(commands, strategy)
     bench.add_command(commands)
+    calibrate.add_command(commands)
+    length_command.add_command(commands)
     space.add_command(commands)
     args, left = parser.parse_known_args(arguments)
     if left:

@@ -15,12 +15,15 @@ from typing import Any
 from app import speed
 from app.errors import InfillError
 from app.loops import compare_loops
+from app.map.command import FLAGS, add_map_flags, run_map
+from app.map.configurations import Presets
 from app.measure import Row, cache_facts, measure, read_problems
 from app.model_flags import add_model_flags, model_settings
 from app.strategies.registry import find, strategies
 from models.denoiser import Denoiser
 
 PROBLEMS = Path(__file__).parent.parent / "assets" / "problems.jsonl"
+PRESETS: Presets = {}  # {strategy: {preset: {knob: value}}} of the map
 _COLUMNS = {  # heading and format of each number of a Row
     "nfe": ("NFE", ".1f"),
     "seconds": ("seconds", ".3f"),
@@ -94,6 +97,7 @@ def add_command(commands: Any) -> None:
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.add_argument("--plot", type=Path, metavar="FILE.html", help="also draw quality against forward passes")
     mode = command.add_mutually_exclusive_group()
+    mode.add_argument("--all", action="store_true", help="map every strategy, budget and preset, with intervals")
     mode.add_argument("--baseline", action="store_true", help="time `random` against the plain reference loop instead")
     mode.add_argument("--page", action="store_true", help="time the page in a headless Chromium instead")
     mode.add_argument("--overhead", action="store_true", help="show where the time goes, streaming and figure included")
@@ -106,6 +110,7 @@ def add_command(commands: Any) -> None:
     )
     sizes.add_argument("--contexts", help="tokens, separated by commas (default: 128,512,2048)")
     sizes.add_argument("--gaps", help="masks, separated by commas (default: 16,64)")
+    add_map_flags(command)
     command.set_defaults(run=_bench)
 
 
@@ -120,6 +125,12 @@ def _bench(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     for flag in ("dtypes", "contexts", "gaps"):
         if getattr(args, flag):
             raise InfillError(f"--{flag} goes with --random-weights SHAPE; without it a trained model is measured")
+    for flag in FLAGS:
+        if getattr(args, flag) is not None and not args.all:
+            raise InfillError(f"--{flag} goes with --all; without it strategies are only timed and compared")
+    if args.all:
+        steps = None if args.steps is None else [_whole("--steps", text) for text in args.steps.split(",")]
+        return run_map(args, load, names=names, budgets=steps, presets=PRESETS)
     if args.page:  # a process of its own: this module knows no gradio
         return subprocess.call([sys.executable, "-m", "app.ui.speed", *["--json"] * args.json])
     if args.plot and not args.plot.parent.is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import unicodedata
@@ -11,12 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app import recording
+from app import calibration, recording
 from app.errors import InfillError
 from app.infill import infill
 from app.model_flags import add_model_flags, model_settings
 from app.request import GUIDES, InfillRequest
 from app.strategies.registry import BUDGETS, Choice, Parameter, Strategy, find, strategies
+from app.template import AUTO
 from app.trace import Trace
 from models.denoiser import Denoiser
 
@@ -55,10 +57,15 @@ def not_understood(command: str, left: Sequence[str], strategy: Strategy) -> Inf
 def add_commands(commands: Any, strategy: Strategy) -> None:
     """`commands` is what `add_subparsers` gave; `strategy` the one whose knobs `infill` takes as flags."""
     command = commands.add_parser("infill", help="fill a gap between two texts", allow_abbrev=False)
-    command.add_argument("--prefix", default="", help="the text before the gap; may be empty")
-    command.add_argument("--suffix", default="", help="the text after the gap; may be empty")
-    command.add_argument("--length", type=int, default=DEFAULT.length, help="masked tokens (default: %(default)s)")
-    command.add_argument("--steps", type=int, help="the step budget T (default: the length)")
+    command.add_argument("--prefix", help="the text before the gap; may be empty, as by default")
+    command.add_argument("--suffix", help="the text after the gap; may be empty, as by default")
+    command.add_argument("--length", type=_length, help=f"masked tokens, or auto (default: {DEFAULT.length})")
+    command.add_argument(
+        "--text", help="instead of these a text with gaps: 'Tom went to the [[3]] and saw a [[auto]] dog.'"
+    )
+    command.add_argument("--ban", default="", metavar="WORDS", help="words never to write, as in dog,cat")
+    command.add_argument("--one-line", action="store_true", help="never write a line break")
+    command.add_argument("--steps", type=int, help=f"the step budget T (default: the length; {DEFAULT.steps} for auto)")
     command.add_argument("--strategy", default=DEFAULT.strategy, help="see `strategies` (default: %(default)s)")
     command.add_argument("--seed", type=int, default=DEFAULT.seed, help="(default: %(default)s)")
     command.add_argument(
@@ -75,6 +82,9 @@ def add_commands(commands: Any, strategy: Strategy) -> None:
     command.add_argument(
         "--no-space", action="store_true", help="put no space before a suffix that starts with a letter"
     )
+    command.add_argument(
+        "--preset", metavar="LEVEL", help=f"{', '.join(calibration.LEVELS)}: calibrated knobs; those given as flags win"
+    )
     add_model_flags(command, default="bundled")
     command.add_argument("--time-limit", type=float, default=float("inf"), help="seconds of decoding")
     command.add_argument("--json", action="store_true", help="print the trace of the run instead of its text")
@@ -84,9 +94,7 @@ def add_commands(commands: Any, strategy: Strategy) -> None:
         if parameter.kind is bool:
             kind = {"action": argparse.BooleanOptionalAction}
         about = f"{parameter.domain.help}; {_range(parameter)} (default: {parameter.default})".replace("%", "%%")
-        knobs.add_argument(
-            _flag(parameter), dest=f"knob {parameter.name}", default=parameter.default, help=about, **kind
-        )
+        knobs.add_argument(_flag(parameter), dest=f"knob {parameter.name}", help=about, **kind)
     command.set_defaults(run=_infill)
 
     command = commands.add_parser("strategies", help="list all strategies", allow_abbrev=False)
@@ -103,13 +111,22 @@ def add_commands(commands: Any, strategy: Strategy) -> None:
 
 def _infill(args: argparse.Namespace, load: Load) -> int:
     strategy = find(args.strategy)
+    parts = {name: getattr(args, name) for name in ("prefix", "suffix", "length") if getattr(args, name) is not None}
+    if args.text is not None and parts:
+        raise InfillError(f"--text takes the place of --prefix, --suffix and --length; leave out --{next(iter(parts))}")
+    if args.text == "":
+        raise InfillError("--text is empty; write a text with a gap, as in 'She saw a [[3]].'")
+    knobs = {parameter.name: parameter.default for parameter in strategy.parameters}
+    if args.preset is not None:
+        knobs |= calibration.preset(args.model, strategy.name, args.preset)
+    given = {name: getattr(args, f"knob {name}") for name in knobs}
     request = InfillRequest(
-        prefix=args.prefix,
-        suffix=args.suffix,
-        length=args.length,
-        steps=args.length if args.steps is None else args.steps,
+        **parts if args.text is None else {"text": args.text},
+        steps=DEFAULT.steps if args.steps is None else args.steps,
+        banned=args.ban,
+        one_line=args.one_line,
         strategy=strategy.name,
-        knobs={parameter.name: getattr(args, f"knob {parameter.name}") for parameter in strategy.parameters},
+        knobs=knobs | {name: value for name, value in given.items() if value is not None},
         temperature=args.temperature,
         top_p=args.top_p,
         seed=args.seed,
@@ -117,6 +134,8 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
         guided_by=args.guided_by,
         space=not args.no_space,
     )
+    if args.steps is None and request.length is not None:
+        request = replace(request, steps=request.length)
     strategy.bind(request.knobs)  # a mistake is told before a model is loaded
     strategy.check_budget(request.steps)
     if not args.time_limit > 0:
@@ -139,10 +158,12 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
 
 def state_line(trace: Trace, number: int) -> str:
     """Step, forward passes, masks left and the text of one state, masks as ░."""
-    before, after = trace.before, trace.after
+    before, *between, after = trace.given
     before = "…" + before[-_CONTEXT:] if len(before) > _CONTEXT else before
     after = after[:_CONTEXT] + "…" if len(after) > _CONTEXT else after
-    text = before + "".join(MASK if piece is None else piece for piece in trace.pieces(number)) + after
+    text, pieces = before, iter(trace.pieces(number))
+    for gap, part in zip(trace.start.gaps, [*between, after], strict=True):
+        text += "".join(MASK if piece is None else piece for piece in itertools.islice(pieces, len(gap))) + part
     nfe = trace.steps[number - 1].nfe if number else 0
     return f"step {number:>3}  NFE {nfe:>3}  masks {trace.masks_left[number]:>3}  {one_line(text)}"
 
@@ -151,6 +172,10 @@ def one_line(text: str) -> str:
     """Line breaks as ↵; control characters, which could steer a terminal, and lone surrogates as �."""
     text = text.replace("\n", "↵")
     return "".join("�" if unicodedata.category(character) in ("Cc", "Cs") else character for character in text)
+
+
+def _length(text: str) -> int | str:
+    return text if text == AUTO else int(text)
 
 
 def _replay(args: argparse.Namespace, load: Load) -> int:
@@ -162,14 +187,14 @@ def _replay(args: argparse.Namespace, load: Load) -> int:
     for number in range(last + 1) if args.step is None else [args.step]:
         print(state_line(trace, number))
     if args.step:
-        step, first = trace.steps[args.step - 1], int(trace.start.span[0])
+        step, places = trace.steps[args.step - 1], trace.start.places
         pieces = trace.pieces(args.step)
-        for position in step.selection.commit.tolist():
+        for position, place in zip(step.selection.commit, places(step.selection.commit), strict=True):
             sure, spread = step.prediction.confidence[position], step.prediction.entropy[position]
-            piece = one_line(pieces[position - first] or "")
-            print(f"  commit {position - first + 1:>3}  {piece!r}  confidence {sure:.2f}  entropy {spread:.2f}")
-        for position in step.selection.remask.tolist():
-            print(f"  remask {position - first + 1:>3}")
+            piece = one_line(pieces[place] or "")
+            print(f"  commit {place + 1:>3}  {piece!r}  confidence {sure:.2f}  entropy {spread:.2f}")
+        for place in places(step.selection.remask):
+            print(f"  remask {place + 1:>3}")
     return 0
 
 

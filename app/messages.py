@@ -23,12 +23,12 @@ NATS = 24
 
 
 def opening(trace: Trace) -> Message:
-    """What does not change during a run: the given text, and what was asked for."""
+    """What does not change during a run: the given text around the gaps, and what was asked for."""
     request = trace.request
     return {
-        "before": trace.before,
-        "after": trace.after,
-        "spaces": request.last_spaces,
+        "given": list(trace.given),
+        "spaces": list(request.spaces),
+        "gaps": [len(gap) for gap in trace.start.gaps],
         "notices": list(trace.notices),
         "strategy": request.strategy,
         "steps": request.steps,
@@ -44,7 +44,7 @@ def live(trace: Trace, run: str) -> Message:
 
 def closing(trace: Trace, run: str) -> Message:
     """The compact trace: the opening and every state, its texts as changes from the state before."""
-    states, known, commits = [], [None] * len(trace.start.span), Commits(len(trace.start))
+    states, known, commits = [], [None] * len(trace.start.slots), Commits(len(trace.start))
     for number in range(len(trace.steps) + 1):
         if number:
             commits.add(trace.steps[number - 1])
@@ -60,28 +60,29 @@ def closing(trace: Trace, run: str) -> Message:
         "step": len(trace.steps),
         "ended": trace.ended,
         "opening": opening(trace),
-        "length": len(trace.start.span),
+        "length": len(trace.start.slots),
         "text": trace.text,
         "states": states,
     }
 
 
 def _state(trace: Trace, number: int, commits: Commits) -> Message:
-    """State `number`; positions count from the start of the span."""
+    """State `number`; positions are slots, counted from 0. A piece that no step committed is pinned."""
     message: Message = {"pieces": trace.pieces(number), "nfe": 0, "calls": 0, "seconds": 0.0}
     if number == 0:
         return message
-    step, span = trace.steps[number - 1], trace.start.span
+    step, slots = trace.steps[number - 1], trace.start.slots
+    editable = trace.start.span
     confidence = np.where(commits.when > 0, commits.confidence, step.prediction.confidence)
-    asked = span[np.isin(commits.when[span], (0, number))]  # what was masked before the step
+    asked = editable[np.isin(commits.when[editable], (0, number))]  # what was masked before the step
     if len(step.selection.remask):
-        message["remask"] = (step.selection.remask - span[0]).tolist()
+        message["remask"] = trace.start.places(step.selection.remask)
     return message | {
         "nfe": step.nfe,
         "calls": step.calls,
         "seconds": round(step.seconds, 3),
-        "when": _bytes(commits.when[span], 1),
-        "confidence": _bytes(confidence[span], 255),
+        "when": _bytes(commits.when[slots], 1),
+        "confidence": _bytes(confidence[slots], 255),
         "entropy": _bytes(step.prediction.entropy[asked], NATS),
         "notes": {name: _short(value) for name, value in step.selection.notes.items() if math.isfinite(value)},
     }
@@ -110,7 +111,7 @@ def candidates(trace: Trace, number: object) -> list[list[list[Any]]]:
             for token, probability in zip(prediction.top_tokens[i], prediction.top_probs[i], strict=True)
             if token >= 0
         ]
-        for i in trace.start.span
+        for i in trace.start.slots
     ]
 
 

@@ -25,14 +25,14 @@ class Drawing:
     top_p: float = 1.0
     banned: tuple[int, ...] = ()
     guidance: float = 0.0  # w of classifier-free guidance (arXiv:2207.12598); 0 is none
-    guided_by: str = "suffix"  # which side the contrasted canvas does not see
+    guided_by: str = "suffix"  # which outer side the contrasted canvas does not see
 
     def against(self, canvas: Canvas) -> Ids | None:
         """[length] the canvas without the side that guides; None where nothing does."""
         if not self.guidance:
             return None
         place, ids = np.arange(len(canvas)), canvas.ids.copy()
-        hidden = place > canvas.span[-1] if self.guided_by == "suffix" else place < canvas.span[0]
+        hidden = place >= canvas.gaps[-1].stop if self.guided_by == "suffix" else place < canvas.gaps[0].start
         ids[hidden] = canvas.mask_id
         return ids
 
@@ -102,6 +102,11 @@ class Passes:
         """At which candidates are drawn."""
         return self._drawing.temperature
 
+    @property
+    def frequencies(self) -> Floats | None:
+        """[vocabulary] how common each token is in text; None where that is not known. See `Tokenizer`."""
+        return self._denoiser.tokenizer.frequencies
+
     def knows(self, canvas: Canvas) -> bool:
         """Whether the belief about a canvas's masks would cost nothing."""
         rows = Query(
@@ -113,13 +118,13 @@ class Passes:
         return all(self._memory.get(row.state) is not None for row in rows)
 
     def judged(self, canvases: Sequence[Canvas]) -> Floats:
-        """[canvases] log-probabilities in nats, by the judge, of the span and the TAIL tokens after it, given the rest.
+        """[canvases] log-probabilities in nats, by the judge, from the first gap to TAIL tokens after the last.
 
         Raises InfillError where there is no judge. The passes of the judge count like the denoiser's.
         """
         judge = self.judge()
         began = time.perf_counter()
-        start, stop = canvases[0].span[0], canvases[0].span[-1] + 1 + TAIL
+        start, stop = canvases[0].gaps[0].start, canvases[0].gaps[-1].stop + TAIL
         scores = judge.log_probabilities(
             [canvas.ids[:start] for canvas in canvases], [canvas.ids[start:stop] for canvas in canvases]
         )

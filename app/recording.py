@@ -17,18 +17,19 @@ from models.denoiser import Floats, Ids
 from models.prediction import TOP, Prediction
 
 FORMAT = "infill-trace"
-VERSION = 2
+VERSION = 3
 _MAX_CHARACTERS = 16_000_000
 _MAX_TOKENS = 8192  # of a canvas
 _MAX_CELLS = 600_000  # steps times canvas: what a trace takes in memory
-_DERIVED = ("text", "fill")  # written for people who read the file; not read back
+_DERIVED = ("text", "fills")  # written for people who read the file; not read back
 _REQUEST_FIELDS = tuple(InfillRequest.__dataclass_fields__)
 
 
 def dump(trace: Trace) -> str:
-    """The trace as JSON text; positions are counted from the start of the span, probabilities have four digits."""
-    request = {name: getattr(trace.request, name) for name in _REQUEST_FIELDS} | {"knobs": dict(trace.request.knobs)}
-    first = int(trace.start.span[0])
+    """The trace as JSON text; positions are slots, counted from 0, and probabilities have four digits."""
+    request = {name: getattr(trace.request, name) for name in _REQUEST_FIELDS}
+    request |= {"knobs": dict(trace.request.knobs), "banned": list(trace.request.banned)}
+    start = trace.start
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -37,31 +38,30 @@ def dump(trace: Trace) -> str:
         "notices": list(trace.notices),
         "ended": trace.ended,
         "text": trace.text,
-        "fill": trace.fill,
-        "mask_id": trace.start.mask_id,
-        "prefix_ids": trace.start.ids[:first].tolist(),
-        "suffix_ids": trace.start.ids[trace.start.span[-1] + 1 :].tolist(),
-        "length": len(trace.start.span),
+        "fills": list(trace.fills),
+        "mask_id": start.mask_id,
+        "given_ids": [part.tolist() for part in start.given],
+        "gaps": [[None if start.editable[i] else int(start.ids[i]) for i in gap] for gap in start.gaps],
         "lexicon": {str(token): _bytes_to_json(text) for token, text in sorted(trace.lexicon.items())},
-        "steps": [_step_to_json(step, trace.start, first) for step in trace.steps],
+        "steps": [_step_to_json(step, start) for step in trace.steps],
     }
     return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _step_to_json(step: Step, start: Canvas, first: int) -> dict[str, Any]:
+def _step_to_json(step: Step, start: Canvas) -> dict[str, Any]:
     prediction, span = step.prediction, start.span
     # A strategy that takes a token back and writes another at once chooses where the model was not asked.
     asked = span[(prediction.top_tokens[span, 0] >= 0) | np.isin(span, step.selection.commit)]
     return {
-        "commit": (step.selection.commit - first).tolist(),
+        "commit": start.places(step.selection.commit),
         "tokens": step.canvas.ids[step.selection.commit].tolist(),
-        "remask": (step.selection.remask - first).tolist(),
+        "remask": start.places(step.selection.remask),
         "notes": {name: _rounded(value) for name, value in step.selection.notes.items()},
         "nfe": step.nfe,
         "calls": step.calls,
         "seconds": round(step.seconds, 6),
         "model_seconds": round(step.model_seconds, 6),
-        "asked": (asked - first).tolist(),
+        "asked": start.places(asked),
         "candidates": prediction.candidates[asked].tolist(),
         "confidence": prediction.confidence[asked].round(4).tolist(),
         "entropy": prediction.entropy[asked].round(4).tolist(),
@@ -116,18 +116,7 @@ def _refuse(constant: str) -> None:
 
 def _trace_from_json(data: dict[str, Any]) -> Trace:
     request = InfillRequest(**{name: data["request"][name] for name in _REQUEST_FIELDS})
-    mask_id, length = int(_ids(data["mask_id"])[0]), int(data["length"])
-    if length != request.length or len(data["steps"]) > request.steps:
-        raise InfillError("it has other masks or more steps than were asked for")
-    prefix, suffix = _ids(data["prefix_ids"]), _ids(data["suffix_ids"])
-    if not len(prefix) or len(prefix) + length + len(suffix) > _MAX_TOKENS:
-        raise InfillError(f"a canvas has 1 token before the span or more, and at most {_MAX_TOKENS} in all")
-    if len(data["steps"]) * (len(prefix) + length + len(suffix)) > _MAX_CELLS:
-        raise InfillError(f"steps times canvas length must be at most {_MAX_CELLS:,}")
-    ids = np.concatenate([prefix, np.full(length, mask_id), suffix])
-    editable = np.zeros(len(ids), dtype=np.bool_)
-    editable[len(prefix) : len(prefix) + length] = True
-    start = Canvas(ids=ids, editable=editable, masked=editable.copy(), mask_id=mask_id)
+    start = _start(data, request)
     # A list, because bytes(text) of a number would make so many zeros.
     lexicon = {
         int(token): text.encode() if isinstance(text, str) else bytes(list(text))
@@ -135,7 +124,7 @@ def _trace_from_json(data: dict[str, Any]) -> Trace:
     }
     canvas, steps = start, []
     for record in data["steps"]:
-        commit, remask = start.span[_ids(record["commit"])], start.span[_ids(record["remask"])]
+        commit, remask = _positions(record["commit"], start), _positions(record["remask"], start)
         if canvas.masked[remask].any() or len(set(remask.tolist())) < len(remask):
             raise InfillError("a position is remasked that is not committed")
         canvas = canvas.remask(remask)
@@ -173,6 +162,30 @@ def _trace_from_json(data: dict[str, Any]) -> Trace:
     )
 
 
+def _start(data: dict[str, Any], request: InfillRequest) -> Canvas:
+    """The canvas before the first step, and nothing that was not asked for."""
+    given, gaps, mask_id = [_ids(part) for part in data["given_ids"]], data["gaps"], int(_ids(data["mask_id"])[0])
+    if [len(gap) for gap in gaps] != [gap.length for gap in request.gaps] or len(data["steps"]) > request.steps:
+        raise InfillError("it has other gaps or more steps than were asked for")
+    for gap, asked in zip(gaps, request.gaps, strict=True):
+        pinned = {place for place, token in enumerate(gap, start=1) if token is not None}
+        if len(pinned) == len(gap) or bool(pinned) != bool(asked.pins) or not {p.place for p in asked.pins} <= pinned:
+            raise InfillError("other words are pinned than were asked for")
+    length = sum(map(len, [*given, *gaps]))
+    if not len(given[0]) or length > _MAX_TOKENS:
+        raise InfillError(f"a canvas has 1 token before the first gap or more, and at most {_MAX_TOKENS} in all")
+    if len(data["steps"]) * length > _MAX_CELLS:
+        raise InfillError(f"steps times canvas length must be at most {_MAX_CELLS:,}")
+    return Canvas.of(given, gaps, mask_id)
+
+
+def _positions(places: Any, start: Canvas) -> Ids:
+    positions = start.slots[_ids(places)]
+    if not start.editable[positions].all():
+        raise InfillError("a pinned position is treated as one that is filled in")
+    return positions
+
+
 def _ids(values: Any) -> Ids:
     ids = np.array(values, dtype=np.int64).reshape(-1)
     if (ids < 0).any():
@@ -185,7 +198,7 @@ def _prediction(record: dict[str, Any], start: Canvas) -> Prediction:
 
     Scores of the filtered distribution are not, and come back as NaN; drifts are not, and come back as none.
     """
-    asked = start.span[_ids(record["asked"])]
+    asked = _positions(record["asked"], start)
     length = len(start)
 
     def spread(name: str, most: float, shape: tuple[int, ...] = (length,)) -> Floats:

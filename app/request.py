@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import unicodedata
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from app import template
 from app.errors import InfillError
+from app.template import AUTO, MAX_LENGTH, Gap, Template
 
-MAX_LENGTH = 128
 MAX_STEPS = 256
+MAX_BANNED = 64
 MAX_CHARACTERS = 20_000
 GUIDES = ("suffix", "prefix")
 TIME_LIMIT = 90.0
@@ -21,12 +25,16 @@ TIME_LIMIT = 90.0
 class InfillRequest:
     """Prefix and suffix may be empty: infilling, continuing, leading up to, and unconditional generation are one thing.
 
+    `text`, a template (see `template`), takes the place of prefix, suffix and length and may have several gaps. Either
+    way `parts` and `gaps` say what stands where, and `length` is the number of tokens in all gaps.
+
     Raises InfillError for whatever a user can put right; the strategy and its knobs are checked where they are known.
     """
 
     prefix: str = ""
     suffix: str = ""
-    length: int = 16  # masked tokens
+    text: str = ""  # instead of these and of length: 'Tom went to the [[3]] and saw a [[2]] dog.'
+    length: int | None = 16  # tokens to fill in, pinned ones included; None ("auto") until they are chosen
     steps: int = 16  # the step budget T; each strategy says what it means
     strategy: str = "low_confidence"
     knobs: Mapping[str, float | int | str | bool] = field(default_factory=dict)
@@ -35,12 +43,15 @@ class InfillRequest:
     seed: int = 0
     guidance: float = 0.0  # w of classifier-free guidance (arXiv:2207.12598): how much more one side counts; 0 is off
     guided_by: str = "suffix"  # which side that is
-    space: bool = True  # put a space before a suffix that starts with a letter or digit; off to fill inside a word
+    space: bool = True  # put a space before a part after a gap that starts with a letter or digit; off: inside a word
+    banned: Sequence[str] = ()  # words never to write, in whatever case; also as one text, 'dog, cat'
+    one_line: bool = False  # never write a line break
 
     def __post_init__(self) -> None:
-        for name in ("prefix", "suffix"):
+        for name in ("prefix", "suffix", "text"):
             object.__setattr__(self, name, _checked_text(name, getattr(self, name)))
-        _whole("length (number of masks)", self.length, 1, MAX_LENGTH)
+        object.__setattr__(self, "length", self._counted())
+        object.__setattr__(self, "banned", _checked_words(self.banned))
         _whole("steps (the step budget)", self.steps, 1, MAX_STEPS)
         _whole("seed", self.seed, 0, 2**32 - 1)
         _real("temperature", self.temperature, 0.0, 5.0)
@@ -50,12 +61,14 @@ class InfillRequest:
         _real("guidance", self.guidance, 0.0, 5.0)
         if self.guided_by not in GUIDES:
             raise InfillError(f"guided_by must be one of {', '.join(GUIDES)}, not {self.guided_by!r}")
-        if self.guidance and not getattr(self, self.guided_by):
+        if self.guidance and not self.template.given[-1 if self.guided_by == "suffix" else 0]:
             raise InfillError(f"there is no {self.guided_by} to be guided by; write one, or set guidance to 0")
         if not isinstance(self.strategy, str):
             raise InfillError(f"strategy must be a name, not {self.strategy!r}")
-        if not isinstance(self.space, bool):
-            raise InfillError(f"space must be true or false, not {self.space!r}")
+        for name in ("space", "one_line"):
+            if not isinstance(getattr(self, name), bool):
+                raise InfillError(f"{name} must be true or false, not {getattr(self, name)!r}")
+        self._check_pins()
         object.__setattr__(self, "knobs", MappingProxyType(_checked_knobs(self.knobs)))
 
     def __getstate__(self) -> dict[str, object]:
@@ -65,21 +78,67 @@ class InfillRequest:
     def __setstate__(self, state: dict[str, object]) -> None:
         vars(self).update(state, knobs=MappingProxyType(state["knobs"]))  # pyright: ignore[reportArgumentType]
 
-    @property
-    def stripped_prefix(self) -> str:
-        """The prefix without its last spaces: the span's first token carries its own, as in training."""
-        return self.prefix.rstrip(" ")
+    def _counted(self) -> int | None:
+        """The tokens of all gaps; None while the length of one is to be chosen."""
+        if self.text:
+            if self.prefix or self.suffix:
+                raise InfillError("give a text with gaps, or a prefix and a suffix, not both: empty one of them")
+            lengths = [gap.length for gap in self.gaps]
+            total = None if None in lengths else sum(filter(None, lengths))
+            if sum(length or 1 for length in lengths) > MAX_LENGTH:
+                raise InfillError(f"the gaps have {total or 'too many'} masks in all, and {MAX_LENGTH} are the most")
+            return total
+        if self.length is None or self.length == AUTO:
+            return None
+        _whole("length (number of masks)", self.length, 1, MAX_LENGTH)
+        return self.length
+
+    def _check_pins(self) -> None:
+        for gap in self.gaps:
+            for pin in gap.pins:
+                if self.ban and (found := self.ban.search(pin.words)):
+                    raise InfillError(f"'{pin}' cannot be met, because '{found[0]}' is banned; give up one of them")
+                if self.one_line and "\n" in pin.words:
+                    raise InfillError(f"'{pin}' cannot be met, because it has a line break, and one line is asked for")
+
+    @functools.cached_property
+    def template(self) -> Template:
+        """What is given and what is to be filled, as it was typed."""
+        return template.read(self.text) if self.text else Template((self.prefix, self.suffix), (Gap(self.length),))
 
     @property
-    def last_spaces(self) -> str:
-        """What `stripped_prefix` leaves out; it is put back before a fill that does not start with white space."""
-        return self.prefix[len(self.stripped_prefix) :]
+    def gaps(self) -> tuple[Gap, ...]:
+        return self.template.gaps
 
     @property
-    def joined_suffix(self) -> str:
-        """The suffix as it stands after the span."""
-        needs_space = self.space and self.suffix[:1].isalnum()
-        return " " + self.suffix if needs_space else self.suffix
+    def parts(self) -> tuple[str, ...]:
+        """[gaps + 1] the given text as it stands before, between and after the gaps.
+
+        Without last spaces before a gap, whose first token carries its own, as in training; with one before a letter
+        or digit after a gap.
+        """
+        first, *others = self.template.given
+        joined = [" " + part if self.space and part[:1].isalnum() else part for part in others]
+        return *(part.rstrip(" ") for part in (first, *joined)[:-1]), joined[-1]
+
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """[gaps] what `parts` leave out before each gap; put back before a fill that starts without white space."""
+        return tuple(part[len(part.rstrip(" ")) :] for part in self.template.given[:-1])
+
+    def with_lengths(self, lengths: Sequence[int]) -> InfillRequest:
+        """The same with other numbers of tokens, one for each gap: how lengths that are `auto` are settled."""
+        if self.text:
+            return replace(self, text=template.with_lengths(self.text, lengths))
+        (length,) = lengths
+        return replace(self, length=length)
+
+    @functools.cached_property
+    def ban(self) -> re.Pattern[str] | None:
+        """Finds banned words, whole ones; None where nothing is banned."""
+        if not self.banned:
+            return None
+        return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, self.banned))})(?!\w)", re.IGNORECASE)
 
 
 def _checked_text(name: str, text: object) -> str:
@@ -95,6 +154,20 @@ def _checked_text(name: str, text: object) -> str:
                 f"the {name} contains the control character U+{ord(character):04X} at position {place + 1}; remove it"
             )
     return text
+
+
+def _checked_words(words: object) -> tuple[str, ...]:
+    if isinstance(words, str):
+        words = words.replace(",", " ").split()
+    if not isinstance(words, Sequence) or not all(isinstance(word, str) for word in words):
+        raise InfillError(f"banned must be words, as in 'dog, cat', not {words!r}")
+    for word in words:
+        if not word or any(character.isspace() for character in word):
+            raise InfillError(f"banned must be single words, not {word!r}; ban one word of it")
+        _checked_text("list of banned words", word)
+    if len(words) > MAX_BANNED or sum(map(len, words)) > MAX_CHARACTERS:
+        raise InfillError(f"{len(words)} words are banned; {MAX_BANNED} are the most")
+    return tuple(dict.fromkeys(words))
 
 
 def _checked_knobs(knobs: object) -> dict[str, float | int | str | bool]:

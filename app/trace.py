@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,8 +56,8 @@ class Trace:
 
     @property
     def order(self) -> Ids:
-        """[n] the step, from 1, that last committed each position of the span; 0 while it is masked."""
-        return self.commits().when[self.start.span]
+        """[n] the step, from 1, that last committed each slot; 0 while it is masked, and where it is given."""
+        return self.commits().when[self.start.slots]
 
     def commits(self) -> Commits:
         """The commits of all steps."""
@@ -67,43 +67,55 @@ class Trace:
         return commits
 
     def recorded(self, score: Literal["confidence", "entropy"]) -> Floats:
-        """[steps, n] a score of every prediction over the span; NaN where a position was not asked about."""
-        span = self.start.span
+        """[steps, n] a score of every prediction over the slots; NaN where a position was not asked about."""
+        slots = self.start.slots
         rows = [
-            np.where(step.prediction.top_tokens[span, 0] >= 0, getattr(step.prediction, score)[span], np.nan)
+            np.where(step.prediction.top_tokens[slots, 0] >= 0, getattr(step.prediction, score)[slots], np.nan)
             for step in self.steps
         ]
-        return np.array(rows).reshape(len(rows), len(span))
+        return np.array(rows).reshape(len(rows), len(slots))
 
     def pieces(self, number: int) -> list[str | None]:
-        """[n] the text of each position of the span in a state, None where masked; joined, they are the span's text."""
+        """[n] the text of each slot in a state, None where masked; those of a gap, joined, are its text."""
+        return [piece for pieces in self._pieces(number) for piece in pieces]
+
+    def _pieces(self, number: int) -> list[list[str | None]]:
         canvas = self.state(number)
-        span = canvas.span
-        return joined_pieces([None if canvas.masked[i] else self.lexicon.get(int(canvas.ids[i]), b"") for i in span])
+        return [
+            joined_pieces([None if canvas.masked[i] else self.lexicon.get(int(canvas.ids[i]), b"") for i in gap])
+            for gap in canvas.gaps
+        ]
 
     @property
-    def before(self) -> str:
-        """The prefix as the model reads it."""
-        return self._given(self.start.ids[: self.start.span[0]])
+    def given(self) -> tuple[str, ...]:
+        """[gaps + 1] the text before, between and after the gaps as the model reads it."""
+        return tuple(
+            b"".join(self.lexicon.get(int(token), b"") for token in part).decode("utf-8", "replace")
+            for part in self.start.given
+        )
 
     @property
-    def after(self) -> str:
-        """The suffix as the model reads it."""
-        return self._given(self.start.ids[self.start.span[-1] + 1 :])
+    def fills(self) -> tuple[str, ...]:
+        """[gaps] the text of each gap; what is still masked is left out.
 
-    def _given(self, ids: Iterable[int]) -> str:
-        return b"".join(self.lexicon.get(int(token), b"") for token in ids).decode("utf-8", "replace")
+        The spaces that the text before a gap ended with are put back.
+        """
+        texts = ["".join(piece or "" for piece in pieces) for pieces in self._pieces(len(self.steps))]
+        return tuple(
+            text if text[:1].isspace() else spaces + text
+            for text, spaces in zip(texts, self.request.spaces, strict=True)
+        )
 
     @property
     def fill(self) -> str:
-        """The span's text; what is still masked is left out. The space that the prefix ended with is put back."""
-        text = "".join(piece or "" for piece in self.pieces(len(self.steps)))
-        return text if text[:1].isspace() else self.request.last_spaces + text
+        """The gap's text; those of several gaps with … between."""
+        return " … ".join(self.fills)
 
     @property
     def text(self) -> str:
-        """Prefix, fill and suffix as one text, also where the model's context was too short to read all of it."""
-        return self.request.stripped_prefix + self.fill + self.request.joined_suffix
+        """Given text and fills as one text, also where the model's context was too short to read all of it."""
+        first, *others = self.request.parts
+        return first + "".join(fill + part for fill, part in zip(self.fills, others, strict=True))
 
 
 class Commits:

@@ -9,6 +9,7 @@ const TOP_NATS = 6; // the map's full scale for entropy
 
 // `ending` is how the run stands, `ended` what the page shows of it: a run is over once its last state is on screen.
 const run = { name: null, opening: null, frames: [], latest: 0, ending: "", ended: "", text: "" };
+const over = new Set(); // runs that have ended or were left: a state of theirs that still arrives was overtaken
 const BEHIND = 24; // states that arrive faster than the screen can show are shown one a frame, unless there are more
 let shown = 0; // the state on screen
 let following = true; // go along with every new state
@@ -28,7 +29,7 @@ const bytes = (text) => Uint8Array.from(atob(text), (character) => character.cha
 // `when` is the step that committed each position, 0 while it is masked; `confidence` of a committed one is the one it was
 // committed with. So every frame can be painted without the others.
 function frameOf(message, step, pieces) {
-  const frame = { pieces, nfe: message.nfe, seconds: message.seconds, notes: message.notes || {} };
+  const frame = { pieces, nfe: message.nfe, calls: message.calls, seconds: message.seconds, notes: message.notes || {} };
   frame.masks = pieces.filter((piece) => piece === null).length;
   frame.remask = message.remask || [];
   for (const score of ["when", "confidence", "entropy"]) frame[score] = new Uint8Array(pieces.length);
@@ -41,11 +42,18 @@ function frameOf(message, step, pieces) {
 }
 
 // Whether the step asked the model about a position: it was masked before the step.
-const asked = (frame, step, at) => step > 0 && (frame.when[at] === 0 || frame.when[at] === Math.min(step, 255));
+const asked = (frame, step, at) =>
+  step > 0 && !pinned(frame, at) && (frame.when[at] === 0 || frame.when[at] === Math.min(step, 255));
+
+// A word that stands in a gap and that no step committed was given by the visitor.
+const pinned = (frame, at) => frame.pieces[at] !== null && frame.when[at] === 0;
 
 function receive(message) {
   if (!message || typeof message !== "object" || !message.run) return;
+  if (message.ended === "running" && over.has(message.run)) return;
+  if (message.ended !== "running") over.add(message.run);
   if (message.run !== run.name) {
+    over.add(run.name);
     const replayed = Boolean(message.states);
     Object.assign(run, { name: message.run, opening: null, frames: [], latest: 0, ended: "running", text: "" });
     shown = replayed ? message.step : 0;
@@ -100,6 +108,20 @@ function frameAt(number) {
 }
 
 const percent = (share) => `${Math.round(share * 100)} %`;
+
+// Positions count through all gaps; `gapOf` is a gap's number and the position in it, both from 0.
+function gapOf(at) {
+  let gap = 0;
+  for (const length of run.opening?.gaps ?? []) {
+    if (at < length) break;
+    at -= length;
+    gap++;
+  }
+  return [gap, at];
+}
+const several = () => (run.opening?.gaps.length ?? 1) > 1;
+const named = (at) => (several() ? `gap ${gapOf(at)[0] + 1}, position ${gapOf(at)[1] + 1}` : `position ${at + 1}`);
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 const visible = (piece) => piece.replace(/ /g, "␣").replace(/\n/g, "↵").replace(/\t/g, "⇥");
 
 // ---- text -----------------------------------------------------------------------------------------------------------
@@ -115,13 +137,20 @@ function build() {
   const hadFocus = box.contains(document.activeElement);
   box.replaceChildren();
   box.classList.toggle("dv-joined", joined);
-  const opening = run.opening || { before: "", after: "", spaces: "", notices: [] };
-  const before = document.createElement("span");
-  before.className = "dv-given";
-  before.textContent = opening.before + (joined ? spaces(frame, opening) : "");
-  box.append(before);
+  const opening = run.opening || { given: ["", ""], spaces: [""], gaps: [frame.pieces.length], notices: [] };
+  const give = (gap) => {
+    const given = document.createElement("span");
+    given.className = "dv-given";
+    given.textContent = opening.given[gap] + (joined && gap < opening.gaps.length ? spaces(frame, opening, gap) : "");
+    box.append(given);
+  };
   let word = null;
   slots = frame.pieces.map((last, at) => {
+    const [gap, within] = gapOf(at);
+    if (!within) {
+      give(gap);
+      word = null;
+    }
     const slot = document.createElement("span");
     slot.className = "dv-slot";
     slot.tabIndex = at === Math.max(0, place) ? 0 : -1;
@@ -150,10 +179,7 @@ function build() {
     word.append(slot);
     return { slot, text, bar, when, last, painted: "" };
   });
-  const after = document.createElement("span");
-  after.className = "dv-given";
-  after.textContent = opening.after;
-  box.append(after);
+  give(opening.gaps.length);
   // Widths are read once, before anything is written: reading them slot by slot would lay the page out each time.
   const widths = slots.map(({ slot }) => slot.clientWidth);
   slots.forEach((entry, at) => { entry.width = widths[at]; });
@@ -163,8 +189,20 @@ function build() {
   if (hadFocus && slots.length) focusSlot(Math.max(0, place));
 }
 
-// What the prefix ended with is put back before a fill that does not start with white space.
-const spaces = (frame, opening) => (frame.pieces[0] === null || /^\s/.test(frame.pieces[0]) ? "" : opening.spaces);
+// What the text before a gap ended with is put back before a fill that does not start with white space.
+function spaces(frame, opening, gap) {
+  const first = frame.pieces[startOf(opening, gap)];
+  return first === null || /^\s/.test(first) ? "" : opening.spaces[gap];
+}
+const startOf = (opening, gap) => opening.gaps.slice(0, gap).reduce((sum, length) => sum + length, 0);
+
+// The text with its gaps filled as far as they are.
+const assembled = (frame, opening, masked) => opening.given.map((part, gap) => {
+  if (gap === opening.gaps.length) return part;
+  const start = startOf(opening, gap);
+  const pieces = frame.pieces.slice(start, start + opening.gaps[gap]);
+  return part + spaces(frame, opening, gap) + pieces.map((piece) => piece ?? masked).join("");
+}).join("");
 
 // A token without the space before it, which stands between the words; a line break is made visible.
 const bare = (piece) => (/^\s+$/.test(piece) ? piece : piece.replace(/^\s+/, "")).replace(/\n/g, "↵");
@@ -183,9 +221,10 @@ function paintText(frame) {
     const piece = frame.pieces[at];
     const step = frame.when[at];
     const fresh = step > 0 && asked(frame, shown, at);
+    const given = pinned(frame, at);
     const taken = frame.remask.includes(at);
     const sure = frame.confidence[at] / 255;
-    const painted = [piece, fresh, taken, sure, step, at === place].join("\u0000");
+    const painted = [piece, fresh, taken, sure, step, at === place, given].join("\u0000");
     if (painted === entry.painted) return;
     entry.painted = painted;
     const { slot, text, bar, when } = entry;
@@ -198,11 +237,13 @@ function paintText(frame) {
     slot.classList.toggle("dv-fresh", fresh);
     slot.classList.toggle("dv-taken", taken);
     slot.classList.toggle("dv-chosen", at === place);
-    bar.style.transform = `scaleX(${sure.toFixed(3)})`;
-    when.textContent = step || "";
-    slot.setAttribute("aria-label", piece === null
-      ? `position ${at + 1}: masked${sure ? `, draft at ${percent(sure)}` : ""}`
-      : `position ${at + 1}: ${visible(piece)}, committed in step ${step} at ${percent(sure)}`);
+    slot.classList.toggle("dv-pinned", given);
+    slot.title = given ? "given: you pinned this word" : "";
+    bar.style.transform = `scaleX(${given ? 0 : sure.toFixed(3)})`;
+    when.textContent = given ? "given" : step || "";
+    slot.setAttribute("aria-label", `${named(at)}: ` + (piece === null
+      ? `masked${sure ? `, draft at ${percent(sure)}` : ""}`
+      : given ? `${visible(piece)}, given` : `${visible(piece)}, committed in step ${step} at ${percent(sure)}`));
   });
 }
 
@@ -265,6 +306,10 @@ function paintMap() {
   ink.strokeStyle = dark ? "#ffd166" : "#b3261e";
   ink.lineWidth = 1.5;
   if (shown) ink.strokeRect(0.75, (shown - 1) * row + 0.75, cell * count - 1.5, row - 1.5);
+  ink.fillStyle = dark ? "#fff" : "#000";
+  for (let gap = 1; gap < (run.opening?.gaps.length ?? 1); gap++) {
+    ink.fillRect(startOf(run.opening, gap) * cell - 0.5, 0, 1, row * rows); // where one gap ends and the next begins
+  }
   if (place >= 0) ink.strokeRect(place * cell + 0.75, 0.75, cell - 1.5, row * rows - 1.5);
 }
 
@@ -277,6 +322,7 @@ async function paintCandidates(frame) {
   const table = part("table");
   const at = place;
   const step = at < 0 ? 0 : asked(frame, shown, at) ? shown : frame.when[at];
+  const given = at >= 0 && pinned(frame, at);
   const mine = [run.name, at, step, frame.pieces[at]].join("\u0000");
   if (mine === wanted) return;
   wanted = mine;
@@ -284,7 +330,9 @@ async function paintCandidates(frame) {
   if (!step) {
     about.textContent = at < 0
       ? "Hover over, tap or focus a position of the gap to see what the model believed there."
-      : `Position ${at + 1}: masked; no forward pass yet.`;
+      : given
+        ? `${capital(named(at))}: “${visible(frame.pieces[at])}”, given; the model reads it and never changes it.`
+        : `${capital(named(at))}: masked; no forward pass yet.`;
     return;
   }
   const source = run.frames[step];
@@ -292,7 +340,7 @@ async function paintCandidates(frame) {
   const facts = source
     ? ` ${percent(source.confidence[at] / 255)} sure of its draft, entropy ${(source.entropy[at] / NATS).toFixed(2)} nats.`
     : "";
-  about.textContent = `Position ${at + 1} in step ${step}: `
+  about.textContent = `${capital(named(at))} in step ${step}: `
     + (piece === null ? "still masked." : `“${visible(piece)}”, committed in step ${frame.when[at]}.`) + facts;
   if (!believed.has(step)) believed.set(step, ask("candidates", step));
   const answer = await believed.get(step);
@@ -342,6 +390,7 @@ function paint() {
   part("step").textContent = shown;
   part("of").textContent = run.ended === "running" ? ` of at most ${run.opening?.steps ?? "…"}` : ` of ${run.latest}`;
   part("nfe").textContent = frame.nfe;
+  part("calls").textContent = frame.calls === frame.nfe ? "" : ` in ${frame.calls} calls`;
   part("masks").textContent = frame.masks;
   part("seconds").textContent = frame.seconds.toFixed(2);
   part("ended").textContent = [run.opening?.strategy, ENDINGS[run.ended]].filter(Boolean).join(" · ");
@@ -368,12 +417,17 @@ function announce(frame) {
   const over = done && !told;
   told ||= done;
   const text = over || (done && following)
-    ? `${ENDINGS[run.ended]} after ${run.latest} steps. The gap reads: ${frame.pieces.map((piece) => piece ?? " … ").join("")}`
+    ? `${ENDINGS[run.ended]} after ${run.latest} steps. ${reading(frame)}`
     : `Step ${shown}, ${frame.masks} masks left.`;
   if (text === announced || (!done && Date.now() - spoken < 2000)) return;
   announced = text;
   spoken = Date.now();
   part("live").textContent = text;
+}
+
+function reading(frame) {
+  if (several()) return `The text reads: ${assembled(frame, run.opening, " … ")}`;
+  return `The gap reads: ${frame.pieces.map((piece) => piece ?? " … ").join("")}`;
 }
 
 // ---- what the visitor does ------------------------------------------------------------------------------------------
@@ -459,8 +513,7 @@ function tell(text) {
 }
 part("copy").addEventListener("click", async () => {
   const frame = frameAt(run.latest);
-  const written = frame.pieces.map((piece) => piece ?? "").join("");
-  const text = run.text || run.opening.before + spaces(frame, run.opening) + written + run.opening.after;
+  const text = run.text || assembled(frame, run.opening, "");
   try {
     await navigator.clipboard.writeText(text);
   } catch { // no permission, or not https

@@ -11,6 +11,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from models.frequencies import read_frequencies
 from models.placement import Placement
 from models.presets import Source
 from models.quantised import bits, check_stored, check_widths, compute_in, stored_quantisation
@@ -150,7 +151,7 @@ def load_denoiser(
     return TransformerDenoiser(
         source.name,
         network,
-        CheckpointTokenizer(tokenizer, mask_id),
+        CheckpointTokenizer(tokenizer, mask_id, frequencies=read_frequencies(folder, tokenizer.get_vocab())),
         context=min(longest, source.context or longest),
         vocabulary=len(tokenizer),
         static=static,

@@ -93,6 +93,11 @@ class Vocabulary(Protocol):
     @property
     def special_ids(self) -> frozenset[int]: ...
 
+    @property
+    def size(self) -> int:
+        """How many token ids there are, special ones included: 0 up to this."""
+        ...
+
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         """Token ids of the text as it stands: nothing added, nothing stripped, special tokens' names read as text.
 
@@ -110,6 +115,11 @@ class Tokenizer(Vocabulary, Protocol):
 
     @property
     def mask_id(self) -> int: ...
+
+    @property
+    def frequencies(self) -> Floats | None:
+        """[vocabulary] relative frequency of each token in text, above 0; None where nobody has counted."""
+        ...
 
 
 class Reader(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import models
 from models.checkpoint import is_diffusion, mask_id_of, read_network
 from models.folders import refuse_other_folders, replace
+from models.frequencies import NAME as FREQUENCIES
 from models.placement import place
 from models.tokenizer import read_tokenizer
 from models.weights import QUANTISED, read_weights
@@ -48,6 +50,8 @@ def quantize(
             fresh, save_original_format=False
         )  # plain names, also where DiffuGPT's wrapper was read
         tokenizer.save_pretrained(fresh)
+        if (folder / FREQUENCIES).is_file():
+            shutil.copy(folder / FREQUENCIES, fresh)
 
     out.parent.mkdir(parents=True, exist_ok=True)
     replace(out, write)

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
@@ -64,6 +66,7 @@ class TextTokenizer:
             raise ValueError("the tokenizer has neither a begin- nor an end-of-text token to start a text with")
         self.begin = (begin,)
         self.special_ids = frozenset(tokenizer.all_special_ids)
+        self.size = len(tokenizer)
         self._backend, self._spaced = _as_it_stands(tokenizer)
         self._byte_level = "ByteLevel" in json.dumps(json.loads(self._backend.to_str())["decoder"])
         self._alphabet = _byte_alphabet()
@@ -90,9 +93,11 @@ class TextTokenizer:
 class CheckpointTokenizer(TextTokenizer):
     """The same with a mask: the `Tokenizer` interface."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, mask_id: int) -> None:
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, mask_id: int, *, frequencies: NDArray[np.float64] | None = None
+    ) -> None:
         super().__init__(tokenizer)
-        self.mask_id = mask_id
+        self.mask_id, self.frequencies = mask_id, frequencies
 
 
 def one_line(error: Exception) -> str:

@@ -20,6 +20,8 @@ class ToyTokenizer:
         self.begin = (len(alphabet),)
         self.mask_id = len(alphabet) + 1
         self.special_ids = frozenset({len(alphabet), len(alphabet) + 1})
+        self.size = len(alphabet) + 2
+        self.frequencies: Floats | None = None
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return [max(0, self._alphabet.find(character)) for character in text]
@@ -31,7 +33,8 @@ class ToyTokenizer:
 class MarkovDenoiser:
     """Exact beliefs of p(x) = start(x_0) prod transition(x_i | x_{i-1}) given what is not masked.
 
-    The mask is told by its id here, as a network would: do not write the mask id into the prefix.
+    The mask is told by its id here, as a network would: do not write the mask id into the prefix. What a query's memory
+    holds costs no pass, as with a network.
     """
 
     name = "toy"
@@ -44,20 +47,26 @@ class MarkovDenoiser:
         self._transition = transition
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        return [reduce(self._logits(query), query, forwards=len(query.rows)) for query in queries]
+        predictions = []
+        for query in queries:
+            (own, forwards), *other = [self._log_beliefs(row) for row in query.rows]
+            logits = contrasted(own, other[0][0], query.weight) if other else own.clone()
+            logits[:, list(query.banned)] = float("-inf")
+            predictions.append(reduce(logits, query, forwards=forwards + sum(passed for _, passed in other)))
+        return predictions
 
-    def _logits(self, query: Query) -> torch.Tensor:
-        own, *other = (self._log_beliefs(row) for row in query.rows)
-        logits = contrasted(own, other[0], query.weight) if other else own
-        logits[:, list(query.banned)] = float("-inf")
-        return logits
-
-    def _log_beliefs(self, query: Query) -> torch.Tensor:
+    def _log_beliefs(self, query: Query) -> tuple[torch.Tensor, int]:
+        """[n, vocabulary], and the forward passes that they cost."""
+        known = query.memory and query.memory.get(query.state)
+        if known is not None:
+            return known, 0
         beliefs = self.marginals(query.ids)[query.positions]
         logits = torch.full((len(query.positions), len(self._transition) + 2), float("-inf"), dtype=torch.float64)
         with np.errstate(divide="ignore"):
             logits[:, : len(self._transition)] = torch.from_numpy(np.log(beliefs))
-        return logits
+        if query.memory is not None:
+            query.memory.put(query.state, logits)
+        return logits, 1
 
     def marginals(self, ids: Ids) -> Floats:
         """[length, states] exact p(x_i | what is known), by the forward-backward recursion."""

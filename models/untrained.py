@@ -53,6 +53,7 @@ class NumberTokenizer:
     mask_id: int
     begin: tuple[int, ...] = (0,)
     special_ids: frozenset[int] = frozenset()
+    frequencies: None = None
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return [int(number) for number in text.split()]

@@ -65,7 +65,7 @@ def test_json_is_the_trace_with_everything_as_asked(capsys):
     request = trace_of(capsys, *asked).request
     assert (request.steps, request.strategy, request.seed) == (4, "random", 9)
     assert (request.temperature, request.top_p, request.space) == (0.5, 0.8, False)
-    assert request.joined_suffix == "sat"
+    assert request.parts[1] == "sat"
 
 
 def test_as_many_steps_as_masks_unless_said_otherwise(capsys):

@@ -36,7 +36,7 @@ def test_a_gap_is_filled_whatever_stands_around_it(toy, prefix, suffix, length):
     trace = run(toy, prefix=prefix, suffix=suffix, length=length, steps=length)[-1]
     assert trace.ended == "complete"
     assert None not in trace.pieces(len(trace.steps))
-    assert trace.text == prefix.rstrip(" ") + trace.fill + trace.request.joined_suffix
+    assert trace.text == prefix.rstrip(" ") + trace.fill + trace.request.parts[1]
 
 
 def test_the_first_trace_is_the_start_and_each_one_adds_a_step(toy):

@@ -269,12 +269,12 @@ def test_the_opening_travels_with_the_state_before_the_first_step_and_at_the_end
 def test_the_opening_says_what_was_asked_for() -> None:
     told = opening(traces(models.load("toy"), prefix="a bc  ", suffix="d", length=3, steps=2, seed=9)[0])
     assert told == {
-        "before": "a bc",
-        "after": " d",
+        "given": ["a bc", " d"],
+        "gaps": [3],
         "notices": [],
         "strategy": "low_confidence",
         "steps": 2,
-        "spaces": "  ",
+        "spaces": ["  "],
     }
 
 

@@ -83,7 +83,7 @@ def put(*path: Any) -> Callable[[Any], None]:
 
 BROKEN = {
     "an older version": put("version", 0),
-    "a newer version": put("version", 3),
+    "a newer version": put("version", 4),
     "another format": put("format", "something else"),
     "a request that is a list": put("request", []),
     "a seed of too many digits": put("request", "seed", 10**30),
@@ -91,17 +91,17 @@ BROKEN = {
     "a control character": put("request", "prefix", "a\x1b[2J"),
     "a knob that is a list": put("request", "knobs", {"blocks": [1]}),
     "a strategy that is an object": put("request", "strategy", {}),
-    "another length than asked for": put("length", 7),
+    "another length than asked for": lambda data: data["gaps"][0].pop(),
     "more steps than asked for": put("request", "steps", 1),
     "a mask id that is a text": put("mask_id", "30"),
     "a mask id below 0": put("mask_id", -1),
-    "no token before the span": put("prefix_ids", []),
-    "too many tokens": put("suffix_ids", [0] * 10_000),
-    "a token id below 0": put("prefix_ids", 0, -1),
-    "a token id that is a text": put("prefix_ids", 0, "3"),
-    "a token id with a fraction": put("prefix_ids", 0, 1.5),
-    "a token id without end": put("prefix_ids", 0, 10**40),
-    "nested token ids": put("prefix_ids", [[0, 1], [2, 3]]),
+    "no token before the span": put("given_ids", 0, []),
+    "too many tokens": put("given_ids", 1, [0] * 10_000),
+    "a token id below 0": put("given_ids", 0, 0, -1),
+    "a token id that is a text": put("given_ids", 0, 0, "3"),
+    "a token id with a fraction": put("given_ids", 0, 0, 1.5),
+    "a token id without end": put("given_ids", 0, 0, 10**40),
+    "nested token ids": put("given_ids", 0, [[0, 1], [2, 3]]),
     "a number for a token's text": put("lexicon", "0", 10**12),
     "an object for a token's text": put("lexicon", "0", {}),
     "a byte above 255": put("lexicon", "0", [256]),
@@ -168,14 +168,14 @@ def test_other_files_are_refused_with_what_to_open_instead(content):
 @pytest.mark.parametrize("depth", [10, 100, 400, 900])
 def test_deep_nesting_anywhere_is_refused(data, trace, depth):
     nested = "[" * depth + "]" * depth
-    for key in data.keys() - {"text", "fill"}:
+    for key in data.keys() - {"text", "fills"}:
         content = json.dumps(data | {key: "HERE"}).replace('"HERE"', nested)
         with pytest.raises(InfillError):
             load(content)
 
 
 def test_every_key_is_needed_but_the_two_for_the_reader(data):
-    for key in data.keys() - {"text", "fill"}:
+    for key in data.keys() - {"text", "fills"}:
         with pytest.raises(InfillError):
             load(json.dumps({name: value for name, value in data.items() if name != key}))
     for key in data["steps"][0]:
@@ -183,7 +183,7 @@ def test_every_key_is_needed_but_the_two_for_the_reader(data):
         del less["steps"][0][key]
         with pytest.raises(InfillError, match=key):
             load(json.dumps(less))
-    assert load(json.dumps({name: value for name, value in data.items() if name not in ("text", "fill")}))
+    assert load(json.dumps({name: value for name, value in data.items() if name not in ("text", "fills")}))
 
 
 def test_a_mutated_trace_loads_or_is_refused_and_what_loads_can_be_shown(data):

@@ -15,7 +15,7 @@ NAN, INF = float("nan"), float("inf")
 @pytest.mark.parametrize(
     ("field", "values"),
     [
-        ("length", [0, -1, MAX_LENGTH + 1, 1.0, True, "5", None, NAN]),
+        ("length", [0, -1, MAX_LENGTH + 1, 1.0, True, "5", "many", NAN]),
         ("steps", [0, -1, MAX_STEPS + 1, 2.5, True, "5", None, NAN]),
         ("seed", [-1, 2**32, 1.0, True, "5", NAN]),
         ("temperature", [-0.1, 5.1, NAN, INF, True, "hot", None, 10**400]),
@@ -79,8 +79,8 @@ def test_a_text_too_long_is_refused_with_its_length_and_the_limit():
     ],
 )
 def test_a_space_joins_a_suffix_that_starts_with_a_letter_or_digit(suffix, joined):
-    assert InfillRequest(suffix=suffix).joined_suffix == joined
-    assert InfillRequest(suffix=suffix, space=False).joined_suffix == suffix
+    assert InfillRequest(suffix=suffix).parts[1] == joined
+    assert InfillRequest(suffix=suffix, space=False).parts[1] == suffix
 
 
 def test_the_knobs_are_a_copy_that_cannot_be_changed():

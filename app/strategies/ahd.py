@@ -22,9 +22,23 @@ def ahd(
         int, Knob(1, 16, "blocks of 4 tokens or more, filled from the left; 1 is the strategy threshold")
     ] = 4,
     tau: Annotated[
-        float, Knob(0.0, 1.0, "in the current block commit at this probability or above; small models need less")
+        float,
+        Knob(
+            0.0,
+            1.0,
+            "in the current block commit at this probability or above; small models need less",
+            calibrated=lambda at: at["confidence"],
+        ),
     ] = 0.9,
-    epsilon: Annotated[float, Knob(0.0, 1.0, "in later blocks commit what has drifted by less, in nats")] = 0.01,
+    epsilon: Annotated[
+        float,
+        Knob(
+            0.0,
+            1.0,
+            "in later blocks commit what has drifted by less, in nats",
+            calibrated=lambda at: at["drift"],
+        ),
+    ] = 0.01,
     window: Annotated[int, Knob(2, LONGEST, "predictions that must agree, the present one included")] = LONGEST,
     decay: Annotated[float, Knob(0.0, 4.0, "how much less each older prediction counts; 0 is not at all")] = 0.5,
 ) -> Selection:

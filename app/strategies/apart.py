@@ -7,14 +7,14 @@ from typing import Annotated
 import numpy as np
 
 from app.step import Selection, Snapshot
-from app.strategies.registry import Knob, strategy
+from app.strategies.registry import Knob, Tau, strategy
 
 
 @strategy(budget="cap")
 def apart(
     now: Snapshot,
     *,
-    tau: Annotated[float, Knob(0.0, 1.0, "commit at this probability or above; small models need less than 0.9")] = 0.9,
+    tau: Tau = 0.9,
     distance: Annotated[
         int, Knob(1, 16, "between commits of one step; 1 allows neighbours: the strategy threshold")
     ] = 2,

@@ -8,14 +8,14 @@ from typing import Annotated
 import numpy as np
 
 from app.step import Selection, Snapshot
-from app.strategies.registry import Knob, strategy
+from app.strategies.registry import Knob, Tau, strategy
 
 
 @strategy(budget="cap")
 def credit(
     now: Snapshot,
     *,
-    tau: Annotated[float, Knob(0.0, 1.0, "commit at this probability or above; small models need less than 0.9")] = 0.9,
+    tau: Tau = 0.9,
     weight: Annotated[float, Knob(0.0, 4.0, "how much the trace counts; 0 is the strategy threshold")] = 1.0,
 ) -> Selection:
     """Commit drafts above a threshold, made surer by how often the model has put them first before.

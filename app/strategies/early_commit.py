@@ -20,9 +20,19 @@ def early_commit(
     schedule: Annotated[
         str, Choice(("prophet", "linear", "cosine", "exponential"), "how the threshold falls: in three phases, or so")
     ] = "prophet",
-    high: Annotated[float, Knob(0.0, 20.0, "threshold at the start, in logits; small models have smaller gaps")] = 7.5,
-    middle: Annotated[float, Knob(0.0, 20.0, "threshold in the second third, for prophet")] = 5.0,
-    low: Annotated[float, Knob(0.0, 20.0, "threshold at the end")] = 2.5,
+    high: Annotated[
+        float,
+        Knob(
+            0.0,
+            20.0,
+            "threshold at the start, in logits; small models have smaller gaps",
+            calibrated=lambda at: 1.5 * at["gap"],  # the paper's proportions around the middle
+        ),
+    ] = 7.5,
+    middle: Annotated[
+        float, Knob(0.0, 20.0, "threshold in the second third, for prophet", calibrated=lambda at: at["gap"])
+    ] = 5.0,
+    low: Annotated[float, Knob(0.0, 20.0, "threshold at the end", calibrated=lambda at: 0.5 * at["gap"])] = 2.5,
     rate: Annotated[float, Knob(0.5, 16.0, "how fast the exponential falls")] = 4.0,
     aggregate: Annotated[
         str, Choice(tuple(AGGREGATES), "of the masked positions' gaps; the quantile is the lowest fifth's edge")

@@ -14,7 +14,15 @@ from app.strategies.registry import Knob, strategy
 def entropy_bound(
     now: Snapshot,
     *,
-    bound: Annotated[float, Knob(0.0, 5.0, "dependence risked in a step, in nats; 0 is one token by one")] = 0.1,
+    bound: Annotated[
+        float,
+        Knob(
+            0.0,
+            5.0,
+            "dependence risked in a step, in nats; 0 is one token by one",
+            calibrated=lambda at: at["entropy"],  # of two, the surer one's is what is risked
+        ),
+    ] = 0.1,
 ) -> Selection:
     """Commit the surest positions while what their dependence can cost stays within a bound.
 

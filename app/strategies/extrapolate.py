@@ -10,7 +10,7 @@ from typing import Annotated
 import numpy as np
 
 from app.step import Selection, Snapshot
-from app.strategies.registry import Knob, strategy
+from app.strategies.registry import Knob, Tau, strategy
 from models.denoiser import Bools, Floats
 
 LEVEL, SLOPE, NOISE = 0.05, 0.01, 0.25
@@ -25,7 +25,7 @@ RAREST = 1 / (1 + math.exp(8))
 def extrapolate(
     now: Snapshot,
     *,
-    tau: Annotated[float, Knob(0.0, 1.0, "commit at this probability or above; small models need less than 0.9")] = 0.9,
+    tau: Tau = 0.9,
     horizon: Annotated[int, Knob(0, 8, "steps to look ahead; 0 is the strategy threshold")] = 3,
     certainty: Annotated[float, Knob(0.5, 0.999, "how likely the forecast must reach the threshold")] = 0.9,
     near: Annotated[int, Knob(0, 16, "so many positions to the left must be steady as well")] = 4,

@@ -14,7 +14,15 @@ from app.strategies.registry import Knob, strategy
 def factor(
     now: Snapshot,
     *,
-    factor: Annotated[float, Knob(0.0, 10.0, "larger commits more at once; 1 is what the greedy theorem allows")] = 1.0,
+    factor: Annotated[
+        float,
+        Knob(
+            0.0,
+            10.0,
+            "larger commits more at once; 1 is what the greedy theorem allows",
+            calibrated=lambda at: 3 * (1 - at["confidence"]),  # two that sure just fail
+        ),
+    ] = 1.0,
 ) -> Selection:
     """Commit the n surest drafts while (n + 1) (1 - the n-th confidence) stays below a factor.
 

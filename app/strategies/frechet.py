@@ -15,7 +15,13 @@ def frechet(
     now: Snapshot,
     *,
     delta: Annotated[
-        float, Knob(0.0, 1.0, "the lead that the drafts' joint probability must have; 1 is one by one")
+        float,
+        Knob(
+            0.0,
+            1.0,
+            "the lead that the drafts' joint probability must have; 1 is one by one",
+            calibrated=lambda at: 3 * at["confidence"] - 2,  # two that sure just fail
+        ),
     ] = 0.25,
 ) -> Selection:
     """Commit the n surest drafts while their joint probability surely leads any rival's by delta.

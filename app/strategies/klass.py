@@ -7,16 +7,22 @@ from typing import Annotated
 import numpy as np
 
 from app.step import Selection, Snapshot
-from app.strategies.registry import Knob, strategy
+from app.strategies.registry import Knob, Tau, strategy
 
 
 @strategy(budget="cap", lookback=1)
 def klass(
     now: Snapshot,
     *,
-    tau: Annotated[float, Knob(0.0, 1.0, "commit at this probability or above; small models need less than 0.9")] = 0.6,
+    tau: Tau = 0.6,
     epsilon: Annotated[
-        float, Knob(0.0, 1.0, "how far a settled belief may move from step to step, in nats; 0 is one token by one")
+        float,
+        Knob(
+            0.0,
+            1.0,
+            "how far a settled belief may move from step to step, in nats; 0 is one token by one",
+            calibrated=lambda at: at["drift"],
+        ),
     ] = 0.01,
     patience: Annotated[int, Knob(1, 8, "for how many steps it must not have moved further")] = 2,
 ) -> Selection:

@@ -10,6 +10,12 @@ from app.strategies.registry import strategy
 
 @strategy(budget="orders")
 def outside_in(now: Snapshot) -> Selection:
-    """Commit from both ends in turn, so that the prefix and the suffix meet in the middle."""
-    span, places = now.canvas.span, np.arange(len(now.canvas))
-    return now.first(now.ranked(-np.minimum(places - span[0], span[-1] - places).astype(float)), 1)
+    """Commit from both ends in turn, so that the prefix and the suffix meet in the middle.
+
+    Of several gaps each is filled from its own ends, and all meet their middle together.
+    """
+    scores = np.zeros(len(now.canvas))
+    for gap in now.canvas.gaps:
+        places = np.arange(len(gap))
+        scores[gap.start : gap.stop] = -np.minimum(places, places[::-1])
+    return now.first(now.ranked(scores), 1)

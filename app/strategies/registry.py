@@ -29,11 +29,16 @@ BUDGETS: Mapping[Budget, str] = {
 
 @dataclass(frozen=True)
 class Knob:
-    """A number that the user may turn, from `low` to `high`."""
+    """A number that the user may turn, from `low` to `high`.
+
+    `calibrated` gives its value for a checkpoint from the scores (`confidence`, `margin`, `entropy`, `gap`, `drift`) at
+    which a first choice stays with a certain chance; what it gives is cut to the range. See `app.calibration`.
+    """
 
     low: float
     high: float
     help: str
+    calibrated: Callable[[Mapping[str, float]], float] | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,15 @@ class Choice:
 
 
 # Knobs that several strategies have.
+Tau = Annotated[
+    float,
+    Knob(
+        0.0,
+        1.0,
+        "commit at this probability or above; small models need less than 0.9",
+        calibrated=lambda at: at["confidence"],
+    ),
+]
 AlgTemp = Annotated[float, Knob(0.0, 2.0, "0 takes the surest; more draws from softmax(score / alg_temp)")]
 Raw = Annotated[bool, Knob(0, 1, "score before temperature and top-p; off is Dream's own way, with many ties")]
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from app.step import Selection, Snapshot
-from app.strategies.registry import Knob, strategy
+from app.strategies.registry import Tau, strategy
 
 
 @strategy(budget="cap")
 def threshold(
     now: Snapshot,
     *,
-    tau: Annotated[float, Knob(0.0, 1.0, "commit at this probability or above; small models need less than 0.9")] = 0.9,
+    tau: Tau = 0.9,
 ) -> Selection:
     """Commit every draft whose probability reaches a threshold, or else the surest one.
 

@@ -17,9 +17,9 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
     """What `/infill` does; its runs are not kept on the server."""
 
     def infill_text(
-        prefix: str,
+        prefix: str = "",
         suffix: str = "",
-        length: int = 16,
+        length: int | str = 16,
         steps: int = 16,
         strategy: str = InfillRequest.strategy,
         knobs: dict[str, Any] | None = None,
@@ -30,13 +30,16 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
         guided_by: str = "suffix",
         space: bool = True,
         model: str = FIRST,
+        text: str = "",
+        banned: list[str] | None = None,
+        one_line: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """Fill the gap between prefix and suffix; yields the state before the first denoising step and after each.
+        """Fill the gap between prefix and suffix, or those of a text; yields the first state and that after each step.
 
         Args:
             prefix: the text before the gap; may be empty.
             suffix: the text after the gap; may be empty.
-            length: number of masked tokens.
+            length: number of masked tokens, or "auto".
             steps: the step budget.
             strategy: name of a decoding strategy.
             knobs: the strategy's own settings.
@@ -47,6 +50,9 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
             guided_by: which side: suffix or prefix.
             space: put a space before a suffix that starts with a letter or digit.
             model: one of those that the page offers; empty for the one that it starts with.
+            text: instead of prefix, suffix and length a text with gaps: "Tom went to the [[3]] and saw a [[2]] dog."
+            banned: words never to write.
+            one_line: never write a line break.
         """
         try:
             request = InfillRequest(
@@ -62,6 +68,9 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
                 guidance=guidance,
                 guided_by=guided_by,
                 space=space,
+                text=text,
+                banned=banned or (),
+                one_line=one_line,
             )
             for trace in run(request, model):
                 yield {
@@ -72,6 +81,7 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
                     "seconds": trace.seconds,
                     "pieces": trace.pieces(len(trace.steps)),
                     "fill": trace.fill,
+                    "fills": list(trace.fills),
                     "text": trace.text,
                     "ended": trace.ended,
                 }

@@ -23,6 +23,7 @@ EXPLANATION = """
 The bundled diffusion model was adapted from an **autoregressive parent**: the same size, the same text, but it writes
 from left to right and never sees the suffix. Here it continues the same prefix by as many tokens. *Best of 16* draws
 sixteen continuations and keeps the one that the suffix follows best: sixteen times the work, and still written blindly.
+This works for **a single gap** without pinned words: left to right, nobody can be told what stands further on.
 """
 
 
@@ -55,5 +56,5 @@ def parent_panel(runs: Runs, run: gr.State, load: LoadParent, name_of_child: Cal
 
 
 def _row(trace: Trace, title: str, fill: str) -> str:
-    before, after = html.escape(trace.request.stripped_prefix), html.escape(trace.request.joined_suffix)
+    before, after = (html.escape(part) for part in trace.request.parts)
     return f'<p><b>{title}</b><br><span class="dv-passage">{before}<mark>{html.escape(fill)}</mark>{after}</span></p>'

@@ -11,7 +11,7 @@ from dataclasses import replace
 from app.errors import InfillError
 from app.hardware import on_zero_gpu
 from app.infill import infill
-from app.request import InfillRequest
+from app.request import MAX_LENGTH, InfillRequest
 from app.strategies.registry import find
 from app.trace import Trace
 from app.ui.shelf import Shelf
@@ -56,7 +56,7 @@ def seconds_asked_for(request: InfillRequest, time_limit: float) -> int:
     A step commits at least one position, except where the strategy takes exactly its budget.
     """
     exact = find(request.strategy).budget == "exact"
-    passes = request.steps if exact else min(request.steps, request.length)
+    passes = request.steps if exact else min(request.steps, request.length or MAX_LENGTH)
     return math.ceil(START + min(passes * PASS, time_limit))
 
 

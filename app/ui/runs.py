@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 
 from app.errors import InfillError
 from app.trace import Trace
@@ -25,14 +26,15 @@ class Runs:
     def name() -> str:
         return secrets.token_urlsafe(9)
 
-    def put(self, run: str, trace: Trace) -> None:
-        """Keep the newest trace of a run; a run that has ended, by *Stop* say, stays as it is."""
+    def put(self, run: str, trace: Trace) -> Trace:
+        """Keep the newest trace of a run and return what is kept: one that has ended, by *Stop* say, stays as it is."""
         with self._lock:
             if run not in self._traces or self._traces[run].ended == "running":
                 self._traces[run] = trace
             self._traces.move_to_end(run)
             while len(self._traces) > 1 and (len(self._traces) > self._capacity or self._used() > self._cells):
                 self._traces.popitem(last=False)
+            return self._traces[run]
 
     def _used(self) -> int:
         return sum(len(trace.steps) * len(trace.start) for trace in self._traces.values())
@@ -40,8 +42,25 @@ class Runs:
     def get(self, run: object) -> Trace:
         """Raises InfillError where the run is not kept any more."""
         with self._lock:
-            trace = self._traces.get(run) if isinstance(run, str) else None
-            if trace is None:
-                raise InfillError("this run is not on the server any more; run it again, or open its downloaded trace")
-            self._traces.move_to_end(run)  # pyright: ignore[reportArgumentType]
+            return self._find(run)
+
+    def end(self, run: str) -> Trace:
+        """End a run at its newest state, and return that: what is still under way comes too late for `put`.
+
+        Raises InfillError where the run is not kept any more.
+        """
+        with self._lock:
+            self._traces[run] = trace = closed(self._find(run))
             return trace
+
+    def _find(self, run: object) -> Trace:
+        trace = self._traces.get(run) if isinstance(run, str) else None
+        if trace is None:
+            raise InfillError("this run is not on the server any more; run it again, or open its downloaded trace")
+        self._traces.move_to_end(run)  # pyright: ignore[reportArgumentType]
+        return trace
+
+
+def closed(trace: Trace) -> Trace:
+    """A trace that nothing will be added to."""
+    return replace(trace, ended="stopped") if trace.ended == "running" else trace

@@ -10,6 +10,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 from plotly.graph_objects import Figure
 
 import app.views
@@ -51,9 +52,17 @@ def views() -> Mapping[str, View]:
 
 
 def labels(trace: Trace) -> list[str]:
-    """[n] "3 dog" for each position of the span in the last state, safe for plotly, which reads a little HTML."""
-    pieces = trace.pieces(len(trace.steps))
-    return [f"{place} {html.escape(_visible(piece))}" for place, piece in enumerate(pieces, start=1)]
+    """[n] "3 dog" for each slot in the last state, safe for plotly, which reads a little HTML.
+
+    Where a gap starts that is not the only one, "gap 2: " stands before; where a word is pinned, "(given)" after.
+    """
+    pieces, start = trace.pieces(len(trace.steps)), trace.start
+    starts = {start.places(np.array([gap.start]))[0]: f"gap {n}: " for n, gap in enumerate(start.gaps, start=1)}
+    return [
+        f"{starts.get(place, '') if len(start.gaps) > 1 else ''}{place + 1} {html.escape(_visible(piece))}"
+        + " (given)" * bool(pinned)
+        for place, (piece, pinned) in enumerate(zip(pieces, start.pinned, strict=True))
+    ]
 
 
 def _visible(piece: str | None) -> str:

@@ -12,13 +12,13 @@ from app.views.registry import labels, view
 @view
 def unmasking_order(trace: Trace, palette: Palette) -> Figure:
     """Position against the step that committed it: a rising line is left to right, a V is outside in."""
-    names, first = labels(trace), trace.start.span[0]
+    names = labels(trace)
     marks = []
     for kind, symbol in (("commit", "circle"), ("remask", "x-open")):
         events = [
-            (int(position - first), number)
+            (place, number)
             for number, step in enumerate(trace.steps, start=1)
-            for position in getattr(step.selection, kind)
+            for place in trace.start.places(getattr(step.selection, kind))
         ]
         if events:
             marks.append(

@@ -13,6 +13,7 @@ from torch.nn import functional
 from models.autoregressive import AutoregressiveModel
 from models.denoiser import Bools, Floats, Ids, Vocabulary
 from models.evaluate.progress import progress
+from models.subsets import antithetic, mask_counts
 from models.transformer import TransformerDenoiser
 
 _TOKENS = 4096
@@ -62,21 +63,6 @@ def elbo(denoiser: TransformerDenoiser, chunks: NDArray[np.integer], *, seed: in
         losses = _masked_losses(denoiser, np.concatenate([ids, ids]), np.concatenate(pairs[:, part]))
         estimates[:, part] = losses.reshape(2, -1) / both_sizes[:, part]  # (L / n) sum, per token
     return _likelihood("denoising ELBO (upper bound)", estimates.mean(0), chunks, denoiser.tokenizer)
-
-
-def mask_counts(count: int, targets: int, rng: np.random.Generator) -> Ids:
-    """[count] sizes n of the smaller set of each pair: 1 + floor(targets x u), u in [0, 1/2) in equal strata.
-
-    n or its partner targets + 1 - n, either with probability 1/2, is uniform on {1..targets}: where targets is odd,
-    the middle, its own partner, has half a stratum.
-    """
-    u = (rng.permutation(count) + rng.random()) / (2 * count)
-    return 1 + (targets * u).astype(np.int64)
-
-
-def antithetic(ranks: Ids, sizes: Ids) -> Bools:
-    """[2, k, L] the pairs: from permutations [k, L] the first n ranks, and those from rank n - 1 on."""
-    return np.stack([ranks < sizes[:, None], ranks >= sizes[:, None] - 1])
 
 
 @torch.inference_mode()

@@ -449,7 +449,6 @@ def test_a_crash_in_mid_run_leaves_what_came_before(page: Page, denoiser, monkey
     fill(page)
 
 
-@pytest.mark.xfail(reason="open: since visitors share passes the download stays disabled after Stop", strict=False)
 def test_what_is_downloaded_after_stop_is_what_is_shown(page: Page, denoiser) -> None:
     type_in(page, "Once", "the end.", masks=20)
     denoiser.delay = 0.3

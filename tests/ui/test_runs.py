@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,6 +11,7 @@ from app.errors import InfillError
 from app.infill import infill
 from app.request import InfillRequest
 from app.trace import Trace
+from app.ui.page import _kept
 from app.ui.runs import Runs
 
 
@@ -78,8 +79,42 @@ def test_large_runs_push_others_out_sooner_but_the_newest_stays() -> None:
 
 def test_a_run_that_has_ended_stays_as_it_is() -> None:
     first, complete = traces()
-    stopped = replace(first, ended="stopped")
     runs = Runs()
-    runs.put("a", stopped)
-    runs.put("a", complete)  # the step that was in flight when it was stopped
-    assert runs.get("a") is stopped
+    assert runs.put("a", first) is first
+    stopped = runs.end("a")
+    assert (stopped.steps, stopped.ended) == (first.steps, "stopped")
+    assert runs.put("a", complete) is stopped  # the step that was in flight when it was stopped
+    assert runs.end("a") is runs.get("a") is stopped
+
+
+def test_a_run_that_is_complete_does_not_become_one_that_was_stopped() -> None:
+    complete = traces()[-1]
+    runs = Runs()
+    runs.put("a", complete)
+    assert runs.end("a") is complete
+
+
+def test_a_run_that_is_not_kept_cannot_be_ended() -> None:
+    with pytest.raises(InfillError, match="run it again"):
+        Runs().end("a")
+
+
+def test_a_run_that_was_ended_makes_no_further_step() -> None:
+    """Gradio closes the generator of a run that is stopped, but it may make some steps more until then."""
+    made = []
+
+    def running() -> Iterator[Trace]:
+        for trace in infill(InfillRequest(length=4, steps=4), models.load("toy")):
+            made.append(trace)
+            yield trace
+
+    runs = Runs()
+    seen = []
+    for trace in _kept(running(), runs, "a"):
+        seen.append(trace)
+        if len(seen) == 2:
+            runs.end("a")
+    assert len(seen) == 2
+    assert len(made) == 3  # the one in flight
+    kept = runs.get("a")
+    assert (kept.steps, kept.ended) == (seen[-1].steps, "stopped")

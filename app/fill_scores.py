@@ -1,0 +1,69 @@
+"""How probable what was written into a gap is, to the denoiser itself or to an autoregressive model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.canvas import Canvas
+from models.denoiser import Denoiser, Floats, Ids, Query
+from models.subsets import antithetic, mask_counts
+
+if TYPE_CHECKING:  # it imports torch
+    from models.autoregressive import AutoregressiveModel
+
+PAIRS = 4
+AFTER = 16
+"""Tokens of the suffix that are scored together with a fill."""
+
+
+def elbo(fills: Sequence[tuple[Canvas, Ids]], denoiser: Denoiser, *, pairs: int = PAIRS, seed: int = 0) -> Floats:
+    """[k] nats a token: a lower bound, up to noise, of log p(fill | what is given) / N for gaps [N >= 1] of canvases.
+
+    log p(y | given) >= - E over n ~ uniform{1..N}, A ~ uniform subsets of size n, of
+    (N / n) sum over i in A of -log p(y_i | all tokens outside A). Fixed counts vary less than coin flips
+    (LLaDA, arXiv:2502.09992); each of the `pairs` has a set and its antithesis, see `models.subsets`. All sets of all
+    fills are rows of one call of the denoiser, `2 * pairs` for each.
+    """
+    rng = np.random.default_rng(seed)
+    queries, weights, owners = [], [], []
+    for owner, (canvas, gap) in enumerate(fills):
+        count = len(gap)
+        sizes = mask_counts(pairs, count, rng)
+        ranks = rng.permuted(np.tile(np.arange(count), (pairs, 1)), axis=1)
+        for hidden in antithetic(ranks, sizes).reshape(2 * pairs, count):
+            ids, positions = canvas.ids.copy(), gap[hidden]
+            ids[positions] = canvas.mask_id
+            queries.append(
+                Query(ids=ids, positions=positions, uniforms=np.zeros(len(positions)), targets=canvas.ids[positions])
+            )
+            weights.append(1 / hidden.sum())  # (N / n), and divided by the N tokens
+            owners.append(owner)
+    values = [
+        weight * _total(prediction.log_targets)
+        for weight, prediction in zip(weights, denoiser.predict(queries), strict=True)
+    ]
+    return np.bincount(owners, values, minlength=len(fills)) / (2 * pairs)
+
+
+def _total(log_targets: Floats | None) -> float:
+    assert log_targets is not None, "the denoiser left the targets out"
+    return float(log_targets.sum())
+
+
+def by_parent(fills: Sequence[tuple[Canvas, Ids]], parent: AutoregressiveModel) -> Floats:
+    """[k] nats a token: mean log p(fill, the first AFTER tokens of the suffix | prefix) of gaps of canvases.
+
+    A fill that was cut short, or padded, makes the suffix improbable. The model must share the denoiser's tokenizer.
+    """
+    prefixes, rest = [], []
+    for canvas, gap in fills:
+        first, end = int(gap[0]), int(gap[-1]) + 1
+        after = canvas.ids[end : end + AFTER]
+        given = np.flatnonzero(canvas.masked[end : end + AFTER])  # another gap ends what can be read
+        rest.append(np.r_[canvas.ids[gap], after[: given[0]] if len(given) else after])
+        before = canvas.ids[:first][~canvas.masked[:first]]
+        prefixes.append(before[-max(1, parent.context - len(rest[-1])) :])
+    return np.array([found.mean() for found in parent.log_probabilities(prefixes, rest)])

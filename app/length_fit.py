@@ -1,0 +1,161 @@
+"""What was learnt offline about a checkpoint and the lengths of gaps: read, checked, applied, written."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.errors import InfillError
+from app.sentences import Surroundings, typical
+from models import find
+from models.denoiser import Floats, Ids
+
+FILE = "length_bias.json"
+"""Its name in a checkpoint's folder."""
+_FORMAT = "infill-length-bias"
+_VERSION = 1
+HOW = "python -m app length fit --text FILE --model FOLDER --out FOLDER/" + FILE
+
+
+@dataclass(frozen=True, kw_only=True)
+class LengthFit:
+    """Tables over lengths, between which it is interpolated, and a few numbers.
+
+    The score of a length L is log p(L | lengths of the sentences around) + w_phi (phi(L) - B(L)) + w_seam (seam(L) -
+    S(L)), in nats. p is normal in log L where a whole sentence is missing, and flat elsewhere; B is CAL's length bias
+    (arXiv:2602.00476), but subtracted and weighted; S is the same for the seam, see `app.length.probe`.
+    """
+
+    model: str
+    holes: int  # that it was fitted on
+    lengths: tuple[int, ...]  # [g] rising
+    phi_bias: tuple[float, ...]  # [g] falling
+    seam_bias: tuple[float, ...]  # [g] nats
+    whole: tuple[float, float]  # w_phi, w_seam where a whole sentence is missing
+    part: tuple[float, float]  # the same where the gap begins or ends inside one
+    centre: float  # mean log tokens of a sentence
+    intercept: float  # mean log tokens of a missing one = intercept + slope * `typical` of those around it
+    slope: float
+    spread: float  # standard deviation about that
+
+    def bias(self, lengths: Ids) -> Floats:
+        """B [k]: the confidence that a wrong length has on average."""
+        return np.interp(lengths, self.lengths, self.phi_bias)
+
+    def score(self, lengths: Ids, phi: Floats, seam: Floats, around: Surroundings) -> Floats:
+        """[k] log-probabilities over the candidates."""
+        w_phi, w_seam = self.whole if around.whole else self.part
+        evidence = w_phi * (phi - self.bias(lengths))
+        evidence += w_seam * (seam - np.interp(lengths, self.lengths, self.seam_bias))
+        return normalised(self.prior(lengths, around) + evidence)
+
+    def uses_seam(self, around: Surroundings) -> bool:
+        return (self.whole if around.whole else self.part)[1] != 0
+
+    def prior(self, lengths: Ids, around: Surroundings) -> Floats:
+        """[k] log-probabilities of the candidates before the model is asked."""
+        if not around.whole:
+            return np.full(len(lengths), -math.log(len(lengths)))
+        expected = self.intercept + self.slope * typical(around.lengths, self.centre)
+        logs = np.log(lengths)
+        return normalised(-(((logs - expected) / self.spread) ** 2) / 2)  # highest at the median of lengths
+
+
+def normalised(scores: Floats) -> Floats:
+    """Log-probabilities [k] that are proportional to the exponentials of scores [k]."""
+    shifted = scores - scores.max()
+    return shifted - np.log(np.exp(shifted).sum())
+
+
+_TABLE = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
+UNFITTED = LengthFit(
+    model="",
+    holes=0,
+    lengths=_TABLE,
+    phi_bias=tuple(math.exp(-1.77 * n) + 0.56 * math.exp(-0.06 * n) + 0.24 for n in _TABLE),
+    seam_bias=(0.0,) * len(_TABLE),
+    whole=(1.0, 0.0),
+    part=(10.0, 0.0),
+    centre=2.5,
+    intercept=0.0,
+    slope=1.0,
+    spread=0.4,
+)
+"""For checkpoints without a file: CAL's constants, which are LLaDA's, and sentences as long as their neighbours."""
+
+
+def fit_of(name: str) -> tuple[LengthFit, tuple[str, ...]]:
+    """The fit in the folder of a model, by the name that `models.load` takes; or UNFITTED, and a notice that says so.
+
+    Raises InfillError where there is no such model, or its file is broken.
+    """
+    try:
+        source = find(name)
+    except ValueError as error:
+        raise InfillError(str(error)) from None
+    if source is not None and source.folder is not None and (source.folder / FILE).exists():
+        return read(source.folder / FILE), ()
+    how = f"; fit it with `{HOW}`" if source is not None else ""
+    return UNFITTED, (f"The length was chosen with constants that were not fitted to '{name}'{how}.",)
+
+
+def write(fit: LengthFit, path: Path) -> None:
+    """Raises InfillError where it cannot be written."""
+    data = {"format": _FORMAT, "version": _VERSION} | asdict(fit)
+    try:
+        path.write_text(json.dumps(_rounded(data), indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InfillError(f"cannot write '{path}': {error.strerror}") from None
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    if isinstance(value, tuple):
+        return [_rounded(item) for item in value]
+    return round(value, 5) if isinstance(value, float) else value
+
+
+def read(path: Path) -> LengthFit:
+    """Raises InfillError, saying what is wrong, for a file that `write` did not write."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InfillError(f"cannot read '{path}': {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InfillError(f"'{path}' is no length bias: it is not JSON ({error}); make it anew: {HOW}") from None
+    if not isinstance(data, dict) or (data.pop("format", None), data.pop("version", None)) != (_FORMAT, _VERSION):
+        raise InfillError(f"'{path}' is no length bias of version {_VERSION}; make it anew: {HOW}")
+    odd = _odd(data)
+    if odd:
+        raise InfillError(f"the length bias in '{path}' is broken at '{odd}'; make it anew: {HOW}")
+    return LengthFit(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+
+
+def _odd(data: Mapping[str, Any]) -> str:
+    """The first entry that is missing or wrong, or ''."""
+    sizes = {"whole": 2, "part": 2}
+    names = [field.name for field in fields(LengthFit)]
+    for name in (*names, *data):
+        value = data.get(name)
+        if name == "model":
+            good = isinstance(value, str)
+        elif name in ("lengths", "phi_bias", "seam_bias", "whole", "part"):
+            size = sizes.get(name, len(data["lengths"]) if isinstance(data.get("lengths"), list) else 0)
+            good = isinstance(value, list) and len(value) == size > 0 and _numbers(value)
+            good = good and (name != "lengths" or (value[0] >= 1 and bool((np.diff(value) > 0).all())))
+        else:
+            good = name in names and _numbers([value]) and (name != "spread" or value > 0)
+        if not good:
+            return name
+    return ""
+
+
+def _numbers(values: Sequence[object]) -> bool:
+    return all(type(value) in (int, float) and math.isfinite(value) for value in values)  # pyright: ignore

@@ -1,0 +1,83 @@
+"""The map as tables: Markdown, CSV, JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.map.statistics import Estimate, Summary
+
+_HEADINGS = (
+    "configuration", "knobs", "NFE", "calls", "ROUGE-L", "exact %", "risk", "tau", "to `low_confidence` T=N",
+    "at equal NFE", "verdict", "front",
+)  # fmt: skip
+
+
+def markdown(rows: Sequence[Summary]) -> str:
+    """A table; intervals in brackets, a star for the Pareto front."""
+    counted = any(not math.isnan(row.calls) for row in rows)
+    headings = [heading for heading in _HEADINGS if counted or heading != "calls"]
+    lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
+    lines += [f"| {' | '.join(cells[heading] for heading in headings)} |" for cells in map(_cells, rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(row: Summary) -> dict[str, str]:
+    verdict = row.verdict or "–"
+    if row.failed:
+        failure = row.failure.replace("|", "\\|").replace("\n", " ")
+        verdict += f"; {row.failed} of {row.runs + row.failed} runs failed: {failure}"
+    values = (
+        f"`{row.strategy}` {row.setting}",
+        ", ".join(f"{name} {_knob(value)}" for name, value in row.knobs.items()) or "–",
+        _number(row.nfe, ".1f"),
+        _number(row.calls, ".1f"),
+        _estimate(row.rougeL, ".1f"),
+        _number(row.exact, ".1f"),
+        _number(row.risk, ".2f"),
+        _number(row.tau, ".2f"),
+        _estimate(row.to_best, "+.1f"),
+        _estimate(row.to_equal, "+.1f"),
+        verdict,
+        "★" if row.front else "",
+    )
+    return dict(zip(_HEADINGS, values, strict=True))
+
+
+def _knob(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _number(value: float, form: str) -> str:
+    return "–" if math.isnan(value) else f"{value:{form}}"
+
+
+def _estimate(estimate: Estimate, form: str) -> str:
+    if math.isnan(estimate.mean):
+        return "–"
+    return f"{estimate.mean:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
+
+
+def write_csv(rows: Sequence[Summary], path: Path) -> None:
+    """A line for each configuration, every number of it, four digits after the point."""
+    flat = [row.flat() for row in rows]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(flat[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _plain(value, "") for name, value in row.items()} for row in flat)
+
+
+def write_json(facts: Mapping[str, Any], rows: Sequence[Summary], path: Path) -> None:
+    """The facts, and an object for each configuration; null where there is no number."""
+    flat = [{name: _plain(value, None) for name, value in row.flat().items()} for row in rows]
+    path.write_text(json.dumps({**facts, "rows": flat}, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _plain(value: Any, nothing: Any) -> Any:
+    if isinstance(value, float):
+        return nothing if math.isnan(value) else round(value, 4)
+    return value

@@ -1,0 +1,112 @@
+r"""A text with gaps, `Tom went to the [[3]] and saw a [[auto|1:big]] dog.`: what is given, and what is to be filled.
+
+`[[3]]` is three masks, `[[auto]]` as many as seem right, `[[8|3:dog, 5:so big]]` eight with words that stand at their
+third and from their fifth token on. `\[[` means the characters themselves, and `\\[[` a backslash before a gap.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from app.errors import InfillError
+
+MAX_LENGTH = 128
+MAX_GAPS = 16
+AUTO = "auto"
+_OPENING = re.compile(r"(\\*)\[\[")
+
+
+@dataclass(frozen=True)
+class Pin:
+    """Words that must stand in a gap from one of its tokens on."""
+
+    place: int  # from 1
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.place}:{self.words.strip()}"
+
+
+@dataclass(frozen=True)
+class Gap:
+    length: int | None  # tokens, pinned ones included; None until it is chosen
+    pins: tuple[Pin, ...] = ()
+
+
+@dataclass(frozen=True)
+class Template:
+    given: tuple[str, ...]  # [gaps + 1] what stands before, between and after the gaps, as it was typed
+    gaps: tuple[Gap, ...]
+
+
+def read(text: str) -> Template:
+    """Raises InfillError, naming the place and the fix, for a gap that is none, and where there is no gap."""
+    given, gaps = [], []
+    for literal, start, inside in _cut(text):
+        given.append(literal)
+        if inside is not None:
+            gaps.append(_gap(inside, f"gap {len(gaps) + 1}, '[[{inside}]]' at character {start - 1}"))
+    if not gaps:
+        raise InfillError("the text has no gap: write [[3]] where 3 tokens are to be filled in")
+    if len(gaps) > MAX_GAPS:
+        raise InfillError(f"the text has {len(gaps)} gaps, and {MAX_GAPS} are the most: fill it in parts")
+    return Template(tuple(given), tuple(gaps))
+
+
+def with_lengths(text: str, lengths: Sequence[int]) -> str:
+    """The same text with other numbers of masks, one for each gap."""
+    insides = [(start, inside) for _, start, inside in _cut(text) if inside is not None]
+    for (start, inside), length in reversed([*zip(insides, lengths, strict=True)]):
+        _, bar, pins = inside.partition("|")
+        text = text[:start] + f"{length}{bar}{pins}" + text[start + len(inside) :]
+    return text
+
+
+def _cut(text: str) -> Iterator[tuple[str, int, str | None]]:
+    """The text before each gap, where the gap's inside starts, and the inside; None after the last one."""
+    literal, at = "", 0
+    while found := _OPENING.search(text, at):
+        literal += text[at : found.start()] + "\\" * (len(found[1]) // 2)
+        at = found.end()
+        if len(found[1]) % 2:
+            literal += "[["
+            continue
+        end = text.find("]]", at)
+        if end < 0:
+            raise InfillError(
+                f"the gap that opens at character {at - 1} is not closed: write [[3]], or \\[[ for the characters [["
+            )
+        yield literal, at, text[at:end]
+        literal, at = "", end + 2
+    yield literal + text[at:], len(text), None
+
+
+def _gap(inside: str, name: str) -> Gap:
+    count, bar, rest = inside.partition("|")
+    count = count.strip()
+    if count != AUTO and not re.fullmatch("[0-9]{1,6}", count):
+        raise InfillError(
+            f"{name}: write a number of masks, as in [[3]], or [[auto]]; \\[[ stands for the characters [["
+        )
+    length = None if count == AUTO else int(count)
+    if length is not None and not 1 <= length <= MAX_LENGTH:
+        raise InfillError(f"{name}: a gap has from 1 to {MAX_LENGTH} masks, not {length}")
+    pins = tuple(_pin(each, name) for each in re.split(r",(?=\s*[0-9]+\s*:)", rest)) if bar else ()
+    for place, pin in enumerate(pins):
+        if not 1 <= pin.place <= (length or MAX_LENGTH):
+            last = f"its positions are 1 to {length or MAX_LENGTH}"
+            raise InfillError(f"{name}: '{pin}' cannot be met, because {last}; move it, or make the gap longer")
+        if pin.place in [other.place for other in pins[:place]]:
+            raise InfillError(f"{name}: '{pin}' cannot be met, because another word is pinned to position {pin.place}")
+    return Gap(length, pins)
+
+
+def _pin(text: str, name: str) -> Pin:
+    found = re.fullmatch(r"\s*([0-9]{1,6})\s*:(.*)", text, re.DOTALL)
+    if not found or not found[2].strip():
+        raise InfillError(
+            f"{name}: after the | stand positions with words, as in [[8|3:dog, 5:so big]], not '{text.strip()}'"
+        )
+    return Pin(int(found[1]), found[2])

@@ -123,7 +123,7 @@ def test_a_targeted_sweep_asks_about_every_position_in_one_batch_and_visits_the_
     assert taken[-1].selection.notes["sweep"] == 2  # after the one change everything is probable enough
 
 
-RUNS = 600
+RUNS = 400
 
 
 def test_many_sweeps_forget_the_draft_and_draw_from_the_joint_of_exact_conditionals():

@@ -116,6 +116,7 @@ class OrdinaryMask:
     mask_id: int = ord("m")
     begin: tuple[int, ...] = (1,)
     special_ids: frozenset[int] = frozenset({1})
+    frequencies: None = None
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return list(text.encode())

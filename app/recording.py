@@ -172,6 +172,7 @@ def _start(data: dict[str, Any], request: InfillRequest) -> Canvas:
     if [len(gap) for gap in gaps] != [gap.length for gap in request.gaps] or len(data["steps"]) > request.steps:
         raise InfillError("it has other gaps or more steps than were asked for")
     for gap, asked in zip(gaps, request.gaps, strict=True):
+        _ids([token for token in gap if token is not None])
         pinned = {place for place, token in enumerate(gap, start=1) if token is not None}
         if len(pinned) == len(gap) or bool(pinned) != bool(asked.pins) or not {p.place for p in asked.pins} <= pinned:
             raise InfillError("other words are pinned than were asked for")

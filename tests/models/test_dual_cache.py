@@ -46,6 +46,17 @@ def test_a_refresh_in_every_pass_is_exact(architecture, strategy):
         assert first.nfe == second.nfe
 
 
+@pytest.mark.parametrize("guidance", [0.0, 1.0])
+@pytest.mark.parametrize("strategy", [s for s in strategies().values() if s.least > 1], ids=lambda s: s.name)
+def test_probes_go_through_the_cache_and_keep_the_budget(strategy, guidance):
+    _, cached = both("llama", 3)
+    settings = {"steps": 9, "temperature": 0.8, "guidance": guidance}
+    taken = list(decode(canvas(), cached, strategy.bind({}), **settings))
+    assert not taken[-1].canvas.masked.any()
+    assert max(len(taken), taken[-1].calls) <= 9
+    assert taken[-1].nfe == cached.meter.forwards if not guidance else taken[-1].nfe > cached.meter.forwards
+
+
 @every_architecture
 def test_the_window_gives_what_the_full_pass_gave_while_nothing_has_changed(architecture):
     exact, cached = both(architecture, 100)

@@ -213,7 +213,7 @@ class Told:
 
 @dataclass
 class Counting:
-    """A denoiser whose batches and the canvases in them are counted."""
+    """A denoiser whose batches and the canvases in them are counted, those left out that the memory knows."""
 
     denoiser: Denoiser
     rows: int = 0
@@ -224,8 +224,10 @@ class Counting:
         self.notices = self.denoiser.notices
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        self.calls += 1
-        self.rows += sum(len(query.rows) for query in queries)
+        rows = [row for query in queries for row in query.rows]
+        fresh = sum(row.memory is None or row.memory.get(row.state) is None for row in rows)
+        self.calls += fresh > 0
+        self.rows += fresh
         return self.denoiser.predict(queries)
 
 

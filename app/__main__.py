@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from app import bench, calibrate, cli, length_command
+from app import bench, calibrate, cli
 from app.errors import InfillError
+from app.length import command as length
 from app.space import command as space
 from models import load
 from models.denoiser import Denoiser
@@ -35,7 +36,7 @@ def _run(arguments: list[str]) -> int:
     cli.add_commands(commands, strategy)
     bench.add_command(commands)
     calibrate.add_command(commands)
-    length_command.add_command(commands)
+    length.add_command(commands)
     space.add_command(commands)
     args, left = parser.parse_known_args(arguments)
     if left:

@@ -12,18 +12,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app import speed
+from app import calibration, speed
 from app.errors import InfillError
 from app.loops import compare_loops
 from app.map.command import FLAGS, add_map_flags, run_map
-from app.map.configurations import Presets
 from app.measure import Row, cache_facts, measure, read_problems
 from app.model_flags import add_model_flags, model_settings
 from app.strategies.registry import find, strategies
 from models.denoiser import Denoiser
 
 PROBLEMS = Path(__file__).parent.parent / "assets" / "problems.jsonl"
-PRESETS: Presets = {}  # {strategy: {preset: {knob: value}}} of the map
 _COLUMNS = {  # heading and format of each number of a Row
     "nfe": ("NFE", ".1f"),
     "seconds": ("seconds", ".3f"),
@@ -130,7 +128,7 @@ def _bench(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
             raise InfillError(f"--{flag} goes with --all; without it strategies are only timed and compared")
     if args.all:
         steps = None if args.steps is None else [_whole("--steps", text) for text in args.steps.split(",")]
-        return run_map(args, load, names=names, budgets=steps, presets=PRESETS)
+        return run_map(args, load, names=names, budgets=steps, presets=calibration.presets(args.model))
     if args.page:  # a process of its own: this module knows no gradio
         return subprocess.call([sys.executable, "-m", "app.ui.speed", *["--json"] * args.json])
     if args.plot and not args.plot.parent.is_dir():

@@ -15,8 +15,11 @@ from typing import Any, NoReturn
 from app import calibration, recording
 from app.errors import InfillError
 from app.infill import infill
+from app.length.choice import LengthChoice
+from app.length.choose import LONGEST
+from app.length.fit import fit_of
 from app.model_flags import add_model_flags, model_settings
-from app.request import GUIDES, InfillRequest
+from app.request import GUIDES, MAX_STEPS, InfillRequest
 from app.strategies.registry import BUDGETS, Choice, Parameter, Strategy, find, strategies
 from app.template import AUTO
 from app.trace import Trace
@@ -65,7 +68,7 @@ def add_commands(commands: Any, strategy: Strategy) -> None:
     )
     command.add_argument("--ban", default="", metavar="WORDS", help="words never to write, as in dog,cat")
     command.add_argument("--one-line", action="store_true", help="never write a line break")
-    command.add_argument("--steps", type=int, help=f"the step budget T (default: the length; {DEFAULT.steps} for auto)")
+    command.add_argument("--steps", type=int, help=f"the step budget T (default: the length; {LONGEST} for auto)")
     command.add_argument("--strategy", default=DEFAULT.strategy, help="see `strategies` (default: %(default)s)")
     command.add_argument("--seed", type=int, default=DEFAULT.seed, help="(default: %(default)s)")
     command.add_argument(
@@ -134,16 +137,22 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
         guided_by=args.guided_by,
         space=not args.no_space,
     )
-    if args.steps is None and request.length is not None:
-        request = replace(request, steps=request.length)
+    if args.steps is None:  # one for each mask that there may be
+        request = replace(request, steps=min(MAX_STEPS, sum(gap.length or LONGEST for gap in request.gaps)))
     strategy.bind(request.knobs)  # a mistake is told before a model is loaded
     strategy.check_budget(request.steps)
     if not args.time_limit > 0:
         raise InfillError(f"the time limit must be a number of seconds above 0, not {args.time_limit}")
-    traces = infill(request, load(args.model, **model_settings(args)), time_limit=args.time_limit)
+    denoiser, fit = load(args.model, **model_settings(args)), None
+    if request.length is None:
+        fit, notices = fit_of(args.model)
+        print(*notices, sep="\n", end="\n" * bool(notices), file=sys.stderr)
+    traces = infill(request, denoiser, time_limit=args.time_limit, length_fit=fit)
     trace = next(traces)
     for notice in trace.notices:
         print(notice, file=sys.stderr)
+    for number, choice in trace.choices.items():
+        print(_chosen(number, choice), file=sys.stderr)
     try:
         for trace in traces:
             if sys.stderr.isatty():
@@ -154,6 +163,14 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
         print(f"ended by {trace.ended}: {trace.masks_left[-1]} masks are left", file=sys.stderr)
     print(recording.dump(trace) if args.json else trace.text)
     return 130 if trace.ended == "stopped" else 0
+
+
+def _chosen(number: int, choice: LengthChoice) -> str:
+    others = ", ".join(map(str, choice.alternatives))
+    return (
+        f"gap {number + 1}: {choice.chosen} masks{f', rather than {others}' if others else ''}; chosen with {choice.rows} "
+        f"rows in {choice.calls} forward passes"
+    )
 
 
 def state_line(trace: Trace, number: int) -> str:

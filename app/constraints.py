@@ -69,8 +69,9 @@ def _kept_from(
         """What could not be written."""
         for position in positions:
             tops = zip(now.prediction.top_tokens[position], now.prediction.top_probs[position], strict=True)
-            choices = [(int(draft[position]), float(sure[position])), *((int(t), float(p)) for t, p in tops if t >= 0)]
-            for token, probability in choices:
+            choices = {int(draft[position]): float(sure[position])}
+            choices |= {int(t): float(p) for t, p in tops if t >= 0 and int(t) not in choices}
+            for token, probability in choices.items():
                 if (word := text.write(position, token)) is None:
                     written[position] = token, probability
                     break

@@ -8,49 +8,49 @@ from dataclasses import replace
 
 import models
 from app.canvas import lay_out
-from app.constraints import constrained, forbidden_tokens
-from app.decode import decode
-from app.errors import InfillError
+from app.denoise import denoise
+from app.length.choice import LengthChoice
+from app.length.fit import LengthFit, fit_of
+from app.length.settle import settle
 from app.request import InfillRequest
 from app.strategies.registry import find
 from app.trace import Trace
 from models.denoiser import Denoiser
 
 
-def infill(request: InfillRequest, denoiser: Denoiser, *, time_limit: float = float("inf")) -> Iterator[Trace]:
+def infill(
+    request: InfillRequest,
+    denoiser: Denoiser,
+    *,
+    time_limit: float = float("inf"),
+    length_fit: LengthFit | None = None,
+) -> Iterator[Trace]:
     """Yield the trace before the first step and after each; the last one says how it ended.
 
     `time_limit`, in seconds since the first trace was asked for, ends the run before the next step, as closing the
     iterator does.
+    Lengths that are `auto` are settled before the first trace; `length_fit` is what was learnt of the model for that, by
+    default what lies in the folder of the preset of its name.
     Special tokens (end of text and the like) are never written. Raises InfillError before anything is computed; later
     only where a banned word cannot be kept out.
     """
     began = time.perf_counter()
-    strategy = find(request.strategy)
-    choose = strategy.bind(request.knobs)
+    strategy = find(request.strategy)  # its mistakes are told before anything is computed
+    strategy.bind(request.knobs)
     strategy.check_budget(request.steps)
-    request = resolve(request, denoiser)
+    choices: dict[int, LengthChoice] = {}
+    if request.length is None:
+        fit, unfitted = fit_of(denoiser.name) if length_fit is None else (length_fit, ())
+        request, choices = settle(request, denoiser, fit, parent=models.parent_of(denoiser.name), notices=unfitted)
     canvas, cut = lay_out(request, denoiser)
-    forbidden = forbidden_tokens(request, denoiser.tokenizer)
+    steps = denoise(canvas, denoiser, request)
     special, name_bytes = denoiser.tokenizer.special_ids, denoiser.tokenizer.token_bytes
     lexicon = {int(token): b"" if token in special else name_bytes(int(token)) for token in set(canvas.ids.tolist())}
-    trace = Trace(request=request, model=denoiser.name, start=canvas, lexicon=lexicon, notices=denoiser.notices + cut)
-    yield trace
-    steps = decode(
-        canvas,
-        denoiser,
-        constrained(choose, request, denoiser.tokenizer),
-        steps=request.steps,
-        temperature=request.temperature,
-        top_p=request.top_p,
-        seed=request.seed,
-        banned=forbidden,
-        guidance=request.guidance,
-        guided_by=request.guided_by,
-        judge=lambda: models.parent_of(denoiser.name),
-        reads_committed=strategy.reads_committed,
-        lookback=strategy.lookback,
+    told = dict.fromkeys((*denoiser.notices, *(notice for c in choices.values() for notice in c.notices), *cut))
+    trace = Trace(
+        request=request, model=denoiser.name, start=canvas, lexicon=lexicon, notices=(*told,), choices=choices
     )
+    yield trace
     for step in steps:
         shown = {*step.canvas.ids[step.canvas.span].tolist(), *step.prediction.top_tokens[step.canvas.span].flat}
         new = {int(token): name_bytes(int(token)) for token in shown if token >= 0 and token not in trace.lexicon}
@@ -62,13 +62,3 @@ def infill(request: InfillRequest, denoiser: Denoiser, *, time_limit: float = fl
         yield trace
         if trace.ended != "running":
             return
-
-
-def resolve(request: InfillRequest, denoiser: Denoiser) -> InfillRequest:
-    """The request with the length of every gap settled: the one place in a run where `auto` lengths are."""
-    if request.length is None:
-        number = next(number for number, gap in enumerate(request.gaps, start=1) if gap.length is None)
-        raise InfillError(
-            f"the length of gap {number} is 'auto', which is resolved by app.length's caller; give a number of masks"
-        )
-    return request

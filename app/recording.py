@@ -10,6 +10,8 @@ import numpy as np
 
 from app.canvas import Canvas
 from app.errors import InfillError
+from app.length.choice import as_json as choice_as_json
+from app.length.choice import from_json as choice_from_json
 from app.request import InfillRequest
 from app.step import Selection, Step
 from app.trace import Trace
@@ -36,6 +38,7 @@ def dump(trace: Trace) -> str:
         "model": trace.model,
         "request": request,
         "notices": list(trace.notices),
+        "choices": {str(gap): choice_as_json(choice) for gap, choice in trace.choices.items()},
         "ended": trace.ended,
         "text": trace.text,
         "fills": list(trace.fills),
@@ -157,6 +160,7 @@ def _trace_from_json(data: dict[str, Any]) -> Trace:
         start=start,
         lexicon=lexicon,
         notices=tuple(str(notice) for notice in data["notices"]),
+        choices={int(gap): choice_from_json(choice) for gap, choice in data["choices"].items()},
         steps=tuple(steps),
         ended=data["ended"],
     )
@@ -168,6 +172,7 @@ def _start(data: dict[str, Any], request: InfillRequest) -> Canvas:
     if [len(gap) for gap in gaps] != [gap.length for gap in request.gaps] or len(data["steps"]) > request.steps:
         raise InfillError("it has other gaps or more steps than were asked for")
     for gap, asked in zip(gaps, request.gaps, strict=True):
+        _ids([token for token in gap if token is not None])
         pinned = {place for place, token in enumerate(gap, start=1) if token is not None}
         if len(pinned) == len(gap) or bool(pinned) != bool(asked.pins) or not {p.place for p in asked.pins} <= pinned:
             raise InfillError("other words are pinned than were asked for")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from app.canvas import Canvas
+from app.length.choice import LengthChoice
 from app.request import InfillRequest
 from app.step import Step
 from models.denoiser import Floats, Ids
@@ -26,6 +27,7 @@ class Trace:
     start: Canvas
     lexicon: Mapping[int, bytes]  # what each token id in the trace stands for
     notices: tuple[str, ...] = ()
+    choices: Mapping[int, LengthChoice] = field(default_factory=dict)  # of each gap, from 0, whose length was `auto`
     steps: tuple[Step, ...] = ()
     ended: Ended = "running"
 

@@ -116,6 +116,7 @@ class OrdinaryMask:
     mask_id: int = ord("m")
     begin: tuple[int, ...] = (1,)
     special_ids: frozenset[int] = frozenset({1})
+    frequencies: None = None
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return list(text.encode())
@@ -160,3 +161,74 @@ def test_given_text_is_neither_committed_nor_remasked():
         canvas.commit(np.array([0]), np.array([1]))
     with pytest.raises(AssertionError):
         canvas.remask(np.array([0]))
+
+
+def test_several_gaps_follow_the_rules_of_spaces_and_pinned_words_are_given(toy):
+    text = "the  [[2]]cat saw [[4|2:a]] [[1]], and [[6|1:so,4:b]]sat"
+    canvas, notices = lay_out(InfillRequest(text=text), toy)
+    assert read(toy, canvas) == "the__ cat saw_ a__, and so b_ sat"
+    assert canvas.gaps == (range(3, 5), range(13, 17), range(17, 18), range(23, 29))
+    assert canvas.span.tolist() == canvas.masks.tolist() == [3, 4, 13, 16, 17, 28]
+    assert canvas.slots[canvas.pinned].tolist() == [14, 15, 23, 24, 25, 26, 27]
+    assert canvas.places(canvas.span) == [0, 1, 2, 5, 6, 12]
+    assert not notices
+
+
+def test_one_gap_of_a_text_is_laid_out_as_prefix_and_suffix_are(toy):
+    by_text, _ = lay_out(InfillRequest(text="the cat  [[3]]sat"), toy)
+    by_sides, _ = lay_out(InfillRequest(prefix="the cat  ", suffix="sat", length=3), toy)
+    assert by_text.ids.tolist() == by_sides.ids.tolist()
+    assert by_text.gaps == by_sides.gaps == (range(7, 10),)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("[[4|1:one]] x", "one_ x"),  # nothing stands before it
+        ("x\n[[4|1:one]]", "xaone_"),  # the toy has no line break
+        ("x [[5|1:one]]", "x one_"),
+        ("x[[5|1:one]]", "x one_"),
+        ("x.[[5|1:one]]", "x. one_"),
+        ("x [[5|2:, y]]", "x_, y_"),
+    ],
+)
+def test_pinned_words_have_a_space_where_words_have_one(toy, text, expected):
+    assert read(toy, lay_out(InfillRequest(text=text), toy)[0]) == expected
+
+
+def test_without_space_pinned_words_stand_as_they_were_typed(toy):
+    canvas, _ = lay_out(InfillRequest(text="x [[5|1:one]]", space=False), toy)
+    assert read(toy, canvas) == "xone__"
+    canvas, _ = lay_out(InfillRequest(text="x [[5|1: one]]", space=False), toy)
+    assert read(toy, canvas) == "x one_"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "x [[4|2:cat]]",
+            "'2:cat' in gap 1 cannot be met: it takes the positions 2 to 5, and the gap has 4; lengthen it",
+        ),
+        ("[[1]] x [[8|2:cat, 4:b]]", "'4:b' in gap 2 cannot be met: it takes position 4, where 'cat' stands; move one"),
+        ("x [[4|1:cat]]", "the words pinned in gap 1 leave nothing to write there; make the gap longer"),
+    ],
+)
+def test_a_pin_that_cannot_be_met_is_refused_with_the_reason(toy, text, words):
+    with pytest.raises(InfillError) as caught:
+        lay_out(InfillRequest(text=text), toy)
+    assert words in str(caught.value)
+
+
+def test_text_between_the_gaps_is_never_cut():
+    model = short(20)
+    canvas, notices = lay_out(InfillRequest(text="a" * 9 + "b" * 9 + "[[2]]" + "c" * 9 + "[[1]]" + "a" * 9), model)
+    assert read(model, canvas) == "bbbb__ ccccccccc_ aa"
+    assert [notice.partition(": ")[2] for notice in notices] == [
+        "the first 14 tokens of the text before the gaps were left out.",
+        "the last 7 tokens of the text after the gaps were left out.",
+    ]
+    with pytest.raises(InfillError, match=r"4 masks and 17 tokens between them do not fit.*ask for 2 or fewer"):
+        lay_out(InfillRequest(text="a[[2]]" + "c" * 16 + "[[2]]"), model)
+    with pytest.raises(InfillError, match=r"the text between the gaps has 31 tokens.*shorten it"):
+        lay_out(InfillRequest(text="a[[2]]" + "c" * 30 + "[[2]]"), model)

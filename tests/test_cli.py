@@ -266,3 +266,44 @@ print(sorted({"torch", "transformers", "gradio"} & set(sys.modules)))
 def test_the_module_runs_as_a_program():
     command = [sys.executable, "-m", "app", "strategies", "--markdown"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("| name |")
+
+
+GAPS = ["infill", "--model", "toy", "--text", "the [[3]] saw [[7|2:cat]] there."]
+
+
+def test_a_text_with_several_gaps_is_filled_and_replayed(capsys, tmp_path):
+    assert main([*GAPS, "--ban", "dog,tom", "--one-line", "--json"]) == 0
+    printed = capsys.readouterr().out
+    trace = recording.load(printed)
+    assert trace.request.banned == ("dog", "tom")
+    assert trace.request.one_line
+    assert trace.request.steps == trace.request.length == 10
+    file = tmp_path / "trace.json"
+    file.write_text(printed, encoding="utf-8")
+    assert main(["replay", str(file)]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[1].endswith("masks   6  the░░░ saw░ cat░░ there.")
+    first, second = ("".join(trace.pieces(len(trace.steps))[part]) for part in (slice(3), slice(3, None)))
+    assert shown[-1].endswith(f"the{first} saw{second} there.")
+    assert main(["replay", str(file), "--step", "1"]) == 0
+    commit = capsys.readouterr().out.splitlines()[-1].split()
+    assert int(commit[1]) - 1 == trace.start.places(trace.steps[0].selection.commit)[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([*GAPS, "--length", "3"], "--text takes the place of --prefix, --suffix and --length; leave out --length"),
+        ([*GAPS, "--prefix", ""], "leave out --prefix"),
+        (["infill", "--text", ""], "--text is empty"),
+        (["infill", "--text", "a [[x]]"], "gap 1, '[[x]]' at character 3"),
+        (["infill", "--model", "toy", "--text", "a [[3]] b [[auto]]"], "the length of gap 2 is 'auto'"),
+        ([*RUN[:-1], "auto"], "the length of gap 1 is 'auto'"),
+        ([*GAPS, "--ban", "cat"], "'cat' is banned"),
+    ],
+)
+def test_mistakes_about_gaps_and_bans_are_told(arguments, words, capsys):
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert words in printed.err
+    assert printed.out == ""

@@ -37,6 +37,7 @@ class Words:
     """600 words of six characters and the space before them, in the proportions of English tokens or longer."""
 
     mask_id, begin, special_ids = 601, (600,), frozenset({600, 601})
+    frequencies = None
 
     def __init__(self, letters: int) -> None:
         rng = np.random.default_rng(0)
@@ -108,14 +109,15 @@ class Reader:
 
 
 def frame(message: Message, step: int, pieces: list[str | None]) -> Message:
-    read = {name: message[name] for name in ("nfe", "seconds")}
+    read = {name: message[name] for name in ("nfe", "calls", "seconds")}
     read |= {"pieces": pieces, "notes": message.get("notes") or {}}
     read["remask"] = message.get("remask") or []
     read |= {score: [0] * len(pieces) for score in ("when", "confidence", "entropy")}
     if step:
         coded = {score: base64.b64decode(message[score]) for score in ("when", "confidence", "entropy")}
         read |= {"when": list(coded["when"]), "confidence": list(coded["confidence"])}
-        asked = [place for place, when in enumerate(coded["when"]) if when in (0, step)]
+        pinned = [piece is not None and not when for piece, when in zip(pieces, coded["when"], strict=True)]
+        asked = [place for place, when in enumerate(coded["when"]) if when in (0, step) and not pinned[place]]
         for place, value in zip(asked, coded["entropy"], strict=True):
             read["entropy"][place] = value
     return read
@@ -183,6 +185,7 @@ def test_a_step_of_the_longest_gap_in_long_words_takes_at_most_2048_bytes_too() 
 
 RUNS = {
     "remasking": BACK_AND_FORTH,
+    "several gaps": traces(models.load("toy"), prefix="", suffix="", text="the [[3]] saw [[7|2:cat]][[2]].", steps=4),
     **{name: traces(length=9, steps=5, strategy=name, seed=4) for name in strategies()},
 }
 every_run = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
@@ -330,3 +333,25 @@ def test_an_unknown_step_has_no_candidates(number: object) -> None:
 def test_a_run_without_steps_has_no_candidates() -> None:
     with pytest.raises(InfillError, match="no step"):
         candidates(traces(length=4, steps=4)[0], 1)
+
+
+def test_several_gaps_travel_with_the_text_between_them_and_pinned_words_as_pieces_of_no_step() -> None:
+    *_, trace = RUNS["several gaps"]
+    told = opening(trace)
+    assert (told["given"], told["gaps"], told["spaces"]) == (["the", " saw", "", "."], [3, 7, 2], [" ", " ", ""])
+    reader = Reader()
+    reader.receive(closing(trace, "r"))
+    assert reader.frames[0]["pieces"] == [None, None, None, None, " ", "c", "a", "t", None, None, None, None]
+    for number in range(1, len(trace.steps) + 1):
+        frame = reader.frames[number]
+        assert frame["pieces"][4:8] == [" ", "c", "a", "t"]
+        assert frame["when"][4:8] == frame["confidence"][4:8] == frame["entropy"][4:8] == [0] * 4
+        assert [bool(row) for row in candidates(trace, number)][4:8] == [False] * 4
+        assert candidates(trace, number)[0]
+    assert reader.text == trace.text
+
+
+def test_calls_travel_beside_nfe_where_guidance_makes_them_differ() -> None:
+    *_, trace = traces(models.load("toy"), length=3, steps=3, guidance=1.0)
+    message = live(trace, "r")
+    assert (message["nfe"], message["calls"]) == (6, 3)

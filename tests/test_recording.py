@@ -43,6 +43,8 @@ def data(trace: Trace) -> dict[str, Any]:
         {"length": 6, "steps": 6, "strategy": "reference", "temperature": 0.9, "top_p": 0.9},
         {"length": 16, "steps": 16, "strategy": "ahd"},  # reads drifts, which are not recorded
         {"prefix": "a" * 300, "suffix": "b" * 300, "length": 2, "steps": 1},
+        {"text": "the [[3]] saw [[6|2:cat]][[2]].", "steps": 4, "banned": ["dog", "tom"], "one_line": True},
+        {"text": "the [[3]] saw [[9|1:a,5:b]]", "steps": 4, "strategy": "reference", "temperature": 0.9},
     ],
 )
 def test_the_round_trip_is_exact(asked):
@@ -51,7 +53,9 @@ def test_the_round_trip_is_exact(asked):
     assert dump(after) == dump(before)
     assert after.request == before.request
     assert after.order.tolist() == before.order.tolist()
-    assert (after.text, after.fill, after.ended) == (before.text, before.fill, before.ended)
+    assert (after.text, after.fills, after.ended) == (before.text, before.fills, before.ended)
+    assert after.start.gaps == before.start.gaps
+    assert after.start.span.tolist() == before.start.span.tolist()
     for number in range(len(before.steps) + 1):
         assert after.pieces(number) == before.pieces(number)
 
@@ -201,7 +205,7 @@ def test_a_mutated_trace_loads_or_is_refused_and_what_loads_can_be_shown(data):
         loaded += 1
         assert dump(load(dump(trace))) == dump(trace)
         assert isinstance(trace.text, str)
-        assert len(trace.order) == len(trace.start.span)
+        assert len(trace.order) == len(trace.start.slots)
     assert 0 < loaded < 200
 
 
@@ -234,3 +238,49 @@ def test_a_text_cut_short_or_with_a_character_changed_loads_or_is_refused(trace)
             load(mutant)
         except InfillError:
             continue
+
+
+PINNED = {
+    "a word that was not pinned": put("gaps", 0, 0, 5),
+    "no word where one was pinned": put("gaps", 1, 1, None),
+    "a word pinned elsewhere": put("gaps", 1, [5, None, 7, 8, None]),
+    "nothing left to fill in": put("gaps", 1, [1, 2, 3, 4, 5]),
+    "a pinned token below 0": put("gaps", 1, 1, -1),
+    "a pinned token that is a text": put("gaps", 1, 1, "3"),
+    "a pinned token that is a list": put("gaps", 1, 1, [3]),
+    "another gap": lambda data: data["gaps"].append([None]),
+    "a gap that is a number": put("gaps", 0, 3),
+    "a gap that is a text": put("gaps", 0, "abc"),
+    "a part too few": lambda data: data["given_ids"].pop(),
+    "another text": put("request", "text", "a [[3]] b"),
+    "a length that was not settled": put("request", "text", "the [[auto]] saw [[5|2:ca]]."),
+    "a length that is not the text's": put("request", "length", 3),
+    "a text and a prefix": put("request", "prefix", "a"),
+    "banned words that are a number": put("request", "banned", 3),
+    "a pinned position that was committed": put("steps", 0, "commit", 0, 4),
+    "a pinned position that was asked about": put("steps", 0, "asked", 0, 4),
+    "a pinned position that was taken back": put("steps", -1, "remask", [4]),
+}
+
+
+@pytest.mark.parametrize("change", PINNED.values(), ids=PINNED.keys())
+def test_a_broken_file_of_several_gaps_is_refused(change):
+    data = json.loads(dump(recorded(text="the [[3]] saw [[5|2:ca]].", steps=5)))
+    assert load(json.dumps(data))
+    change(data)
+    with pytest.raises(InfillError):
+        load(json.dumps(data))
+
+
+def test_a_mutated_trace_of_several_gaps_loads_or_is_refused():
+    data = json.loads(dump(recorded(text="the [[3]] saw [[5|2:ca]].", steps=5, banned="dog")))
+    rng = random.Random(2)
+    for _ in range(200):
+        mutant = copy.deepcopy(data)
+        mutate(mutant, rng, [None, -1, 0, 3, 10**20, "x", [], [0], [[1]], {}, {"a": 1}])
+        try:
+            trace = load(json.dumps(mutant))
+        except InfillError:
+            continue
+        assert dump(load(dump(trace))) == dump(trace)
+        assert len(trace.order) == len(trace.start.slots)

@@ -54,6 +54,7 @@ def test_the_strategies_of_the_specification_are_there():
         *("random", "reference", "low_confidence", "maskgit", "margin", "entropy", "threshold", "factor", "frechet"),
         *("early_commit", "first_hitting", "entropy_bound", "left_to_right", "right_to_left", "outside_in"),
         *("remdm", "p2", "rcr", "credit", "dus", "apart", "klass", "extrapolate", "ahd", "core", "saber", "gibbs"),
+        *("speculate", "focore", "pc_sampler", "edge_damping"),
     }
 
 

@@ -124,3 +124,29 @@ def test_a_trace_without_steps_has_spent_nothing():
     assert (trace.nfe, trace.seconds, trace.masks_left, trace.ended) == (0, 0.0, [2], "running")
     assert trace.pieces(0) == [None, None]
     assert trace.text == "ab  c"
+
+
+SEVERAL = "<b>the</b> [[3]] saw  [[6|2:cat]] [[2]]."
+
+
+def test_the_text_of_several_gaps_has_each_fill_in_its_place():
+    *_, trace = infill(InfillRequest(text=SEVERAL, steps=4), models.load("toy"))
+    first, second, third = trace.fills
+    assert trace.text == f"<b>the</b>{first} saw{second}{third}."
+    assert second[-5:-1] == " cat"
+    assert [len(fill.lstrip(" ")) <= length for fill, length in zip(trace.fills, (3, 6, 2), strict=True)] == [True] * 3
+    assert third[0] == " ", "the space between the last two gaps is put back"
+    assert trace.fill == " … ".join(trace.fills)
+    assert trace.given[1:] == (" saw", "", ".")
+    assert len(trace.pieces(0)) == len(trace.order) == 11
+    assert trace.pieces(0) == [None, None, None, None, " ", "c", "a", "t", None, None, None]
+    assert trace.masks_left[0] == 7
+    assert (trace.order == 0).tolist() == [piece is not None for piece in trace.pieces(0)]
+
+
+def test_a_character_does_not_join_over_the_text_between_gaps():
+    *_, trace = infill(InfillRequest(text="a[[1]]b[[1]]", steps=1), models.load("toy"))
+    lexicon = {**trace.lexicon, 900: b"\xc3", 901: b"\xa9"}
+    canvas = trace.start.commit(trace.start.span, np.array([900, 901]))
+    odd = replace(trace, steps=(replace(trace.steps[0], canvas=canvas),), lexicon=lexicon)
+    assert odd.fills == ("\ufffd", "\ufffd")

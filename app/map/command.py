@@ -130,8 +130,8 @@ def front(rows: Sequence[Summary]) -> list[Summary]:
 
 def _spent(facts: dict[str, Any]) -> str:
     return (
-        f"{facts['problems']} of {facts['of']} problems; {facts['nfe']} forward passes, of which {facts['computed']}"
-        f" were computed, in {facts['seconds']:.0f} s of processor time"
+        f"{facts['problems']} of {facts['of']} problems; {facts['nfe']} forward passes, of which the denoiser"
+        f" computed {facts['computed']}, in {facts['seconds']:.0f} s of processor time"
     )
 
 

@@ -55,12 +55,11 @@ def _row(
         trace = run(request, denoiser)
     except InfillError as error:
         return {"key": configuration.key, "failed": str(error)}
-    calls = getattr(trace, "calls", None)
     return {
         "key": configuration.key,
         "masks": masks,
         "nfe": trace.nfe,
-        **({} if calls is None else {"calls": calls}),
+        "calls": trace.calls,
         **metrics.rouge(trace.fill, problem.middle),
         "exact": 100.0 * metrics.exact_match(trace.fill, problem.middle),
         "risk": metrics.independence_risk(trace),
@@ -162,7 +161,7 @@ def _do(task: Task, denoiser: Denoiser, settings: Settings, until: float) -> dic
 _process: dict[str, Any] = {}  # a worker's own
 
 
-def _begin(model: tuple[str, dict[str, Any]], settings: Settings, until: float) -> None:
+def _begin(model: tuple[str, Mapping[str, Any]], settings: Settings, until: float) -> None:
     name, how = model
     _process.update(denoiser=models.load(name, **how), settings=settings, until=until)
 

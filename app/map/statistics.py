@@ -39,7 +39,7 @@ class Summary:
     failed: int
     failure: str  # what the first failed run said
     nfe: float
-    calls: float  # batched forward passes; NaN where they were not counted
+    calls: float  # batched forward passes, each of one row or more
     rouge1: float
     rouge2: float
     rougeL: Estimate  # noqa: N815 - the measure's own name
@@ -75,13 +75,11 @@ def estimates(values: Numbers, counts: NDArray[np.int64]) -> list[Estimate]:
     with np.errstate(invalid="ignore"):
         means = sums / sizes
         middle = np.where(there, values, 0.0).sum(0) / there.sum(0)
-    edges = [
-        np.nanquantile(column, (0.025, 0.975)) if there_is else (np.nan, np.nan)
-        for column, there_is in zip(means.T, there.any(0), strict=True)
+    edges = [  # where there is no mean, there is no interval
+        np.nanquantile(column, (0.025, 0.975)) if found else (np.nan, np.nan)
+        for column, found in zip(means.T, ~np.isnan(middle), strict=True)
     ]
-    return [
-        Estimate(mean=float(m), low=float(low), high=float(high)) for m, (low, high) in zip(middle, edges, strict=True)
-    ]
+    return [Estimate(mean=float(m), low=float(a), high=float(b)) for m, (a, b) in zip(middle, edges, strict=True)]
 
 
 def pareto(costs: Numbers, values: Numbers) -> NDArray[np.bool_]:

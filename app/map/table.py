@@ -19,19 +19,17 @@ _HEADINGS = (
 
 def markdown(rows: Sequence[Summary]) -> str:
     """A table; intervals in brackets, a star for the Pareto front."""
-    counted = any(not math.isnan(row.calls) for row in rows)
-    headings = [heading for heading in _HEADINGS if counted or heading != "calls"]
-    lines = [f"| {' | '.join(headings)} |", f"|{' --- |' * len(headings)}"]
-    lines += [f"| {' | '.join(cells[heading] for heading in headings)} |" for cells in map(_cells, rows)]
+    lines = [f"| {' | '.join(_HEADINGS)} |", f"|{' --- |' * len(_HEADINGS)}"]
+    lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def _cells(row: Summary) -> dict[str, str]:
+def _cells(row: Summary) -> tuple[str, ...]:
     verdict = row.verdict or "–"
     if row.failed:
         failure = row.failure.replace("|", "\\|").replace("\n", " ")
         verdict += f"; {row.failed} of {row.runs + row.failed} runs failed: {failure}"
-    values = (
+    return (
         f"`{row.strategy}` {row.setting}",
         ", ".join(f"{name} {_knob(value)}" for name, value in row.knobs.items()) or "–",
         _number(row.nfe, ".1f"),
@@ -45,7 +43,6 @@ def _cells(row: Summary) -> dict[str, str]:
         verdict,
         "★" if row.front else "",
     )
-    return dict(zip(_HEADINGS, values, strict=True))
 
 
 def _knob(value: Any) -> str:

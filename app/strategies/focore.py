@@ -17,7 +17,7 @@ MOST = 8
 """Key tokens that are hidden from the contrasted canvas."""
 
 
-@strategy(budget="cap", least=3)
+@strategy(budget="cap", least=4)
 def focore(
     now: Snapshot,
     *,

@@ -218,6 +218,7 @@ class Counting:
     denoiser: Denoiser
     rows: int = 0
     calls: int = 0
+    aside: int = 0  # of the rows: what canvases were held against
 
     def __post_init__(self) -> None:
         self.name, self.context, self.tokenizer = self.denoiser.name, self.denoiser.context, self.denoiser.tokenizer
@@ -225,9 +226,10 @@ class Counting:
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         rows = [row for query in queries for row in query.rows]
-        fresh = sum(row.memory is None or row.memory.get(row.state) is None for row in rows)
-        self.calls += fresh > 0
-        self.rows += fresh
+        fresh = [row for row in rows if row.memory is None or row.memory.get(row.state) is None]
+        self.calls += bool(fresh)
+        self.rows += len(fresh)
+        self.aside += sum(row.aside for row in fresh)
         return self.denoiser.predict(queries)
 
 

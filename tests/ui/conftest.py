@@ -34,6 +34,7 @@ class ByteTokenizer:
     """One token per byte of UTF-8, so that a character outside ASCII is spread over several tokens."""
 
     mask_id, begin, special_ids = 257, (256,), frozenset({256, 257})
+    frequencies = None
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return list(text.encode())

@@ -284,3 +284,19 @@ def test_ink_is_dark_on_light_pages_and_light_on_dark_ones() -> None:
 def brightness_of(colour: str) -> float:
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return 0.299 * red + 0.587 * green + 0.114 * blue
+
+
+@both_themes
+@every_view
+def test_several_gaps_and_pinned_words_are_drawn_as_such(view: View, palette: Palette) -> None:
+    trace = whole(prefix="", suffix="", text="the [[3]] saw [[6|2:<b>]][[2]].", steps=4)
+    figure = view.draw(trace, palette)
+    assert Figure(figure.to_dict()).data
+    names = labels(trace)
+    assert [name.partition(" ")[0] for name in names] == [
+        *("gap", "2", "3", "gap", "5", "6", "7", "8", "9", "gap", "11")
+    ]
+    assert names[3].startswith("gap 2: 4 ")
+    assert [name.endswith("(given)") for name in names] == trace.start.pinned.tolist()
+    drawn = {text for each in figure.data for text in (each.customdata if each.customdata is not None else ())}
+    assert not any(text.endswith("(given)") for text in drawn)

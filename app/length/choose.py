@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.canvas import Canvas, lay_out
-from app.decode import decode
+from app.denoise import denoise
 from app.errors import InfillError
-from app.fill_scores import PAIRS, by_parent, elbo
-from app.length_choice import LengthChoice
-from app.length_fit import LengthFit
+from app.length.choice import LengthChoice
+from app.length.fill_scores import PAIRS, by_parent, elbo
+from app.length.fit import LengthFit
+from app.length.sentences import surroundings
 from app.request import InfillRequest
-from app.sentences import surroundings
-from app.strategies.registry import find
 from models.denoiser import Denoiser, Floats, Ids, Query
 
 if TYPE_CHECKING:  # it imports torch
@@ -30,13 +29,13 @@ _TOKENS = 8192
 _APART = 3
 """Lengths that are written out differ by this much: a neighbour's fill would say the same."""
 
-WEIGHTS = {"score": 0.0, "elbo": 0.5, "parent": 0.5}
+WEIGHTS = {"score": 0.0, "elbo": 0.25, "parent": 0.25}
 """What a nat a token of a fill's rank is worth against the nats of the score; measured, see LOG.md."""
 
 CanvasOf = Callable[[int], Canvas]
 """A number of masks to the canvas with so many in the gap."""
-Finish = Callable[[Canvas], tuple[Canvas, int]]
-"""A canvas to the one without masks, and the forward passes that it took."""
+Finish = Callable[[Canvas], tuple[Canvas, int, int]]
+"""A canvas to the one without masks, and the rows and calls of the forward passes that it took."""
 
 
 def masks(canvas: Canvas) -> Ids:
@@ -64,19 +63,25 @@ def candidates(denoiser: Denoiser, longest: int = LONGEST) -> Ids:
     return np.arange(1, longest + 1)
 
 
-def canvases(request: InfillRequest, denoiser: Denoiser, longest: int = LONGEST) -> tuple[CanvasOf, tuple[str, ...]]:
-    """The request's canvas with any number of masks up to `longest`, and notices.
+def canvases(
+    request: InfillRequest, denoiser: Denoiser, longest: int = LONGEST, *, gap: int = 0
+) -> tuple[CanvasOf, tuple[str, ...]]:
+    """The request's canvas with any number of tokens up to `longest` in one of its gaps, and notices.
 
-    What of the text fits beside the longest gap is what all see: else lengths would be judged by different texts.
-    Raises InfillError as `candidates` does.
+    What of the text fits beside the longest gap is what all see: else lengths would be judged by different texts. The
+    lengths of the other gaps must be settled. Raises InfillError as `candidates` does.
     """
     candidates(denoiser, longest)
-    start, notices = lay_out(replace(request, length=longest), denoiser)
-    first, last = int(start.span[0]), int(start.span[-1])
+    lengths = [longest if number == gap else other.length or 0 for number, other in enumerate(request.gaps)]
+    start, notices = lay_out(request.with_lengths(lengths), denoiser)
+    place = start.gaps[gap]
 
     def canvas_of(length: int) -> Canvas:
-        kept = np.r_[0 : first + length, last + 1 : len(start)]
-        return replace(start, ids=start.ids[kept], editable=start.editable[kept], masked=start.masked[kept])
+        shorter = longest - length
+        kept = np.r_[0 : place.start + length, place.stop : len(start)]
+        moved = tuple(range(g.start - shorter, g.stop - shorter) for g in start.gaps[gap + 1 :])
+        gaps = (*start.gaps[:gap], range(place.start, place.stop - shorter), *moved)
+        return replace(start, ids=start.ids[kept], editable=start.editable[kept], masked=start.masked[kept], gaps=gaps)
 
     return canvas_of, notices
 
@@ -141,25 +146,12 @@ def shortlist(lengths: Ids, score: Floats, tries: int = TRIES) -> Ids:
     return np.array(sorted(chosen, key=lambda length: -score[lengths == length][0]))
 
 
-def finisher(request: InfillRequest, denoiser: Denoiser, *, steps: int | None = None) -> Finish:
-    """Write a canvas out as the request would be; `steps` None: one for each mask."""
-    strategy = find(request.strategy)
-    bound, special = strategy.bind(request.knobs), tuple(sorted(denoiser.tokenizer.special_ids))
+def finisher(request: InfillRequest, denoiser: Denoiser) -> Finish:
+    """Write a canvas out as the request would be."""
 
-    def finish(canvas: Canvas) -> tuple[Canvas, int]:
-        *_, last = decode(
-            canvas,
-            denoiser,
-            bound,
-            steps=len(canvas.masks) if steps is None else steps,
-            temperature=request.temperature,
-            top_p=request.top_p,
-            seed=request.seed,
-            banned=special,
-            reads_committed=strategy.reads_committed,
-            lookback=strategy.lookback,
-        )
-        return last.canvas, last.nfe
+    def finish(canvas: Canvas) -> tuple[Canvas, int, int]:
+        *_, last = denoise(canvas, denoiser, request)
+        return last.canvas, last.nfe, last.calls
 
     return finish
 
@@ -191,9 +183,9 @@ def choose(
         fills = []
         for length in tried.tolist():
             start = canvas_of(length)
-            filled, nfe = finish(start)
+            filled, more, passes = finish(start)
             fills.append((filled, gap_of(start)))
-            rows, calls = rows + nfe, calls + nfe
+            rows, calls = rows + more, calls + passes
         values, rule = (elbo(fills, denoiser), "elbo") if parent is None else (by_parent(fills, parent), "parent")
         rows, calls = rows + (len(fills) if parent else 2 * PAIRS * len(fills)), calls + 1
     best = np.argmax(score[np.searchsorted(lengths, tried)] + WEIGHTS[rule] * values)

@@ -10,8 +10,8 @@ import pytest
 
 from app.canvas import Canvas
 from app.errors import InfillError
-from app.length import candidates, canvases, choose, finisher, probe, shortlist
-from app.length_fit import UNFITTED
+from app.length.choose import candidates, canvases, choose, finisher, probe, shortlist
+from app.length.fit import UNFITTED
 from app.request import InfillRequest
 from models.denoiser import Query
 from models.prediction import Prediction

@@ -10,9 +10,9 @@ import numpy as np
 
 from app.canvas import Canvas
 from app.errors import InfillError
-from app.length import LONGEST, probe
-from app.length_fit import UNFITTED, LengthFit
-from app.sentences import Surroundings, boundaries, surroundings, texts, typical
+from app.length.choose import LONGEST, probe
+from app.length.fit import UNFITTED, LengthFit
+from app.length.sentences import Surroundings, boundaries, surroundings, texts, typical
 from models.denoiser import Denoiser, Floats, Ids
 
 GRID = (1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 28, 32)
@@ -53,7 +53,8 @@ def fit(
     Raises InfillError where the text has too few sentences to learn from.
     """
     rng = np.random.default_rng(seed)
-    some = [records[place] for place in rng.permutation(len(records))[:_RECORDS]]
+    order: list[int] = rng.permutation(len(records))[:_RECORDS].tolist()
+    some = [records[place] for place in order]
     tokens = [np.array(denoiser.tokenizer.encode(record.replace("\n", " "), opening=True)) for record in some]
     tokens = [ids for ids in tokens if len(ids) > 8]
     missing = [hole for ids in tokens if (hole := _sentence(ids, denoiser, rng)) is not None]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app import length_fitting
 from app.errors import InfillError
-from app.length_fit import FILE, UNFITTED, fit_of, read, write
-from app.sentences import Surroundings
+from app.length import fitting
+from app.length.fit import FILE, UNFITTED, fit_of, read, write
+from app.length.sentences import Surroundings
 from models.toy import toy
 
 FIT = replace(UNFITTED, model="m", holes=3)
@@ -104,7 +104,7 @@ def test_evidence_moves_the_score_by_its_weight():
 
 def test_the_smoothed_bias_falls_and_is_the_nearest_that_does():
     values, weights = np.array([5.0, 3, 4, 4, 1, 2]), np.array([1.0, 1, 1, 2, 1, 3])
-    found = length_fitting.falling(values, weights)
+    found = fitting.falling(values, weights)
     assert found == pytest.approx([5, 3.75, 3.75, 3.75, 1.75, 1.75])
 
     def distance(other):
@@ -120,15 +120,15 @@ def test_weights_find_the_evidence_that_tells_and_drop_what_does_not():
     true = rng.integers(1, 33, 400)
     noise = rng.normal(size=(400, 32, 2))
     noise[np.arange(400), true - 1, 1] += 2  # the second one tells, the first one does not
-    first, second = length_fitting._weights(noise, np.zeros((400, 32)), true)
+    first, second = fitting._weights(noise, np.zeros((400, 32)), true)
     assert abs(first) < 0.15
     assert second == pytest.approx(2, abs=0.2)  # of a normal variable that is moved by d, the log odds are d x
     noise[..., 0] = -noise[..., 1]
-    assert length_fitting._weights(noise, np.zeros((400, 32)), true)[0] == 0
+    assert fitting._weights(noise, np.zeros((400, 32)), true)[0] == 0
 
 
 def test_a_fit_learns_from_text_how_long_sentences_are():
-    fit = length_fitting.fit(text(), toy(), holes=20)
+    fit = fitting.fit(text(), toy(), holes=20)
     assert fit.holes == 20
     assert len(fit.phi_bias) == len(fit.seam_bias) == len(fit.lengths) == 32
     assert (np.diff(fit.phi_bias) <= 0).all()
@@ -140,4 +140,4 @@ def test_a_fit_learns_from_text_how_long_sentences_are():
 def test_a_text_without_sentences_is_refused():
     for records in ([], ["abc"], text(10)):
         with pytest.raises(InfillError, match="give more text"):
-            length_fitting.fit(records, toy())
+            fitting.fit(records, toy())

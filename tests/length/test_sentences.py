@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.canvas import Canvas
-from app.sentences import boundaries, surroundings, typical
+from app.length.sentences import boundaries, surroundings, typical
 
 PIECES = ("_", " the", " dog", " ran", ".", " She", ' "', '"', " sat", "!", " and", ",", ' "Oh')
 

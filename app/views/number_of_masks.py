@@ -5,12 +5,31 @@ from __future__ import annotations
 import numpy as np
 from plotly.graph_objects import Figure
 
-from app.length_choice import LengthChoice
+from app.length.choice import LengthChoice
+from app.trace import Trace
 from app.views.palette import Palette, figure
+from app.views.registry import view
 
 
-def length_curve(choice: LengthChoice, palette: Palette) -> Figure:
-    """Bars: how probable each length is; lines: confidence (solid) and its bias (dashed); a star on the chosen one."""
+@view
+def number_of_masks(trace: Trace, palette: Palette) -> Figure:
+    """How probable each length was, where it was left open: bars, a star on the chosen one; lines: confidence, bias."""
+    if trace.choices:
+        number, choice = next(iter(trace.choices.items()))
+        drawn = length_curve(choice, palette, title=f"Number of masks in gap {number + 1}")
+        others = [f"gap {n + 1}: {other.chosen}" for n, other in trace.choices.items() if n != number]
+        said = f"in the other gaps: {', '.join(others)}" if others else ""
+    else:
+        drawn = figure(palette, title="Number of masks", x="masks in the gap", y="share of the score")
+        said = "The number of masks was given. Ask for auto, and this shows how it was chosen."
+    if said:
+        place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 1.0, "yanchor": "bottom", "showarrow": False}
+        drawn.layout["annotations"] = [{"text": said, **place}]
+    return drawn
+
+
+def length_curve(choice: LengthChoice, palette: Palette, *, title: str) -> Figure:
+    """One choice, as `number_of_masks` says."""
     lengths = choice.lengths.tolist()
     shares = np.exp(choice.score - choice.score.max())
     shares = (shares / shares.sum()).round(4)
@@ -58,7 +77,7 @@ def length_curve(choice: LengthChoice, palette: Palette) -> Figure:
         bars,
         *lines,
         marks,
-        title="Number of masks",
+        title=title,
         x="masks in the gap",
         y="share of the score",
         xaxis={"tickformat": "d", "range": [lengths[0] - 0.8, lengths[-1] + 0.8], "showgrid": False},

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from app.errors import InfillError
-from app.sentences import Surroundings, typical
+from app.length.sentences import Surroundings, typical
 from models import find
 from models.denoiser import Floats, Ids
 
@@ -93,12 +93,12 @@ UNFITTED = LengthFit(
 def fit_of(name: str) -> tuple[LengthFit, tuple[str, ...]]:
     """The fit in the folder of a model, by the name that `models.load` takes; or UNFITTED, and a notice that says so.
 
-    Raises InfillError where there is no such model, or its file is broken.
+    Raises InfillError where its file is broken.
     """
     try:
         source = find(name)
-    except ValueError as error:
-        raise InfillError(str(error)) from None
+    except ValueError:  # the short name of a folder that lies elsewhere
+        source = None
     if source is not None and source.folder is not None and (source.folder / FILE).exists():
         return read(source.folder / FILE), ()
     how = f"; fit it with `{HOW}`" if source is not None else ""
@@ -135,20 +135,22 @@ def read(path: Path) -> LengthFit:
     odd = _odd(data)
     if odd:
         raise InfillError(f"the length bias in '{path}' is broken at '{odd}'; make it anew: {HOW}")
-    return LengthFit(**{name: tuple(value) if isinstance(value, list) else value for name, value in data.items()})
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
+    return LengthFit(**values)
 
 
 def _odd(data: Mapping[str, Any]) -> str:
     """The first entry that is missing or wrong, or ''."""
-    sizes = {"whole": 2, "part": 2}
     names = [field.name for field in fields(LengthFit)]
+    table = data.get("lengths")
+    sizes = {name: len(table) if isinstance(table, list) else 0 for name in ("lengths", "phi_bias", "seam_bias")}
+    sizes |= {"whole": 2, "part": 2}
     for name in (*names, *data):
-        value = data.get(name)
+        value: Any = data.get(name)
         if name == "model":
             good = isinstance(value, str)
-        elif name in ("lengths", "phi_bias", "seam_bias", "whole", "part"):
-            size = sizes.get(name, len(data["lengths"]) if isinstance(data.get("lengths"), list) else 0)
-            good = isinstance(value, list) and len(value) == size > 0 and _numbers(value)
+        elif name in sizes:
+            good = isinstance(value, list) and len(value) == sizes[name] > 0 and _numbers(value)
             good = good and (name != "lengths" or (value[0] >= 1 and bool((np.diff(value) > 0).all())))
         else:
             good = name in names and _numbers([value]) and (name != "spread" or value > 0)
@@ -157,5 +159,5 @@ def _odd(data: Mapping[str, Any]) -> str:
     return ""
 
 
-def _numbers(values: Sequence[object]) -> bool:
-    return all(type(value) in (int, float) and math.isfinite(value) for value in values)  # pyright: ignore
+def _numbers(values: Sequence[Any]) -> bool:
+    return all(type(value) in (int, float) and math.isfinite(value) for value in values)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.errors import InfillError
-from app.length_choice import LengthChoice, as_json, from_json
+from app.length.choice import LengthChoice, as_json, from_json
 
 CHOICE = LengthChoice(
     lengths=np.arange(1, 5),

@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from plotly.graph_objects import Figure
+from tests.length.test_choice import CHOICE
 
-from app.views.length_curve import length_curve
+import models
+from app.infill import infill
+from app.request import InfillRequest
+from app.views.number_of_masks import length_curve, number_of_masks
 from app.views.palette import DARK, LIGHT
-from tests.test_length_choice import CHOICE
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
 def test_the_curves_are_those_of_the_choice_and_plotly_takes_them(palette):
-    drawn = length_curve(CHOICE, palette).to_dict()
+    drawn = length_curve(CHOICE, palette, title="chosen").to_dict()
     Figure(drawn)  # checks every property
     bars, phi, bias, marks = drawn["data"]
     assert bars["x"] == phi["x"] == bias["x"] == [1, 2, 3, 4]
@@ -24,8 +27,19 @@ def test_the_curves_are_those_of_the_choice_and_plotly_takes_them(palette):
 
 
 def test_chosen_and_tried_lengths_and_both_lines_can_be_told_apart_without_colour():
-    _, phi, bias, marks = length_curve(CHOICE, LIGHT).to_dict()["data"]
+    _, phi, bias, marks = length_curve(CHOICE, LIGHT, title="chosen").to_dict()["data"]
     assert (phi["line"]["dash"], bias["line"]["dash"]) == ("solid", "dash")
     assert (phi["text"][-1], bias["text"][-1]) == ("confidence", "its bias")
     assert marks["marker"]["symbol"] == ["star", "circle-open"]
     assert list(marks["text"]) == ["chosen 3", "1"]
+
+
+def test_a_run_whose_length_was_open_shows_the_choice_and_another_says_that_it_was_given():
+    text = "the [[auto]] was [[2]] and [[auto]]."
+    *_, trace = infill(InfillRequest(text=text, steps=64), models.load("toy"))
+    drawn = number_of_masks.draw(trace, LIGHT).to_dict()
+    assert drawn["layout"]["title"]["text"] == "Number of masks in gap 1"
+    assert drawn["layout"]["annotations"][0]["text"] == f"in the other gaps: gap 3: {trace.choices[2].chosen}"
+    assert drawn["data"][0]["x"] == trace.choices[0].lengths.tolist()
+    *_, given = infill(InfillRequest(length=2, steps=2), models.load("toy"))
+    assert "was given" in number_of_masks.draw(given, LIGHT).to_dict()["layout"]["annotations"][0]["text"]

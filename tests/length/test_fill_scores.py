@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.canvas import Canvas
-from app.fill_scores import by_parent, elbo
+from app.length.fill_scores import by_parent, elbo
 from models.autoregressive import AutoregressiveModel
 from models.toy import toy
 from models.untrained import NumberTokenizer

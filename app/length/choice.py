@@ -74,11 +74,11 @@ def from_json(data: object) -> LengthChoice:
     return LengthChoice(**{**data, **series, "notices": tuple(data["notices"])})
 
 
-def _check(name: str, value: object) -> None:
+def _check(name: str, value: Any) -> None:
     if name == "rule" or name == "notices":
         good = isinstance(value, str) if name == "rule" else _all(value, str)
     elif name in _SERIES:
-        good = _all(value, int if name in _WHOLE else (int, float)) and len(value) <= MOST  # pyright: ignore
+        good = _all(value, int if name in _WHOLE else (int, float)) and len(value) <= MOST
     else:
         good = type(value) is int
     if not good:

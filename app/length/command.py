@@ -10,11 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app import length_fitting
 from app.errors import InfillError
-from app.length import LONGEST, TRIES, candidates
-from app.length_fit import fit_of, read, write
-from app.length_measure import NEAR, Measured, measure
+from app.length import fitting
+from app.length.choose import LONGEST, TRIES, candidates
+from app.length.fit import fit_of, read, write
+from app.length.measure import NEAR, Measured, measure
 from app.measure import read_problems
 from app.model_flags import add_model_flags, model_settings
 from app.strategies.registry import find as find_strategy
@@ -32,7 +32,7 @@ def add_command(commands: Any) -> None:
     part = parts.add_parser("fit", help="fit the length bias of a checkpoint, minutes on one core", allow_abbrev=False)
     part.add_argument("--text", type=Path, required=True, help="text or .xz, records ended by lines <|endoftext|>")
     part.add_argument("--out", type=Path, required=True, help="length_bias.json in the checkpoint's folder is found")
-    part.add_argument("--holes", type=int, default=length_fitting.HOLES, help="probed (default: %(default)s)")
+    part.add_argument("--holes", type=int, default=fitting.HOLES, help="probed (default: %(default)s)")
     part.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     add_model_flags(part)
     part.set_defaults(run=_fit)
@@ -65,7 +65,7 @@ def _fit(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     except ValueError as error:
         raise InfillError(str(error)) from None
     denoiser = load(args.model, **model_settings(args))
-    found = length_fitting.fit(records, denoiser, holes=args.holes, seed=args.seed, progress=_counted)
+    found = fitting.fit(records, denoiser, holes=args.holes, seed=args.seed, progress=_counted)
     write(found, args.out)
     print(
         f"{found.holes} holes: log tokens of a missing sentence = {found.intercept:.2f} + {found.slope:.2f} x typical,"

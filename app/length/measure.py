@@ -9,14 +9,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app import metrics
-from app.length import LONGEST, TRIES, candidates, canvases, choose, finisher
-from app.length_choice import LengthChoice
-from app.length_fit import LengthFit
+from app.length.choice import LengthChoice
+from app.length.choose import LONGEST, TRIES, candidates, canvases, choose, finisher
+from app.length.fit import LengthFit
 from app.measure import Problem, as_request, run
 from app.request import InfillRequest
-from models.denoiser import Denoiser, Floats
+from models.denoiser import Denoiser
 
 if TYPE_CHECKING:  # it imports torch
     from models.autoregressive import AutoregressiveModel
@@ -94,13 +95,13 @@ def measure(
 
         lengths.append(tried)
         scores.append([score(length) for length in tried])
-    found, rouge = np.array(lengths), np.array(scores)
-    off = np.abs(found - found[:, 1:2])
+    found, rouge = np.array(lengths), np.array(scores, dtype=np.float64)
+    off = np.abs(found - found[:, 1:2]).astype(np.float64)
     rows = tuple(
         Row(
             way=way,
             near=interval(100.0 * (off[:, column] <= NEAR)),
-            error=interval(off[:, column].astype(float)),
+            error=interval(off[:, column]),
             rougeL=interval(rouge[:, column]),
         )
         for column, way in enumerate(("auto", "oracle", f"fixed {FIXED}"))
@@ -114,7 +115,7 @@ def measure(
     )
 
 
-def interval(values: Floats, *, seed: int = 0) -> Interval:
+def interval(values: NDArray[np.floating], *, seed: int = 0) -> Interval:
     """Of the mean of values [k], by the percentile bootstrap."""
     drawn = np.random.default_rng(seed).integers(0, len(values), (_RESAMPLES, len(values)))
     low, high = np.percentile(values[drawn].mean(1), (2.5, 97.5))

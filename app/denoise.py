@@ -1,0 +1,36 @@
+"""A canvas denoised as a request asks: its strategy, what it draws from, and what it forbids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import models
+from app.canvas import Canvas
+from app.constraints import constrained, forbidden_tokens
+from app.decode import decode
+from app.request import InfillRequest
+from app.step import Step
+from app.strategies.registry import find
+from models.denoiser import Denoiser
+
+
+def denoise(canvas: Canvas, denoiser: Denoiser, request: InfillRequest) -> Iterator[Step]:
+    """See `decode`. Raises InfillError at once for what the request gets wrong about its strategy or its constraints."""
+    strategy = find(request.strategy)
+    choose = strategy.bind(request.knobs)
+    strategy.check_budget(request.steps)
+    return decode(
+        canvas,
+        denoiser,
+        constrained(choose, request, denoiser.tokenizer),
+        steps=request.steps,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        seed=request.seed,
+        banned=forbidden_tokens(request, denoiser.tokenizer),
+        guidance=request.guidance,
+        guided_by=request.guided_by,
+        judge=lambda: models.parent_of(denoiser.name),
+        reads_committed=strategy.reads_committed,
+        lookback=strategy.lookback,
+    )

@@ -44,7 +44,7 @@ class MarkovDenoiser:
     def __init__(self, tokenizer: ToyTokenizer, transition: Floats) -> None:
         """transition [states, states], rows sum to 1; the chain starts from the uniform distribution."""
         self.tokenizer: Tokenizer = tokenizer
-        self._transition = transition
+        self.transition = transition
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         predictions = []
@@ -61,28 +61,28 @@ class MarkovDenoiser:
         if known is not None:
             return known, 0
         beliefs = self.marginals(query.ids)[query.positions]
-        logits = torch.full((len(query.positions), len(self._transition) + 2), float("-inf"), dtype=torch.float64)
+        logits = torch.full((len(query.positions), len(self.transition) + 2), float("-inf"), dtype=torch.float64)
         with np.errstate(divide="ignore"):
-            logits[:, : len(self._transition)] = torch.from_numpy(np.log(beliefs))
+            logits[:, : len(self.transition)] = torch.from_numpy(np.log(beliefs))
         if query.memory is not None:
             query.memory.put(query.state, logits)
         return logits, 1
 
     def marginals(self, ids: Ids) -> Floats:
         """[length, states] exact p(x_i | what is known), by the forward-backward recursion."""
-        states = len(self._transition)
+        states = len(self.transition)
         evidence = np.ones((len(ids), states))
         known = ids < states
         evidence[known] = np.eye(states)[ids[known]]
         ahead, behind = np.empty_like(evidence), np.empty_like(evidence)
         belief = np.full(states, 1 / states)
         for i in range(len(ids)):
-            belief = evidence[i] * (belief if i == 0 else belief @ self._transition)
+            belief = evidence[i] * (belief if i == 0 else belief @ self.transition)
             belief = ahead[i] = belief / belief.sum()
         belief = np.ones(states)
         for i in reversed(range(len(ids))):
             behind[i] = belief
-            belief = self._transition @ (evidence[i] * belief)
+            belief = self.transition @ (evidence[i] * belief)
             belief = belief / belief.sum()
         joint = ahead * behind
         return joint / joint.sum(-1, keepdims=True)

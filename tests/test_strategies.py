@@ -10,9 +10,11 @@ import pytest
 
 from app.decode import decode
 from app.errors import InfillError
+from app.infill import infill
+from app.request import InfillRequest
 from app.strategies.registry import BUDGETS, Choice, Knob, find, strategies
 from models.toy import toy
-from tests.strategies.scenes import blank, written
+from tests.strategies.scenes import ChainJudge, Counting, blank, written
 
 TOY = toy()
 MASK = TOY.tokenizer.mask_id
@@ -24,31 +26,25 @@ every_knob = pytest.mark.parametrize(
 )
 
 
-class Counting:
-    """The toy, counting its forward passes."""
-
-    name, context, tokenizer = TOY.name, TOY.context, TOY.tokenizer
-
-    def __init__(self) -> None:
-        self.calls = 0
-
-    def predict(self, queries):
-        self.calls += 1
-        return TOY.predict(queries)
+PROBING = [strategy for strategy in strategies().values() if strategy.least > 1]
+JUDGE = ChainJudge(TOY.transition)
 
 
-def go(strategy, canvas, *, steps, denoiser=TOY, temperature=1.0, seed=0):
+def go(strategy, canvas, *, steps, denoiser=TOY, temperature=1.0, seed=0, knobs=None, **settings):
+    """A whole run; of a strategy that needs more steps, with the least it takes."""
     return list(
         decode(
             canvas,
             denoiser,
-            strategy.bind({}),
-            steps=steps,
+            strategy.bind(knobs or {}),
+            steps=max(steps, strategy.least),
             temperature=temperature,
             seed=seed,
             banned=SPECIAL,
             reads_committed=strategy.reads_committed,
             lookback=strategy.lookback,
+            judge=lambda: JUDGE,
+            **settings,
         )
     )
 
@@ -57,7 +53,7 @@ def test_the_strategies_of_the_specification_are_there():
     assert set(strategies()) >= {
         *("random", "reference", "low_confidence", "maskgit", "margin", "entropy", "threshold", "factor", "frechet"),
         *("early_commit", "first_hitting", "entropy_bound", "left_to_right", "right_to_left", "outside_in"),
-        *("remdm", "p2", "rcr", "credit", "dus", "apart", "klass", "extrapolate", "ahd"),
+        *("remdm", "p2", "rcr", "credit", "dus", "apart", "klass", "extrapolate", "ahd", "core", "saber", "gibbs"),
         *("speculate", "focore", "pc_sampler", "edge_damping"),
     }
 
@@ -67,8 +63,11 @@ def test_the_strategies_of_the_specification_are_there():
 def test_it_fills_the_span_within_the_budget_and_touches_nothing_else(strategy, steps, length):
     before, after = (4, MASK, 5), (MASK, 6)  # in real checkpoints the mask id is an ordinary word
     canvas = blank(length, before=before, after=after, mask_id=MASK)
-    taken = go(strategy, canvas, steps=steps)
-    assert len(taken) <= steps
+    counting = Counting(TOY)
+    taken = go(strategy, canvas, steps=steps, denoiser=counting)
+    assert len(taken) <= max(steps, strategy.least)
+    assert taken[-1].calls <= min(max(steps, strategy.least), taken[-1].nfe)
+    assert (taken[-1].nfe, taken[-1].calls) == (counting.rows, counting.calls)
     for state in (step.canvas for step in taken):
         assert tuple(state.ids[: len(before)]) == before
         assert tuple(state.ids[-len(after) :]) == after
@@ -92,15 +91,42 @@ def test_it_commits_masked_positions_only_and_each_once(strategy):
 
 @every_strategy
 def test_nothing_is_taken_back_in_the_last_tenth_of_the_budget(strategy):
-    for step in go(strategy, blank(32, before=(4,), after=(6,), mask_id=MASK), steps=40)[36:]:
-        assert not len(step.selection.remask)
+    taken = go(strategy, blank(32, before=(4,), after=(6,), mask_id=MASK), steps=40)
+    for number, step in enumerate(taken, start=1):
+        assert max(number, step.calls) <= 36 or not len(step.selection.remask)
 
 
-@every_strategy
+@pytest.mark.parametrize("strategy", [s for s in strategies().values() if s.least == 1], ids=lambda s: s.name)
 def test_one_step_takes_exactly_one_forward_pass(strategy):
-    counting = Counting()
+    counting = Counting(TOY)
     taken = go(strategy, blank(7, before=(4,), mask_id=MASK), steps=1, denoiser=counting)
     assert counting.calls == len(taken) == taken[-1].nfe == 1
+
+
+@pytest.mark.parametrize("strategy", PROBING, ids=lambda s: s.name)
+def test_a_budget_that_is_too_small_for_probes_is_refused_and_says_how_many_steps_are_needed(strategy):
+    settings = {"length": 9, "strategy": strategy.name}
+    with pytest.raises(InfillError, match=f"needs {strategy.least} steps"):
+        next(infill(InfillRequest(**settings, steps=strategy.least - 1), TOY))
+    assert not next(infill(InfillRequest(**settings, steps=strategy.least), TOY)).steps
+
+
+@pytest.mark.parametrize("strategy", PROBING, ids=lambda s: s.name)
+def test_the_least_budget_is_enough_for_a_probe_or_a_token_taken_back(strategy):
+    canvas = blank(16, before=(4,), after=(6,), mask_id=MASK)
+    runs = [go(strategy, canvas, steps=strategy.least, seed=seed) for seed in range(5)]
+    assert any(taken[-1].calls > len(taken) or any(len(s.selection.remask) for s in taken) for taken in runs)
+
+
+@pytest.mark.parametrize("steps", [4, 11])
+@pytest.mark.parametrize("strategy", PROBING, ids=lambda s: s.name)
+def test_with_guidance_a_strategy_that_probes_keeps_its_budget(strategy, steps):
+    counting = Counting(TOY)
+    canvas = blank(9, before=(4,), after=(6,), mask_id=MASK)
+    taken = go(strategy, canvas, steps=steps, denoiser=counting, guidance=1.5)
+    assert not taken[-1].canvas.masked.any()
+    assert taken[-1].calls == counting.calls <= steps
+    assert taken[-1].nfe == counting.rows >= 2 * len(taken)
 
 
 @every_strategy
@@ -156,16 +182,8 @@ def test_every_corner_of_a_knob_fills_the_span(strategy, knob):
         corners = (knob.kind(knob.domain.low), knob.kind(knob.domain.high))
     for value in corners:
         for steps in (1, 3, 9):
-            *_, last = decode(
-                blank(7, before=(4,), mask_id=MASK),
-                TOY,
-                strategy.bind({knob.name: value}),
-                steps=steps,
-                temperature=0.7,
-                banned=SPECIAL,
-                reads_committed=strategy.reads_committed,
-                lookback=strategy.lookback,
-            )
+            canvas = blank(7, before=(4,), mask_id=MASK)
+            *_, last = go(strategy, canvas, steps=steps, temperature=0.7, knobs={knob.name: value})
             assert not last.canvas.masked.any()
 
 

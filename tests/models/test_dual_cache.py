@@ -11,7 +11,7 @@ from app.strategies.registry import strategies
 from models.denoiser import Memory, Query
 from models.dual_cache import DualCacheDenoiser, Meter, compare
 from tests.models.random_weights import ARCHITECTURES, MASK, ask, denoiser, difference, network
-from tests.strategies.scenes import blank
+from tests.strategies.scenes import Counting, blank
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 
@@ -138,16 +138,18 @@ def test_a_run_does_not_touch_the_cache_of_another_and_a_query_without_a_run_is_
         assert difference(found[2], exact.predict([ask(state)])[0]) < 1e-5
 
 
+@pytest.mark.parametrize("guidance", [0.0, 1.0])
 @pytest.mark.parametrize("strategy", strategies().values(), ids=strategies())
-def test_every_strategy_fills_the_gap_and_leaves_given_text_alone(strategy):
+def test_every_strategy_fills_the_gap_within_its_budget_and_leaves_given_text_alone(strategy, guidance):
     _, cached = both("llama", 4)
-    start = canvas()
-    settings = {"reads_committed": strategy.reads_committed, "lookback": strategy.lookback}
-    steps = list(decode(start, cached, strategy.bind({}), steps=6, temperature=0.7, **settings))
+    start, counting = canvas(), Counting(cached)
+    settings = {"reads_committed": strategy.reads_committed, "lookback": strategy.lookback, "guidance": guidance}
+    steps = list(decode(start, counting, strategy.bind({}), steps=6, temperature=0.7, **settings))
     given = ~start.editable
     assert all((step.canvas.ids[given] == start.ids[given]).all() for step in steps)
     assert not steps[-1].canvas.masked.any()
-    assert steps[-1].nfe == cached.meter.forwards
+    assert steps[-1].nfe == cached.meter.forwards + counting.aside
+    assert max(len(steps), steps[-1].calls) <= 6
 
 
 def test_settings_that_make_no_sense_are_refused():

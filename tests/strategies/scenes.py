@@ -213,19 +213,23 @@ class Told:
 
 @dataclass
 class Counting:
-    """A denoiser whose batches and the canvases in them are counted."""
+    """A denoiser whose batches and the canvases in them are counted, those left out that the memory knows."""
 
     denoiser: Denoiser
     rows: int = 0
     calls: int = 0
+    aside: int = 0  # of the rows: what canvases were held against
 
     def __post_init__(self) -> None:
         self.name, self.context, self.tokenizer = self.denoiser.name, self.denoiser.context, self.denoiser.tokenizer
         self.notices = self.denoiser.notices
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        self.calls += 1
-        self.rows += sum(len(query.rows) for query in queries)
+        rows = [row for query in queries for row in query.rows]
+        fresh = [row for row in rows if row.memory is None or row.memory.get(row.state) is None]
+        self.calls += bool(fresh)
+        self.rows += len(fresh)
+        self.aside += sum(row.aside for row in fresh)
         return self.denoiser.predict(queries)
 
 

@@ -155,7 +155,7 @@ def build(shelf: Shelf, *, parent: LoadParent | None = None, time_limit: float =
     return page
 
 
-def _sampling() -> tuple[Any, ...]:
+def _sampling() -> tuple[gr.Slider, gr.Slider, gr.Number, gr.Checkbox, gr.Slider, gr.Radio]:
     """The widgets from `temperature` to `guided_by`."""
     with gr.Row():
         temperature = gr.Slider(0, 2, value=0.7, step=0.05, label="Temperature", info="0: the likeliest token")

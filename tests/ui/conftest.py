@@ -33,7 +33,7 @@ FLAGS = [
 class ByteTokenizer:
     """One token per byte of UTF-8, so that a character outside ASCII is spread over several tokens."""
 
-    mask_id, begin, special_ids = 257, (256,), frozenset({256, 257})
+    mask_id, begin, special_ids, size = 257, (256,), frozenset({256, 257}), 258
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return list(text.encode())
@@ -67,7 +67,7 @@ class ScriptedDenoiser:
             place = int(position) - start
             logits[row, self.script[place % len(self.script)]] = 8.0 - 3.0 * place / 130
             logits[row, ord("?")] += 4.0
-        logits[:, 256:] = float("-inf")
+        logits[:, [256, 257, *query.banned]] = float("-inf")
         return reduce(logits, query)
 
 

@@ -54,6 +54,11 @@ class NumberTokenizer:
     begin: tuple[int, ...] = (0,)
     special_ids: frozenset[int] = frozenset()
 
+    @property
+    def size(self) -> int:
+        """The mask is the last token."""
+        return self.mask_id + 1
+
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return [int(number) for number in text.split()]
 

@@ -1,13 +1,15 @@
 # `make run` and `make test` set up .venv by themselves, and again when the requirements change.
-# PYTHON=... names the interpreter to make it from, ARGS=... is handed on to app.py or pytest.
+# PYTHON=... names the interpreter to make it from, ARGS=... is handed on to app.py or pytest (-n 0: in one process).
 
 .PHONY: run test lint readme
 
 run: .venv/.installed
 	.venv/bin/python app.py $(ARGS)
 
+# Two processes of one thread each; a file's tests stay together, for they share what they set up.
+test: export OMP_NUM_THREADS = 1
 test: .venv/.installed-dev
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # What tests/test_repository.py checks, with the style put right on the way.
 lint: .venv/.installed-dev

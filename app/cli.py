@@ -167,10 +167,9 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
 
 def _chosen(number: int, choice: LengthChoice) -> str:
     others = ", ".join(map(str, choice.alternatives))
-    return (
-        f"gap {number + 1}: {choice.chosen} masks{f', rather than {others}' if others else ''}; chosen with {choice.rows} "
-        f"rows in {choice.calls} forward passes"
-    )
+    instead = f", rather than {others}" if others else ""
+    spent = f"{choice.rows} rows in {choice.calls} forward passes"
+    return f"gap {number + 1}: {choice.chosen} masks{instead}; chosen with {spent}"
 
 
 def state_line(trace: Trace, number: int) -> str:

@@ -15,7 +15,7 @@ from models.denoiser import Denoiser
 
 
 def denoise(canvas: Canvas, denoiser: Denoiser, request: InfillRequest) -> Iterator[Step]:
-    """See `decode`. Raises InfillError at once for what the request gets wrong about its strategy or its constraints."""
+    """See `decode`. Raises InfillError, at once, for a strategy, knobs, a budget or constraints that cannot be."""
     strategy = find(request.strategy)
     choose = strategy.bind(request.knobs)
     strategy.check_budget(request.steps)

@@ -29,8 +29,8 @@ def infill(
 
     `time_limit`, in seconds since the first trace was asked for, ends the run before the next step, as closing the
     iterator does.
-    Lengths that are `auto` are settled before the first trace; `length_fit` is what was learnt of the model for that, by
-    default what lies in the folder of the preset of its name.
+    Lengths that are `auto` are settled before the first trace; `length_fit` is what was learnt of the model for that,
+    by default what lies in the folder of the preset of its name.
     Special tokens (end of text and the like) are never written. Raises InfillError before anything is computed; later
     only where a banned word cannot be kept out.
     """

@@ -142,7 +142,7 @@ def measure(
         model_seconds=statistics.median(model_seconds),
         overhead=100
         * statistics.median(1 - inside / all_ for inside, all_ in zip(model_seconds, seconds, strict=True)),
-        tokens_per_second=statistics.median(t.request.length / s for t, s in zip(traces, seconds, strict=True)),
+        tokens_per_second=statistics.median(len(t.start.slots) / s for t, s in zip(traces, seconds, strict=True)),
         exact=100 * statistics.mean(metrics.exact_match(t.fill, g) for t, g in zip(traces, golds, strict=True)),
         bigram_entropy=metrics.ngram_entropy([t.canvas.ids[t.canvas.span].tolist() for t in traces], 2),
         risk=statistics.mean(map(metrics.independence_risk, traces)),

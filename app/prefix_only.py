@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.canvas import sides
+from app.errors import InfillError
 from app.request import InfillRequest
 from models.denoiser import Floats
 
@@ -40,11 +41,15 @@ def continue_prefix(
 ) -> PrefixOnly:
     """Continue greedily once, and `candidates` times drawn at a temperature with the request's seed.
 
-    Raises InfillError if the span alone does not fit the model's context.
+    Raises InfillError if the span alone does not fit the model's context, for several gaps, for pinned words, and for a
+    length that is not settled.
     """
+    length = request.length
+    if length is None:
+        raise InfillError("the number of tokens is not settled: give a number of masks")
     prefix, suffix, _ = sides(request, model)
-    (greedy,) = model.complete([prefix], request.length)
-    drawn = model.complete([prefix] * candidates, request.length, temperature=temperature, seed=request.seed)
+    (greedy,) = model.complete([prefix], length)
+    drawn = model.complete([prefix] * candidates, length, temperature=temperature, seed=request.seed)
     scores = model.log_probabilities([prefix] * candidates, [[*fill, *suffix] for fill in drawn])
 
     def text(tokens: list[int]) -> str:
@@ -53,6 +58,6 @@ def continue_prefix(
     return PrefixOnly(
         greedy=text(greedy),
         drawn=tuple(map(text, drawn)),
-        follows=np.array([tokens[request.length :].sum() for tokens in scores]),
+        follows=np.array([tokens[length:].sum() for tokens in scores]),
         passage=np.array([tokens.sum() for tokens in scores]),
     )

@@ -55,6 +55,11 @@ class NumberTokenizer:
     special_ids: frozenset[int] = frozenset()
     frequencies: None = None
 
+    @property
+    def size(self) -> int:
+        """The mask is the last token."""
+        return self.mask_id + 1
+
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return [int(number) for number in text.split()]
 

@@ -283,7 +283,9 @@ def test_a_text_with_several_gaps_is_filled_and_replayed(capsys, tmp_path):
     assert main(["replay", str(file)]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[1].endswith("masks   6  the░░░ saw░ cat░░ there.")
-    first, second = ("".join(trace.pieces(len(trace.steps))[part]) for part in (slice(3), slice(3, None)))
+    first, second = (
+        "".join(piece or "" for piece in trace.pieces(len(trace.steps))[part]) for part in (slice(3), slice(3, None))
+    )
     assert shown[-1].endswith(f"the{first} saw{second} there.")
     assert main(["replay", str(file), "--step", "1"]) == 0
     commit = capsys.readouterr().out.splitlines()[-1].split()

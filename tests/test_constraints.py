@@ -165,6 +165,7 @@ def test_no_strategy_writes_a_banned_word(strategy, steps, temperature):
     trace = last(toy, **asked, banned=sorted(words))
     assert trace.ended == "complete"
     assert len(trace.steps) <= steps
+    assert trace.request.ban
     assert not trace.request.ban.search(trace.text.replace("the ", "").replace(" was", ""))
 
 
@@ -193,4 +194,5 @@ def test_the_bundled_model_keeps_to_what_is_banned():
     words = re.findall(r"\w+", free.fill)
     trace = last(model, **asked, banned=words)
     assert trace.ended == "complete"
+    assert trace.request.ban
     assert not trace.request.ban.search(trace.fill)

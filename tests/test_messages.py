@@ -36,7 +36,7 @@ every_strategy = pytest.mark.parametrize("strategy", strategies())
 class Words:
     """600 words of six characters and the space before them, in the proportions of English tokens or longer."""
 
-    mask_id, begin, special_ids = 601, (600,), frozenset({600, 601})
+    mask_id, begin, special_ids, size = 601, (600,), frozenset({600, 601}), 602
     frequencies = None
 
     def __init__(self, letters: int) -> None:

@@ -56,3 +56,14 @@ def test_the_same_seed_draws_the_same_and_another_one_others(model):
 def test_a_gap_that_does_not_fit_is_refused(model):
     with pytest.raises(InfillError, match="64 masks do not fit"):
         continue_prefix(InfillRequest(prefix="3", length=64), model)
+
+
+@pytest.mark.parametrize("text", ["3 [[2]] 4 [[1]] 5", "3 [[4|2:7]] 4"])
+def test_several_gaps_and_pinned_words_are_refused(model, text):
+    with pytest.raises(InfillError, match="works for a single gap without pinned words"):
+        continue_prefix(InfillRequest(text=text), model)
+
+
+def test_a_length_that_is_not_settled_is_refused(model):
+    with pytest.raises(InfillError, match="give a number of masks"):
+        continue_prefix(InfillRequest(prefix="3", length="auto"), model)

@@ -59,7 +59,7 @@ def preset_values(
 ) -> Mapping[str, Value]:
     """Of the calibrated knobs: their preset, or the paper's value where the setting is no level."""
     paper = {parameter.name: parameter.default for parameter in strategy.parameters}
-    return levels[setting] if setting in levels else {knob: paper[knob] for knob in levels[next(iter(LEVELS))]}
+    return levels.get(setting or PAPER) or {knob: paper[knob] for knob in levels[next(iter(LEVELS))]}
 
 
 def _setting() -> gr.Dropdown:

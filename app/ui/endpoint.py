@@ -58,7 +58,7 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
             request = InfillRequest(
                 prefix=prefix,
                 suffix=suffix,
-                length=length,
+                length=length,  # pyright: ignore[reportArgumentType]
                 steps=steps,
                 strategy=strategy,
                 knobs=knobs or {},

@@ -158,7 +158,7 @@ def build(
     return page
 
 
-def _sampling() -> tuple[Any, ...]:
+def _sampling() -> tuple[gr.Slider, gr.Slider, gr.Number, gr.Checkbox, gr.Slider, gr.Radio]:
     """The widgets from `temperature` to `guided_by`."""
     with gr.Row():
         temperature = gr.Slider(0, 2, value=0.7, step=0.05, label="Temperature", info="0: the likeliest token")

@@ -134,7 +134,7 @@ def from_the_left(
         request = as_request(problem, model, seed=seed + number)
         found = continue_prefix(request, model, candidates=candidates, temperature=temperature)
         fills.append((found.greedy, found.drawn[0], found.best_before_suffix, found.best_passage))
-        lengths.append(request.length)
+        lengths.append(len(gold(problem, model)))
     single, best = statistics.mean(lengths), candidates * (statistics.mean(lengths) + 1)
     columns = zip(names, zip(*fills, strict=True), (single, single, best, best), strict=True)
     return [_fills(name, texts, problems, nfe) for name, texts, nfe in columns]

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from huggingface_hub import close_session, constants, hf_api
 
+import models
 from models.presets import BUNDLED
 
-COMMIT = "c" * 40
 REPO = "somebody/small"
+ROOT = Path(__file__).parents[2]
 
 
 class Hub(ThreadingHTTPServer):
@@ -26,6 +30,10 @@ class Hub(ThreadingHTTPServer):
     def __init__(self, files: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files, self.cut, self.ranges = files, 0, []
+
+    @property
+    def commit(self) -> str:
+        return oid(repr([self.server_port, sorted(self.files)]).encode())
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -43,7 +51,11 @@ class Handler(BaseHTTPRequestHandler):
             listed = [{"type": "file", "path": n, "size": len(c), "oid": oid(c)} for n, c in self.server.files.items()]
             self._send(json.dumps(listed).encode())
         elif path.startswith(f"/api/models/{REPO}"):
-            facts = {"id": REPO, "sha": COMMIT, "siblings": [{"rfilename": name} for name in self.server.files]}
+            facts = {
+                "id": REPO,
+                "sha": self.server.commit,
+                "siblings": [{"rfilename": name} for name in self.server.files],
+            }
             self._send(json.dumps(facts).encode())
         elif path.startswith(f"/{REPO}/resolve/") and path.split("/", 5)[5] in self.server.files:
             self._file(path.split("/", 5)[5])
@@ -53,7 +65,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _file(self, name: str) -> None:
         content = self.server.files[name]
-        headers = {"ETag": f'"{oid(content)}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+        headers = {"ETag": f'"{oid(content)}"', "X-Repo-Commit": self.server.commit, "Accept-Ranges": "bytes"}
         asked = self.headers.get("Range")
         if asked and self.command == "GET":
             first, _, last = asked.removeprefix("bytes=").partition("-")
@@ -90,67 +102,80 @@ def hub() -> Iterator[Hub]:
     server.server_close()
 
 
-LOAD = f"""
-import json, sys, models
-told = []
-try:
-    denoiser = models.load("{REPO}", progress=lambda done, of: told.append((done, of)))
-    print(json.dumps([denoiser.name, denoiser.tokenizer.mask_id, told[-1] if told else None]))
-except ValueError as error:
-    print("ERROR", error)
-"""
+RESOLVE = "/{repo_id}/resolve/{revision}/{filename}"
+LOAD = f"import models; print(models.load('{REPO}').name)"
 
 
-def load(home: Path, address: str, **environment: str) -> str:
-    """What a process of its own says; the hub's library reads its settings once."""
-    settings = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(home),
-        "HF_HOME": str(home),
-        "HF_ENDPOINT": address,
-        "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_ETAG_TIMEOUT": "2",
-        **environment,
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD], capture_output=True, text=True, env=settings, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+@pytest.fixture
+def load(monkeypatch) -> Iterator[Callable[..., Any]]:
+    """`load(home, address)` is what `models.load` gives, and the last progress it told; or the words of its mistake.
+
+    The hub's library reads its environment once, into constants. They are set here: a process for each load would
+    import torch and transformers each time.
+    """
+    for proxy in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(proxy, raising=False)
+        monkeypatch.delenv(proxy.lower(), raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", True)
+    monkeypatch.setattr(constants, "HF_HUB_ETAG_TIMEOUT", 2)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    close_session()  # it knows of the proxies
+
+    def loaded(home: Path, address: str) -> Any:
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        monkeypatch.setattr(hf_api.api, "endpoint", address)
+        monkeypatch.setattr(
+            constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        )
+        told: list[tuple[int, int]] = []
+        try:
+            denoiser = models.load(REPO, progress=lambda done, of: told.append((done, of)))
+        except ValueError as error:
+            return str(error)
+        return denoiser.name, denoiser.tokenizer.mask_id, told[-1] if told else None
+
+    yield loaded
+    close_session()
 
 
 def address(hub: Hub) -> str:
     return f"http://127.0.0.1:{hub.server_port}"
 
 
-def test_a_hub_name_is_downloaded_once_with_its_progress_and_then_needs_no_network(hub, tmp_path):
-    name, mask, progress = json.loads(load(tmp_path, address(hub)))
+def test_a_hub_name_is_downloaded_once_with_its_progress_and_then_needs_no_network(hub, load, tmp_path):
+    name, mask, progress = load(tmp_path, address(hub))
     assert (name, mask) == ("small", 1)
     assert progress[0] == progress[1] > 30_000_000
-    assert json.loads(load(tmp_path, "http://127.0.0.1:9"))[0] == "small"
-    assert json.loads(load(tmp_path, address(hub), HF_HUB_OFFLINE="1"))[0] == "small"
+    assert load(tmp_path, "http://127.0.0.1:9")[0] == "small"
+    environment = os.environ | {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "HF_ENDPOINT": address(hub)}
+    done = subprocess.run(
+        [sys.executable, "-c", LOAD], capture_output=True, text=True, env=environment, cwd=ROOT, check=False
+    )
+    assert done.stdout.strip() == "small", done.stderr
 
 
-def test_pickles_and_code_are_neither_downloaded_nor_read(hub, tmp_path):
+def test_pickles_and_code_are_neither_downloaded_nor_read(hub, load, tmp_path):
     hub.files |= {"pytorch_model.bin": b"x" * 100, "modeling.py": b"raise SystemExit"}
-    assert json.loads(load(tmp_path, address(hub)))[0] == "small"
+    assert load(tmp_path, address(hub))[0] == "small"
+    assert [path for path in tmp_path.rglob("*") if path.name == "model.safetensors"]
     assert not [path for path in tmp_path.rglob("*") if path.name in ("pytorch_model.bin", "modeling.py")]
     del hub.files["model.safetensors"]
     said = load(tmp_path / "other", address(hub))
-    assert said.startswith(f"ERROR {REPO} on the hub has only pickled weights (pytorch_model.bin)")
+    assert said.startswith(f"{REPO} on the hub has only pickled weights (pytorch_model.bin)")
 
 
-def test_without_a_network_and_with_a_wrong_name_it_says_what_to_do(hub, tmp_path):
+def test_without_a_network_and_with_a_wrong_name_it_says_what_to_do(hub, load, tmp_path):
     said = load(tmp_path, "http://127.0.0.1:9")
-    assert said.startswith(f"ERROR {REPO} cannot be downloaded (")
+    assert said.startswith(f"{REPO} cannot be downloaded (")
     assert f"or run `hf download {REPO}` elsewhere and give the folder as --model" in said
     hub.files.clear()
     assert "has no weights" in load(tmp_path, address(hub))
 
 
-def test_an_interrupted_download_goes_on_where_it_stopped(hub, tmp_path):
+def test_an_interrupted_download_goes_on_where_it_stopped(hub, load, tmp_path):
     hub.cut = 20_000_000
-    json.loads(load(tmp_path, address(hub)))
+    assert load(tmp_path, address(hub))[0] == "small"
     (resumed,) = [start for name, start in hub.ranges if name == "model.safetensors" and start > 1_000_000]
     assert 10_000_000 < resumed <= 20_000_000

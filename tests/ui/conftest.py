@@ -33,7 +33,7 @@ FLAGS = [
 class ByteTokenizer:
     """One token per byte of UTF-8, so that a character outside ASCII is spread over several tokens."""
 
-    mask_id, begin, special_ids = 257, (256,), frozenset({256, 257})
+    mask_id, begin, special_ids, size = 257, (256,), frozenset({256, 257}), 258
     frequencies = None
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
@@ -68,8 +68,8 @@ class ScriptedDenoiser:
             place = int(position) - start
             logits[row, self.script[place % len(self.script)]] = 8.0 - 3.0 * place / 130
             logits[row, ord("?")] += 4.0
-        logits[:, 256:] = float("-inf")
-        return reduce(logits, query)
+        logits[:, [256, 257, *query.banned]] = float("-inf")
+        return reduce(logits, query, forwards=len(query.rows))
 
 
 @pytest.fixture(scope="session")

@@ -115,6 +115,12 @@ def test_a_run_past_the_time_limit_says_so(serve, denoiser) -> None:
         ({"strategy": "threshold", "knobs": {"tau": 2}}, "from 0 to 1"),
         ({"strategy": "left_to_right", "knobs": {"tau": 1}}, "has no knobs"),
         ({"knobs": [1]}, "names with values"),
+        ({"length": "auto"}, "the length of gap 1 is 'auto'"),
+        ({"text": "a [[1]]"}, "not both"),
+        ({"prefix": "", "suffix": "", "text": "a [[x]]"}, "gap 1, '[[x]]' at character 3"),
+        ({"prefix": "", "suffix": "", "text": "a"}, "the text has no gap"),
+        ({"banned": [1]}, "banned must be words"),
+        ({"one_line": 3}, "one_line must be true or false"),
     ],
 )
 def test_a_mistake_is_told_with_its_remedy_and_the_server_goes_on(client: Client, denoiser, asked, advice) -> None:
@@ -154,9 +160,10 @@ def test_the_page_offers_programs_this_endpoint_and_no_other(client: Client, add
         assert not listed["unnamed_endpoints"]
     parameters = {each["parameter_name"]: each for each in served["named_endpoints"]["/infill"]["parameters"]}
     assert list(parameters) == [
-        *("prefix", "suffix", "length", "steps", "strategy", "knobs", "temperature", "top_p", "seed", "space", "model")
+        *("prefix", "suffix", "length", "steps", "strategy", "knobs", "temperature", "top_p", "seed", "guidance"),
+        *("guided_by", "space", "model", "text", "banned", "one_line"),
     ]
-    assert [name for name, each in parameters.items() if not each["parameter_has_default"]] == ["prefix"]
+    assert all(each["parameter_has_default"] for each in parameters.values())
 
 
 def readme() -> str:
@@ -184,3 +191,21 @@ def test_the_readme_names_every_setting_every_part_of_a_state_and_every_ending(c
         assert re.search(rf'`{name}`|"{name}"', text), name
     for ending in ("running", "complete", "time limit"):
         assert f"`{ending}`" in text
+
+
+def test_several_gaps_arrive_as_fills_between_the_given_text(client: Client) -> None:
+    told: list[Any] = list(client.submit(text="<b>Tom</b> [[3]] saw [[4|2:x]].", steps=6, api_name="/infill"))
+    assert told[0]["pieces"] == [None, None, None, None, " ", "x", None]
+    last = told[-1]
+    assert last["ended"] == "complete"
+    assert last["nfe"] == 6
+    assert last["text"] == "<b>Tom</b>" + last["fills"][0] + " saw" + last["fills"][1] + "."
+    assert [len(fill) for fill in last["fills"]] == [3, 5]  # the second one's space is put back
+    assert last["fill"] == " … ".join(last["fills"])
+
+
+def test_banned_words_and_line_breaks_stay_out(client: Client, denoiser) -> None:
+    denoiser.script = b" ab\n"
+    assert states(client, length=4, steps=4)[-1]["fill"] == " ab\n"
+    kept = states(client, length=4, steps=4, banned=["ab"], one_line=True)[-1]["fill"]
+    assert kept == " a??"

@@ -529,3 +529,72 @@ def test_another_model_is_loaded_when_it_is_chosen_and_nobody_waits_for_it(brows
 
 def test_where_there_is_but_one_model_there_is_nothing_to_choose(page):
     expect(page.locator("#model")).to_have_count(0)
+
+
+def ask_for(page: Page, text: str) -> None:
+    page.get_by_role("textbox", name="Or a text with several gaps").fill(text)
+
+
+def test_a_text_with_several_gaps_is_filled_shown_and_scrubbed(page: Page) -> None:
+    ask_for(page, "<b>Tom</b> [[3]], then [[6|2:big]] end.")
+    fill(page)
+    text = shown_text(page)
+    assert text.startswith("<b>Tom</b> ab, then")
+    assert text.endswith(" end.")
+    assert " big" in text
+    pinned = page.locator(".dv-pinned")
+    assert pinned.count() == 4
+    expect(pinned.nth(1)).to_have_attribute("aria-label", "gap 2, position 3: b, given")
+    expect(pinned.nth(1).locator(".dv-when")).to_have_text("given")
+    assert pinned.nth(1).locator(".dv-token").evaluate("e => getComputedStyle(e).textDecorationStyle") == "double"
+    pinned.nth(1).hover()
+    expect(part(page, "about")).to_contain_text("Gap 2, position 3: “b”, given")
+    expect(part(page, "table")).to_be_hidden()
+    page.locator(".dv-slot").nth(8).hover()
+    expect(part(page, "about")).to_contain_text("Gap 2, position 6 in step")
+    expect(part(page, "table")).to_be_visible()
+    part(page, "scrubber").press("Home")
+    expect(part(page, "masks")).to_have_text("5")
+    assert page.locator(".dv-masked").count() == 5
+    assert page.locator(".dv-pinned").count() == 4
+    part(page, "copy").click()
+    expect(part(page, "told")).to_have_text("Text copied.")
+    assert page.evaluate("navigator.clipboard.readText()").startswith("<b>Tom</b> ab, then")
+    page.get_by_role("tab", name="Unmasking order").click()
+    expect(page.locator("#plot-unmasking_order")).to_contain_text("gap 2: 4")
+    expect(part(page, "live")).to_contain_text("The text reads: <b>Tom</b> ab, then")
+
+
+def test_a_broken_text_is_told_and_stays_where_it_is(page: Page, denoiser) -> None:
+    ask_for(page, "Tom <i>went</i> [[x]]")
+    page.click("#fill")
+    expect(page.get_by_text("gap 1, '[[x]]' at character 17")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Or a text with several gaps")).to_have_value("Tom <i>went</i> [[x]]")
+    assert denoiser.forwards == 0
+
+
+def test_banned_words_one_line_and_guidance_reach_the_run(page: Page, denoiser) -> None:
+    denoiser.script = b" ab\n"
+    page.get_by_role("button", name="Constraints").click()
+    page.get_by_role("textbox", name="Banned words").fill("ab, Tom")
+    page.get_by_role("checkbox", name="One line only").check()
+    page.get_by_role("button", name="Sampling").click()
+    for name, value in (("Temperature", "0"), ("Guidance", "1")):
+        box = page.get_by_role("spinbutton", name=f"number input for {name}")
+        box.fill(value)
+        box.press("Tab")
+    type_in(page, "Once", "the end.", masks=4)
+    fill(page)
+    assert shown_text(page) == "Once a?? the end."
+    expect(part(page, "nfe")).to_have_text("8")
+    expect(part(page, "calls")).to_have_text(" in 4 calls")
+
+
+def test_an_example_with_several_gaps_takes_the_place_of_prefix_and_suffix(page: Page) -> None:
+    page.get_by_role("button", name="infill:").first.click()
+    expect(page.get_by_role("textbox", name="Prefix")).not_to_have_value("")
+    page.get_by_role("button", name="several gaps:").first.click()
+    expect(page.get_by_role("textbox", name="Prefix")).to_have_value("")
+    expect(page.get_by_role("textbox", name="Or a text with several gaps")).not_to_have_value("")
+    fill(page)
+    assert part(page, "masks").text_content() == "0"

@@ -74,3 +74,28 @@ def test_choosing_a_setting_moves_the_sliders_and_moving_one_leaves_it(browser, 
         setting.click()
         page.get_by_role("option", name=PAPER).click()
         expect(tau).to_have_value("0.9")
+
+
+@pytest.mark.browser
+def test_another_model_has_no_setting_and_gets_the_papers_values(browser, serve) -> None:
+    from playwright.sync_api import expect
+
+    from models.placement import Offer
+    from models.toy import toy
+    from tests.ui.test_page import opened
+
+    offers = [Offer(name=name, settings={}, about="a test", gigabytes=0.5) for name in ("bundled", "large")]
+    shelf = {"offers": lambda: offers, "load": lambda name, **settings: toy()}
+    for page in opened(browser, serve(shelf=shelf, presets=PRESETS)):
+        tau = page.get_by_role("spinbutton", name="number input for tau").locator("visible=true")
+        setting = page.get_by_label("Setting").locator("visible=true")
+        strategy = page.get_by_label("Strategy")
+        strategy.fill("threshold")
+        strategy.press("Enter")
+        setting.click()
+        page.get_by_role("option", name="safe").click()
+        expect(tau).to_have_value("0.85")
+        page.locator("#model input").click()
+        page.get_by_role("option", name="large: a test").click()
+        expect(tau).to_have_value("0.9")
+        expect(setting).to_have_count(0)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from plotly.graph_objects import Figure
-from tests.length.test_choice import CHOICE
 
 import models
 from app.infill import infill
 from app.request import InfillRequest
 from app.views.number_of_masks import length_curve, number_of_masks
 from app.views.palette import DARK, LIGHT
+from tests.length.test_choice import CHOICE
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])

@@ -298,5 +298,5 @@ def test_several_gaps_and_pinned_words_are_drawn_as_such(view: View, palette: Pa
     ]
     assert names[3].startswith("gap 2: 4 ")
     assert [name.endswith("(given)") for name in names] == trace.start.pinned.tolist()
-    drawn = {text for each in figure.data for text in (each.customdata if each.customdata is not None else ())}
+    drawn = [text for each in figure.to_dict()["data"] for text in each.get("customdata", ())]
     assert not any(text.endswith("(given)") for text in drawn)

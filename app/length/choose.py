@@ -30,7 +30,7 @@ _APART = 3
 """Lengths that are written out differ by this much: a neighbour's fill would say the same."""
 
 WEIGHTS = {"score": 0.0, "elbo": 0.25, "parent": 0.25}
-"""What a nat a token of a fill's rank is worth against the nats of the score; measured, see LOG.md."""
+"""What a nat a token of a fill's rank is worth against the nats of the score: it settles near-ties, and no more."""
 
 CanvasOf = Callable[[int], Canvas]
 """A number of masks to the canvas with so many in the gap."""

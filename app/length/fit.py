@@ -29,7 +29,8 @@ class LengthFit:
 
     The score of a length L is log p(L | lengths of the sentences around) + w_phi (phi(L) - B(L)) + w_seam (seam(L) -
     S(L)), in nats. p is normal in log L where a whole sentence is missing, and flat elsewhere; B is CAL's length bias
-    (arXiv:2602.00476), but subtracted and weighted; S is the same for the seam, see `app.length.probe`.
+    (arXiv:2602.00476), but subtracted and weighted; S is the same for the seam, see `app.length.probe`. A weight is 0
+    where the evidence did not stand out in the fit.
     """
 
     model: str

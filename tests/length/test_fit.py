@@ -80,9 +80,10 @@ def test_the_bundled_model_has_one():
     assert (np.diff(found.phi_bias) <= 0).all()
 
 
-def test_an_unknown_model_is_refused():
-    with pytest.raises(InfillError, match="no model"):
-        fit_of("nosuch")
+def test_a_model_whose_folder_is_not_known_by_its_name_has_none():
+    found, notices = fit_of("nosuch")
+    assert found == UNFITTED
+    assert "not fitted to 'nosuch'" in notices[0]
 
 
 def test_a_whole_sentence_is_expected_to_be_as_long_as_its_neighbours():

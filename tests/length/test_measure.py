@@ -6,13 +6,13 @@ import json
 
 import numpy as np
 import pytest
-from tests.test_length_fit import text
 
 from app.__main__ import main
 from app.length.fit import UNFITTED, read
 from app.length.measure import interval, measure
 from app.measure import Problem
 from models.toy import toy
+from tests.length.test_fit import text
 
 PROBLEMS = [Problem(prefix="a cat.", middle="b dog.", suffix="c hen."), Problem(prefix="d.", middle="ef.", suffix="")]
 

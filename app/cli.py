@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 from app import calibration, recording
 from app.errors import InfillError
 from app.infill import infill
-from app.length.choice import LengthChoice
 from app.length.choose import LONGEST
 from app.length.fit import fit_of
 from app.model_flags import add_model_flags, model_settings
@@ -152,7 +151,7 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
     for notice in trace.notices:
         print(notice, file=sys.stderr)
     for number, choice in trace.choices.items():
-        print(_chosen(number, choice), file=sys.stderr)
+        print(choice.told(number), file=sys.stderr)
     try:
         for trace in traces:
             if sys.stderr.isatty():
@@ -163,13 +162,6 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
         print(f"ended by {trace.ended}: {trace.masks_left[-1]} masks are left", file=sys.stderr)
     print(recording.dump(trace) if args.json else trace.text)
     return 130 if trace.ended == "stopped" else 0
-
-
-def _chosen(number: int, choice: LengthChoice) -> str:
-    others = ", ".join(map(str, choice.alternatives))
-    instead = f", rather than {others}" if others else ""
-    spent = f"{choice.rows} rows in {choice.calls} forward passes"
-    return f"gap {number + 1}: {choice.chosen} masks{instead}; chosen with {spent}"
 
 
 def state_line(trace: Trace, number: int) -> str:

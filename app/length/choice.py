@@ -49,10 +49,12 @@ class LengthChoice:
         if not 0 <= self.calls <= self.rows:
             raise InfillError("a forward pass has at least one row")
 
-    @property
-    def alternatives(self) -> list[int]:
-        """The other lengths that were written out."""
-        return [int(length) for length in self.tried if length != self.chosen]
+    def told(self, gap: int) -> str:
+        """In words, of the gap of that number, from 0."""
+        others = ", ".join(str(length) for length in self.tried if length != self.chosen)
+        instead = f", rather than {others}" if others else ""
+        spent = f"{self.rows} rows in {self.calls} forward passes"
+        return f"Gap {gap + 1}: {self.chosen} masks{instead}; chosen with {spent}."
 
 
 def as_json(choice: LengthChoice) -> dict[str, Any]:

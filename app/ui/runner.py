@@ -11,6 +11,7 @@ from dataclasses import replace
 from app.errors import InfillError
 from app.hardware import on_zero_gpu
 from app.infill import infill
+from app.length.choose import TRIES
 from app.request import MAX_LENGTH, InfillRequest
 from app.strategies.registry import find
 from app.trace import Trace
@@ -53,10 +54,13 @@ def runner(shelf: Shelf, time_limit: float) -> Run:
 def seconds_asked_for(request: InfillRequest, time_limit: float) -> int:
     """How long a run may need a GPU, from its steps and masks; the shorter, the sooner a visitor is served.
 
-    A step commits at least one position, except where the strategy takes exactly its budget.
+    A step commits at least one position, except where the strategy takes exactly its budget, or probes. Where a length
+    is `auto`, some are written out before, and those passes count, too.
     """
-    exact = find(request.strategy).budget == "exact"
-    passes = request.steps if exact else min(request.steps, request.length or MAX_LENGTH)
+    strategy = find(request.strategy)
+    whole = strategy.budget == "exact" or strategy.least > 1
+    passes = request.steps if whole else min(request.steps, request.length or MAX_LENGTH)
+    passes *= 1 + (TRIES + 1) * sum(gap.length is None for gap in request.gaps)
     return math.ceil(START + min(passes * PASS, time_limit))
 
 

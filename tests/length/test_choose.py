@@ -79,7 +79,7 @@ def test_the_probe_is_exact_where_beliefs_are():
 def test_long_texts_are_split_into_several_forward_passes(monkeypatch):
     model, canvas_of = toy(), blank_between([1, 2], [3], 31)
     whole = probe(canvas_of, model, np.arange(1, 9))
-    monkeypatch.setattr("app.length._TOKENS", 30)  # canvases are up to 11 long
+    monkeypatch.setattr("app.length.choose._TOKENS", 30)  # canvases are up to 11 long
     parts = probe(canvas_of, model, np.arange(1, 9))
     assert (whole.calls, parts.calls, parts.rows) == (1, 8, 16)
     assert parts.phi.tolist() == whole.phi.tolist()

@@ -123,8 +123,12 @@ def test_settings_of_the_draw_are_not_part_of_the_state():
     assert difference(kept, computed) < 1e-9
 
 
-@pytest.mark.parametrize("strategy", strategies().values(), ids=strategies())
-def test_keeping_states_changes_nothing_but_the_number_of_forward_passes(strategy):
+PROBING = {"core", "focore", "gibbs", "saber", "speculate"}  # whose probes are paid by the budget where nothing is kept
+
+
+@pytest.mark.parametrize("name", sorted(set(strategies()) - PROBING))
+def test_keeping_states_changes_nothing_but_the_number_of_forward_passes(name):
+    strategy = strategies()[name]
     canvas = blank(5, before=(3, 8), after=(5, 6), mask_id=MASK)
     model = denoiser(network("llama"))
     settings = {"steps": 12, "temperature": 1.0, "seed": 2}

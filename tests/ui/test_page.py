@@ -539,6 +539,7 @@ def test_a_text_with_several_gaps_is_filled_shown_and_scrubbed(page: Page) -> No
     ask_for(page, "<b>Tom</b> [[3]], then [[6|2:big]] end.")
     fill(page)
     text = shown_text(page)
+    expect(part(page, "live")).to_contain_text("The text reads: <b>Tom</b> ab, then")
     assert text.startswith("<b>Tom</b> ab, then")
     assert text.endswith(" end.")
     assert " big" in text
@@ -561,8 +562,8 @@ def test_a_text_with_several_gaps_is_filled_shown_and_scrubbed(page: Page) -> No
     expect(part(page, "told")).to_have_text("Text copied.")
     assert page.evaluate("navigator.clipboard.readText()").startswith("<b>Tom</b> ab, then")
     page.get_by_role("tab", name="Unmasking order").click()
+    expect(page.locator("#plot-unmasking_order .point").first).to_be_visible()
     expect(page.locator("#plot-unmasking_order")).to_contain_text("gap 2: 4")
-    expect(part(page, "live")).to_contain_text("The text reads: <b>Tom</b> ab, then")
 
 
 def test_a_broken_text_is_told_and_stays_where_it_is(page: Page, denoiser) -> None:

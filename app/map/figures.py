@@ -65,6 +65,7 @@ def _points(name: str, number: int, rows: Sequence[Summary]) -> dict[str, Any]:
         "name": name,
         "legendgroup": name,
         "mode": "lines+markers" if name == YARDSTICK else "markers",
+        "cliponaxis": False,
         "line": {"dash": "dot", "width": 1},
         "marker": {
             "size": 9,
@@ -86,9 +87,10 @@ def _front(front: Sequence[Summary], *, line: bool) -> dict[str, Any]:
         "name": "Pareto front",
         "legendgroup": "Pareto front",
         "mode": "lines+markers+text" if line else "markers",
+        "cliponaxis": False,
         "line": {"shape": "hv", "color": "#555555", "width": 1.5},
         "marker": {"size": 16, "symbol": "circle-open", "color": "#555555", "line": {"width": 2}},
-        "textposition": [("top left", "bottom right")[place % 2] for place in range(len(front))],
+        "textposition": [("bottom right", "top right")[place % 2] for place in range(len(front))],
         "textfont": {"size": 11},
         "hoverinfo": "skip",
     }

@@ -18,7 +18,7 @@ VERDICTS = ("better", "no worse than noise", "worse")
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A mean over problems, and the percentile bootstrap's 95 % interval."""
+    """A mean over problems, and the percentile bootstrap's 95 % interval; NaN where there are too few problems."""
 
     mean: float
     low: float
@@ -75,9 +75,9 @@ def estimates(values: Numbers, counts: NDArray[np.int64]) -> list[Estimate]:
     with np.errstate(invalid="ignore"):
         means = sums / sizes
         middle = np.where(there, values, 0.0).sum(0) / there.sum(0)
-    edges = [  # where there is no mean, there is no interval
+    edges = [  # one problem alone says nothing about others
         np.nanquantile(column, (0.025, 0.975)) if found else (np.nan, np.nan)
-        for column, found in zip(means.T, ~np.isnan(middle), strict=True)
+        for column, found in zip(means.T, there.sum(0) > 1, strict=True)
     ]
     return [Estimate(mean=float(m), low=float(a), high=float(b)) for m, (a, b) in zip(middle, edges, strict=True)]
 
@@ -150,8 +150,8 @@ def summarise(
 
 
 def verdict(difference: Estimate) -> str:
-    """One of VERDICTS; empty where there is no difference to judge."""
-    if np.isnan(difference.mean):
+    """One of VERDICTS; empty where there is no interval to judge by."""
+    if np.isnan(difference.low):
         return ""
     return VERDICTS[0] if difference.low > 0 else VERDICTS[2] if difference.high < 0 else VERDICTS[1]
 

@@ -56,6 +56,8 @@ def _number(value: float, form: str) -> str:
 def _estimate(estimate: Estimate, form: str) -> str:
     if math.isnan(estimate.mean):
         return "–"
+    if math.isnan(estimate.low):
+        return f"{estimate.mean:{form}}"
     return f"{estimate.mean:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
 
 

@@ -37,11 +37,13 @@ def test_a_difference_is_paired_so_what_problems_have_in_common_is_no_noise():
 
 
 def test_problems_without_a_run_are_left_out():
-    some, nothing = estimates(np.array([[2.0, NAN], [NAN, NAN], [4.0, NAN]]), resampled(3))
+    some, nothing, one = estimates(np.array([[2.0, NAN, 5], [NAN, NAN, NAN], [4.0, NAN, NAN]]), resampled(3))
     assert some.mean == 3
     assert 2 <= some.low < some.high <= 4
     assert math.isnan(nothing.mean)
     assert math.isnan(nothing.low)
+    assert (one.mean, verdict(one)) == (5, ""), "one problem alone has no interval"
+    assert math.isnan(one.low)
 
 
 def test_the_same_seed_draws_the_same_problems():

@@ -150,7 +150,7 @@ def given_ids(request: InfillRequest, reader: Reader) -> tuple[list[list[int]], 
 
 def sides(request: InfillRequest, reader: Reader) -> tuple[list[int], list[int], tuple[str, ...]]:
     """Token ids before and after the only gap, and notices. Raises InfillError for several gaps and pinned words."""
-    if len(request.gaps) > 1 or request.gaps[0].pins:
+    if len(request.gaps) != 1 or any(gap.pins for gap in request.gaps):
         raise InfillError("this works for a single gap without pinned words: fill one with a prefix and a suffix first")
     (prefix, suffix), notices = given_ids(request, reader)
     return prefix, suffix, notices

@@ -198,7 +198,7 @@ def test_several_gaps_arrive_as_fills_between_the_given_text(client: Client) -> 
     assert told[0]["pieces"] == [None, None, None, None, " ", "x", None]
     last = told[-1]
     assert last["ended"] == "complete"
-    assert last["nfe"] == 6
+    assert last["nfe"] == 5
     assert last["text"] == "<b>Tom</b>" + last["fills"][0] + " saw" + last["fills"][1] + "."
     assert [len(fill) for fill in last["fills"]] == [3, 5]  # the second one's space is put back
     assert last["fill"] == " … ".join(last["fills"])

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app import calibration, speed
+from app import calibration, lossless, speed
 from app.errors import InfillError
 from app.loops import compare_loops
 from app.map.command import FLAGS, add_map_flags, run_map
@@ -97,6 +97,9 @@ def add_command(commands: Any) -> None:
     mode = command.add_mutually_exclusive_group()
     mode.add_argument("--all", action="store_true", help="map every strategy, budget and preset, with intervals")
     mode.add_argument("--baseline", action="store_true", help="time `random` against the plain reference loop instead")
+    mode.add_argument(
+        "--lossless", action="store_true", help="whether `speculate` writes what `low_confidence` does, in fewer calls"
+    )
     mode.add_argument("--page", action="store_true", help="time the page in a headless Chromium instead")
     mode.add_argument("--overhead", action="store_true", help="show where the time goes, streaming and figure included")
     mode.add_argument(
@@ -139,6 +142,10 @@ def _bench(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     if args.baseline:
         found = compare_loops(problems, denoiser, seed=args.seed, repeat=args.repeat or 5)
         print(json.dumps({"model": denoiser.name, "seed": args.seed} | found) if args.json else _two_loops(found))
+        return 0
+    if args.lossless:
+        found = lossless.compare_greedy(problems, denoiser, steps=budgets[0])
+        print(json.dumps({"model": denoiser.name} | found) if args.json else lossless.table(found))
         return 0
     settings = {"temperature": args.temperature, "top_p": args.top_p, "seed": args.seed, "shown": args.overhead}
     measure(names[0], budgets[0], problems[:1], denoiser, **settings)  # warm-up

@@ -291,3 +291,11 @@ def test_the_reference_loop_with_a_tiny_nucleus_writes_what_greedy_decoding_does
     logits = network.head(network.body(input_ids=torch.from_numpy(ids)[None]).last_hidden_state)[0, 2]
     logits[toy.mask_id :] = float("-inf")
     assert filled[3] == int(logits.argmax())
+
+
+def test_speculation_is_shown_to_be_lossless(capsys):
+    assert main(["bench", "--lossless", "--model", "toy", "--limit", "3"]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("3 of 3 problems: the same tokens in the same steps; 3 the same text")
+    assert main(["bench", "--lossless", "--model", "toy", "--limit", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["identical"] == 3

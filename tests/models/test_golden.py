@@ -64,7 +64,7 @@ def sampler():
 SEEN = Memory(10_000)  # the network is tiny and its states few: thousands of runs need each only once
 
 
-def distance_and_bound(strategy: str, steps: int, *, temperature: float) -> tuple[float, float]:
+def distance_and_bound(strategy: str, steps: int, *, temperature: float, runs: int = RUNS) -> tuple[float, float]:
     """Total variation from the reference's counts, and what equal distributions pass once in a thousand times.
 
     The mean distance of two samples of n and m is at most half the sum of sqrt(p (1 - p) (1/n + 1/m)); one draw more
@@ -77,7 +77,7 @@ def distance_and_bound(strategy: str, steps: int, *, temperature: float) -> tupl
         mask_id=SAMPLER["mask_token_id"],
     )
     ours: Counter[str] = Counter()
-    for seed in range(RUNS):
+    for seed in range(runs):
         filling = written(
             run(
                 strategy,
@@ -94,9 +94,9 @@ def distance_and_bound(strategy: str, steps: int, *, temperature: float) -> tupl
         ours[",".join(map(str, filling))] += 1
     theirs = Counter(SAMPLER["counts"][str(steps)])
     m = theirs.total()
-    distance = sum(abs(ours[text] / RUNS - theirs[text] / m) for text in ours | theirs) / 2
+    distance = sum(abs(ours[text] / runs - theirs[text] / m) for text in ours | theirs) / 2
     rates = [count / m for count in theirs.values()]
-    spread = 1 / RUNS + 1 / m
+    spread = 1 / runs + 1 / m
     mean = sum(math.sqrt(p * (1 - p) * spread) for p in rates) / 2
     return distance, mean + math.sqrt(math.log(1000) / 2 * spread)
 
@@ -118,8 +118,8 @@ def test_random_writes_the_distribution_of_the_reference_sampler(steps):
     ],
 )
 def test_another_sampler_is_told_apart_from_the_reference(strategy, steps, temperature):
-    distance, bound = distance_and_bound(strategy, steps, temperature=temperature)
-    assert distance > bound
+    distance, bound = distance_and_bound(strategy, steps, temperature=temperature, runs=RUNS // 4)
+    assert distance > bound  # with fewer runs the bound is wider, so that this is harder to pass
 
 
 def test_the_references_own_distributions_for_few_and_many_steps_differ():

@@ -30,7 +30,7 @@ def at(**changed):
         ("apart", {"tau": 0.8}),
         ("credit", {"tau": 0.8}),
         ("extrapolate", {"tau": 0.8}),
-        ("klass", {"tau": 0.8, "epsilon": 0.03}),
+        ("klass", {"tau": 0.8}),
         ("ahd", {"tau": 0.8, "epsilon": 0.03}),
         ("factor", {"factor": 0.6}),
         ("frechet", {"delta": 0.4}),
@@ -63,7 +63,7 @@ def test_where_a_level_is_never_reached_the_knob_is_at_its_strictest():
     assert knobs["factor"]["safe"] == {"factor": 0.0}
     assert knobs["frechet"]["safe"] == {"delta": 1.0}
     assert knobs["entropy_bound"]["safe"] == {"bound": 0.0}
-    assert knobs["klass"]["safe"] == {"tau": 1.0, "epsilon": 0.0}
+    assert knobs["ahd"]["safe"] == {"tau": 1.0, "epsilon": 0.0}
     assert knobs["early_commit"]["safe"] == {"high": 20.0, "middle": 20.0, "low": 20.0}
 
 
@@ -93,7 +93,7 @@ def test_what_is_written_is_read_again(folder):
     assert calibration.presets(str(folder)) == knobs_at(at())
     text = (folder / FILE).read_text()
     assert "[0.1, 0.2],\n" in text
-    assert '"klass": {\n   "safe": {"tau": 0.8, "epsilon": 0.03},' in text
+    assert '"ahd": {\n   "safe": {"tau": 0.8, "epsilon": 0.03},' in text
 
 
 def test_a_model_without_a_calibration_has_no_presets(folder):
@@ -147,9 +147,9 @@ def knobs_of(capsys, *arguments):
 def test_a_preset_sets_the_knobs_and_a_flag_wins_over_it(toy_with, capsys):
     klass = [*toy_with, "--strategy", "klass"]
     assert knobs_of(capsys, *klass) == {"tau": 0.6, "epsilon": 0.01, "patience": 2}
-    assert knobs_of(capsys, *klass, "--preset", "fast") == {"tau": 0.8, "epsilon": 0.03, "patience": 2}
-    given = [*klass, "--epsilon", "0.01", "--preset", "fast"]  # also where it gives the default
-    assert knobs_of(capsys, *given) == {"tau": 0.8, "epsilon": 0.01, "patience": 2}
+    assert knobs_of(capsys, *klass, "--preset", "fast") == {"tau": 0.8, "epsilon": 0.01, "patience": 2}
+    given = [*klass, "--tau", "0.6", "--preset", "fast"]  # also where it gives the default
+    assert knobs_of(capsys, *given) == {"tau": 0.6, "epsilon": 0.01, "patience": 2}
 
 
 @pytest.mark.parametrize(

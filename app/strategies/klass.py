@@ -15,14 +15,9 @@ def klass(
     now: Snapshot,
     *,
     tau: Tau = 0.6,
+    # Not calibrated: where the probability is as sure as a level asks, having settled is an extra.
     epsilon: Annotated[
-        float,
-        Knob(
-            0.0,
-            1.0,
-            "how far a settled belief may move from step to step, in nats; 0 is one token by one",
-            calibrated=lambda at: at["drift"],
-        ),
+        float, Knob(0.0, 1.0, "how far a settled belief may move from step to step, in nats; 0 is one token by one")
     ] = 0.01,
     patience: Annotated[int, Knob(1, 8, "for how many steps it must not have moved further")] = 2,
 ) -> Selection:

@@ -83,6 +83,7 @@ def length_curve(choice: LengthChoice, palette: Palette, *, title: str) -> Figur
         xaxis={"tickformat": "d", "range": [lengths[0] - 0.8, lengths[-1] + 0.8], "showgrid": False},
         yaxis={"range": [0, 1.25 * top], "tickformat": ".0%"},
     )
+    drawn.layout["margin"]["r"] = 64  # for the axis of the lines
     drawn.layout["yaxis2"] = {
         "title": {"text": "mean confidence"},
         "overlaying": "y",

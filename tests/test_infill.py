@@ -129,7 +129,7 @@ def test_every_example_of_the_page_can_be_asked_for():
         assert (not request.prefix, not request.suffix) == empty.get(mode, (False, False)), title
         assert (len(request.gaps) > 1) == (mode == "several gaps") == bool(request.text), title
         start = next(infill(request, bundled)).start
-        assert len(start.slots) == request.length >= len(start.span), title
+        assert request.length == len(start.slots) and len(start.slots) >= len(start.span), title
     assert {"infill", "continue", "lead up", "from nothing", "several gaps"} <= {
         e["mode"] for e in json.loads(EXAMPLES.read_text())
     }

@@ -179,7 +179,7 @@ def _weights(evidence: Floats, prior: Floats, true: Ids, *, ridge: float = 1.0) 
     scale = np.maximum(evidence.std((0, 1)), 1e-9)
     active = np.arange(len(found))
     while len(active):
-        x, w = evidence[..., active] / scale[active], np.zeros(len(active))
+        x, w, curvature = evidence[..., active] / scale[active], np.zeros(len(active)), np.eye(len(active))
         at = x[np.arange(len(true)), true - 1]
         for _ in range(20):
             scores = x @ w + prior

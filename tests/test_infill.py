@@ -129,7 +129,8 @@ def test_every_example_of_the_page_can_be_asked_for():
         assert (not request.prefix, not request.suffix) == empty.get(mode, (False, False)), title
         assert (len(request.gaps) > 1) == (mode == "several gaps") == bool(request.text), title
         start = next(infill(request, bundled)).start
-        assert request.length == len(start.slots) and len(start.slots) >= len(start.span), title
+        assert request.length == len(start.slots), title
+        assert len(start.slots) >= len(start.span), title
     assert {"infill", "continue", "lead up", "from nothing", "several gaps"} <= {
         e["mode"] for e in json.loads(EXAMPLES.read_text())
     }

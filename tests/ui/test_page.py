@@ -14,6 +14,7 @@ pytest.importorskip("playwright", reason="playwright is a development requiremen
 from playwright.sync_api import Browser, Page, expect
 
 import models
+from app import recording
 from models.denoiser import Denoiser
 from models.placement import Offer
 
@@ -237,7 +238,7 @@ def test_a_trace_is_downloaded_opened_again_and_replayed_without_a_model(page: P
 
 def test_a_broken_trace_gives_a_message_and_the_page_stays_usable(page: Page, tmp_path) -> None:
     file = tmp_path / "broken.json"
-    file.write_text('{"format": "infill-trace", "version": 1}')
+    file.write_text(json.dumps({"format": recording.FORMAT, "version": recording.VERSION}))
     page.locator("#open-trace input, input[type=file]").first.set_input_files(file)
     expect(page.get_by_text("this trace is broken")).to_be_visible()
     type_in(page, "Once", "the end.", masks=3)

@@ -20,7 +20,10 @@ def number_of_masks(trace: Trace, palette: Palette) -> Figure:
         others = [f"gap {n + 1}: {other.chosen}" for n, other in trace.choices.items() if n != number]
         said = f"in the other gaps: {', '.join(others)}" if others else ""
     else:
-        drawn = figure(palette, title="Number of masks", x="masks in the gap", y="share of the score")
+        names = [f"gap {number}" for number in range(1, len(trace.start.gaps) + 1)]
+        bars = {"type": "bar", "x": names, "y": [len(gap) for gap in trace.start.gaps], "width": 0.3}
+        bars["marker"] = {"color": palette.scale[1][1], "line": {"color": palette.ink, "width": 1}}
+        drawn = figure(palette, bars, title="Number of masks", x="gap", y="tokens in it")
         said = "The number of masks was given. Ask for auto, and this shows how it was chosen."
     if said:
         place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 1.0, "yanchor": "bottom", "showarrow": False}

@@ -61,8 +61,9 @@ class ScriptedDenoiser:
         return [self._believe(query) for query in queries]
 
     def _believe(self, query: Query) -> Prediction:
-        assert query.memory is not None, "it tells apart the runs that go on at the same time"
-        start = self.starts.setdefault(query.memory, int(query.positions[0]))
+        start = int(query.positions[0])
+        if query.memory is not None:  # it tells apart the runs that go on at the same time; a probe belongs to none
+            start = self.starts.setdefault(query.memory, start)
         logits = torch.zeros(len(query.positions), 258)
         for row, position in enumerate(query.positions):
             place = int(position) - start

@@ -115,7 +115,6 @@ def test_a_run_past_the_time_limit_says_so(serve, denoiser) -> None:
         ({"strategy": "threshold", "knobs": {"tau": 2}}, "from 0 to 1"),
         ({"strategy": "left_to_right", "knobs": {"tau": 1}}, "has no knobs"),
         ({"knobs": [1]}, "names with values"),
-        ({"length": "auto"}, "the length of gap 1 is 'auto'"),
         ({"text": "a [[1]]"}, "not both"),
         ({"prefix": "", "suffix": "", "text": "a [[x]]"}, "gap 1, '[[x]]' at character 3"),
         ({"prefix": "", "suffix": "", "text": "a"}, "the text has no gap"),

@@ -57,6 +57,14 @@ def test_the_prefix_alone_is_enough_to_ask_for(client: Client) -> None:
     assert client.predict(prefix="Once", api_name="/infill")["text"] == "Once abcdefghijklmno"
 
 
+def test_the_length_may_be_left_open(client: Client) -> None:
+    told = states(client, length="auto", steps=40)
+    assert set(told[0]["pieces"]) == {None}
+    assert 1 <= len(told[0]["pieces"]) == len(told[-1]["pieces"]) <= 32
+    assert told[-1]["ended"] == "complete"
+    assert told[-1]["calls"] == told[-1]["nfe"] == len(told) - 1  # what the choice took is not the run's
+
+
 def test_a_cancelled_job_stops_the_forward_passes(client: Client, denoiser) -> None:
     denoiser.delay = 0.2
     job = client.submit(prefix="Once", suffix="the end.", length=40, steps=40, api_name="/infill")

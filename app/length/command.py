@@ -101,7 +101,7 @@ def _measure(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     rule = found.choices[0].rule
     if args.json:
         facts = {"model": denoiser.name, "problems": len(problems), "strategy": args.strategy, "rule": rule}
-        data = {"gain": found.gain, "forwards": found.forwards, "calls": found.calls}
+        data = {"gain": asdict(found.gain), "forwards": found.forwards, "calls": found.calls}
         print(json.dumps(facts | data | {"rows": [asdict(row) for row in found.rows]}))
     else:
         print(_table(found, rule))
@@ -119,10 +119,10 @@ def _has_parent(model: str, rank: str | None) -> bool:
 def _table(found: Measured, rule: str) -> str:
     lines = [f"{'length':<12}{f'within {NEAR} (%)':>22}{'off by':>22}{'ROUGE-L':>22}"]
     for row in found.rows:
-        cells = [f"{mean:.1f} ({low:.1f} to {high:.1f})" for mean, low, high in (row.near, row.error, row.rougeL)]
+        cells = [f"{e.mean:.1f} ({e.low:.1f} to {e.high:.1f})" for e in (row.near, row.error, row.rougeL)]
         lines.append(f"{row.way:<12}" + "".join(f"{cell:>22}" for cell in cells))
-    mean, low, high = found.gain
-    lines.append(f"auto less fixed, ROUGE-L: {mean:+.1f} ({low:+.1f} to {high:+.1f}); 95 % intervals, bootstrapped")
+    gain = f"{found.gain.mean:+.1f} ({found.gain.low:+.1f} to {found.gain.high:+.1f})"
+    lines.append(f"auto less fixed, ROUGE-L: {gain}; 95 % intervals, bootstrapped")
     lines.append(f"a choice, ranked by {rule}: {found.forwards:.1f} rows in {found.calls:.1f} forward passes")
     return "\n".join(lines)
 

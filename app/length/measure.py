@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app import metrics
+from app.bootstrap import Estimate, Numbers, estimates, resampled
 from app.length.choice import LengthChoice
 from app.length.choose import LONGEST, TRIES, candidates, canvases, choose, finisher
 from app.length.fit import LengthFit
@@ -26,10 +26,6 @@ FIXED = 16
 """Masks, where nothing is known and nothing is asked."""
 NEAR = 2
 """Tokens from the true length that count as having found it."""
-_RESAMPLES = 2000
-
-Interval = tuple[float, float, float]
-"""Mean, and the 2.5 and 97.5 percent points of its bootstrap distribution over problems."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,15 +33,15 @@ class Row:
     """One way of setting the length, over all problems."""
 
     way: str
-    near: Interval  # percent within NEAR tokens of the true length
-    error: Interval  # tokens, absolute
-    rougeL: Interval  # noqa: N815 - the measure's own name
+    near: Estimate  # percent within NEAR tokens of the true length
+    error: Estimate  # tokens, absolute
+    rougeL: Estimate  # noqa: N815 - the measure's own name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
     rows: tuple[Row, ...]  # auto, oracle, fixed
-    gain: Interval  # ROUGE-L of auto less that of fixed, problem by problem
+    gain: Estimate  # ROUGE-L of auto less that of fixed, problem by problem
     forwards: float  # mean rows in forward passes for the choice, decodes included
     calls: float
     choices: tuple[LengthChoice, ...]
@@ -100,23 +96,21 @@ def measure(
     rows = tuple(
         Row(
             way=way,
-            near=interval(100.0 * (off[:, column] <= NEAR)),
-            error=interval(off[:, column]),
-            rougeL=interval(rouge[:, column]),
+            near=_mean(100.0 * (off[:, column] <= NEAR)),
+            error=_mean(off[:, column]),
+            rougeL=_mean(rouge[:, column]),
         )
         for column, way in enumerate(("auto", "oracle", f"fixed {FIXED}"))
     )
     return Measured(
         rows=rows,
-        gain=interval(rouge[:, 0] - rouge[:, 2]),
+        gain=_mean(rouge[:, 0] - rouge[:, 2]),
         forwards=statistics.mean(choice.rows for choice in choices),
         calls=statistics.mean(choice.calls for choice in choices),
         choices=tuple(choices),
     )
 
 
-def interval(values: NDArray[np.floating], *, seed: int = 0) -> Interval:
-    """Of the mean of values [k], by the percentile bootstrap."""
-    drawn = np.random.default_rng(seed).integers(0, len(values), (_RESAMPLES, len(values)))
-    low, high = np.percentile(values[drawn].mean(1), (2.5, 97.5))
-    return float(values.mean()), float(low), float(high)
+def _mean(values: Numbers) -> Estimate:
+    """Of values [problems]."""
+    return estimates(values[:, None], resampled(len(values)))[0]

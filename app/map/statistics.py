@@ -9,20 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from app.bootstrap import Estimate, Numbers, estimates, resampled
 from app.map.configurations import CURVE, Configuration, yardstick
 
-Numbers = NDArray[np.float64]
 VERDICTS = ("better", "no worse than noise", "worse")
 """Than the yardstick at equal NFE: the interval of the difference lies above 0, holds it, or lies below."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A mean over problems, and the percentile bootstrap's 95 % interval; NaN where there are too few problems."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,28 +49,6 @@ class Summary:
             estimate = row.pop(name)
             row |= {name: estimate["mean"], f"{name}_low": estimate["low"], f"{name}_high": estimate["high"]}
         return row | {"knobs": " ".join(f"{name}={value}" for name, value in self.knobs.items())}
-
-
-def resampled(problems: int, *, resamples: int = 2000, seed: int = 0) -> NDArray[np.int64]:
-    """[resamples, problems] how often each problem was drawn."""
-    return np.random.default_rng(seed).multinomial(problems, np.full(problems, 1 / problems), size=resamples)
-
-
-def estimates(values: Numbers, counts: NDArray[np.int64]) -> list[Estimate]:
-    """Of each column of values [problems, n]; NaN is a problem that was not run, and is left out.
-
-    All columns are drawn with the same problems, counts [resamples, problems], so a difference taken before is paired.
-    """
-    there = ~np.isnan(values)
-    sums, sizes = counts @ np.where(there, values, 0.0), counts @ there
-    with np.errstate(invalid="ignore"):
-        means = sums / sizes
-        middle = np.where(there, values, 0.0).sum(0) / there.sum(0)
-    edges = [  # one problem alone says nothing about others
-        np.nanquantile(column, (0.025, 0.975)) if found else (np.nan, np.nan)
-        for column, found in zip(means.T, there.sum(0) > 1, strict=True)
-    ]
-    return [Estimate(mean=float(m), low=float(a), high=float(b)) for m, (a, b) in zip(middle, edges, strict=True)]
 
 
 def pareto(costs: Numbers, values: Numbers) -> NDArray[np.bool_]:

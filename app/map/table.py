@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.map.statistics import Estimate, Summary
+from app.bootstrap import Estimate
+from app.map.statistics import Summary
 
 _HEADINGS = (
     "configuration", "knobs", "NFE", "calls", "ROUGE-L", "exact %", "risk", "tau", "to `low_confidence` T=N",

@@ -9,7 +9,7 @@ import pytest
 
 from app.__main__ import main
 from app.length.fit import UNFITTED, read
-from app.length.measure import interval, measure
+from app.length.measure import measure
 from app.measure import Problem
 from models.toy import toy
 from tests.length.test_fit import text
@@ -17,22 +17,13 @@ from tests.length.test_fit import text
 PROBLEMS = [Problem(prefix="a cat.", middle="b dog.", suffix="c hen."), Problem(prefix="d.", middle="ef.", suffix="")]
 
 
-def test_an_interval_holds_the_mean_and_narrows_with_more_problems():
-    rng = np.random.default_rng(1)
-    for count in (20, 2000):
-        values = rng.normal(5, 1, count)
-        mean, low, high = interval(values)
-        assert low < mean < high
-        assert high - low == pytest.approx(2 * 1.96 * values.std() / np.sqrt(count), rel=0.1)
-
-
 def test_the_true_length_is_off_by_nothing_and_the_others_by_what_they_are():
     found = measure(PROBLEMS, toy(), UNFITTED, tries=1, longest=12)
     auto, oracle, fixed = found.rows
-    assert (oracle.near[0], oracle.error[0]) == (100, 0)
-    assert fixed.error[0] == np.mean([16 - 7, 16 - 4])
-    assert auto.error[0] == np.mean([abs(c.chosen - n) for c, n in zip(found.choices, (7, 4), strict=True)])
-    assert found.gain[0] == pytest.approx(auto.rougeL[0] - fixed.rougeL[0])
+    assert (oracle.near.mean, oracle.error.mean) == (100, 0)
+    assert fixed.error.mean == np.mean([16 - 7, 16 - 4])
+    assert auto.error.mean == np.mean([abs(c.chosen - n) for c, n in zip(found.choices, (7, 4), strict=True)])
+    assert found.gain.mean == pytest.approx(auto.rougeL.mean - fixed.rougeL.mean)
     assert found.forwards == 12
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.canvas import Canvas
+from app.passes import TAIL
 from models.denoiser import Denoiser, Floats, Ids, Query
 from models.subsets import antithetic, mask_counts
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:  # it imports torch
     from models.autoregressive import AutoregressiveModel
 
 PAIRS = 4
-AFTER = 16
-"""Tokens of the suffix that are scored together with a fill."""
 
 
 def elbo(fills: Sequence[tuple[Canvas, Ids]], denoiser: Denoiser, *, pairs: int = PAIRS, seed: int = 0) -> Floats:
@@ -54,15 +53,15 @@ def _total(log_targets: Floats | None) -> float:
 
 
 def by_parent(fills: Sequence[tuple[Canvas, Ids]], parent: AutoregressiveModel) -> Floats:
-    """[k] nats a token: mean log p(fill, the first AFTER tokens of the suffix | prefix) of gaps of canvases.
+    """[k] nats a token: mean log p(fill, the first TAIL tokens of the suffix | prefix) of gaps of canvases.
 
     A fill that was cut short, or padded, makes the suffix improbable. The model must share the denoiser's tokenizer.
     """
     prefixes, rest = [], []
     for canvas, gap in fills:
         first, end = int(gap[0]), int(gap[-1]) + 1
-        after = canvas.ids[end : end + AFTER]
-        given = np.flatnonzero(canvas.masked[end : end + AFTER])  # another gap ends what can be read
+        after = canvas.ids[end : end + TAIL]
+        given = np.flatnonzero(canvas.masked[end : end + TAIL])  # another gap ends what can be read
         rest.append(np.r_[canvas.ids[gap], after[: given[0]] if len(given) else after])
         before = canvas.ids[:first][~canvas.masked[:first]]
         prefixes.append(before[-max(1, parent.context - len(rest[-1])) :])

@@ -96,7 +96,7 @@ def measure(
     rows = tuple(
         Row(
             way=way,
-            near=_mean(100.0 * (off[:, column] <= NEAR)),
+            near=_mean(100.0 * (off[:, column] <= NEAR).astype(np.float64)),
             error=_mean(off[:, column]),
             rougeL=_mean(rouge[:, column]),
         )

@@ -34,15 +34,17 @@ def settle(
     sentence usually is. Candidates are `longest` masks at most, and as many fewer as the context or MAX_LENGTH leaves.
     Raises InfillError where the gaps do not fit the context.
     """
-    usual = max(1, round(math.exp(fit.centre)))
     lengths = [gap.length for gap in request.gaps]
+    room = min(MAX_LENGTH, denoiser.context - 1)
+    usual = (room - sum(length or 0 for length in lengths)) // max(1, lengths.count(None))  # at most
+    usual = max(1, min(usual, round(math.exp(fit.centre))))
     choices: dict[int, LengthChoice] = {}
     for number, gap in enumerate(request.gaps):
         if gap.length is not None:
             continue
         open_ = [length or usual for length in lengths]
         others = sum(open_) - open_[number]
-        most = max(1, min(longest, MAX_LENGTH - others, denoiser.context - 1 - others))
+        open_[number] = most = max(1, min(longest, room - others))
         canvas_of, cut = canvases(request.with_lengths(open_), denoiser, most, gap=number)
         least = 1 + max((_end(canvas_of(most), number)), default=0)
 

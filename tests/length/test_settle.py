@@ -1,0 +1,63 @@
+"""Lengths that a request leaves open, on the exact toy."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.errors import InfillError
+from app.infill import infill
+from app.length.fit import UNFITTED
+from app.length.settle import settle
+from app.recording import dump, load
+from app.request import InfillRequest
+from app.template import MAX_LENGTH
+from models.toy import toy
+
+TOY = toy()
+
+
+def settled(text: str, **asked):
+    return settle(InfillRequest(text=text, steps=64), TOY, UNFITTED, **asked)
+
+
+def test_every_open_gap_gets_a_number_and_the_others_keep_theirs():
+    request, choices = settled("the [[auto]] was [[3]] and [[auto]].")
+    assert [gap.length for gap in request.gaps] == [choices[0].chosen, 3, choices[2].chosen]
+    assert sorted(choices) == [0, 2]
+
+
+def test_a_gap_is_looked_at_with_those_before_it_as_they_were_settled():
+    whole, choices = settled("the [[auto]] was [[auto]].")
+    first = choices[0].chosen
+    again, alone = settled(f"the [[{first}]] was [[auto]].")
+    assert again.length == whole.length
+    assert alone[1].score.tolist() == choices[1].score.tolist()
+
+
+def test_pinned_words_fit_into_every_length_that_is_looked_at():
+    request, choices = settled("the [[auto|4:cat]] ran.", longest=12)
+    assert choices[0].lengths.tolist() == list(range(8, 13))  # the toy's tokens are letters, and a space comes before
+    assert str(request.gaps[0].pins[0]) == "4:cat"
+
+
+def test_no_length_takes_more_than_all_gaps_may_have_together():
+    request, choices = settled(f"the [[{MAX_LENGTH - 5}]] was [[auto]].")
+    assert choices[1].lengths.tolist() == [1, 2, 3, 4, 5]
+    assert request.length is not None
+    assert request.length <= MAX_LENGTH
+    many, _ = settled("a " + "b [[auto]] " * 16, longest=9)
+    assert all(1 <= (gap.length or 0) <= 9 for gap in many.gaps)
+
+
+def test_notices_go_along_and_a_text_without_room_is_refused():
+    _, choices = settled("a [[auto]]", longest=3, notices=("not fitted",))
+    assert choices[0].notices == ("not fitted",)
+    with pytest.raises(InfillError, match="shorten it"):
+        settled("a [[2]]" + "b" * 300 + "[[auto]]")
+
+
+def test_a_run_starts_with_the_length_that_was_chosen_and_keeps_how():
+    *_, trace = infill(InfillRequest(prefix="the cat ", suffix=" ran.", length=None, steps=64), TOY)
+    assert len(trace.start.gaps[0]) == trace.choices[0].chosen == trace.request.length
+    assert any("not fitted" in notice for notice in trace.notices)
+    assert load(dump(trace)).choices[0].score.tolist() == pytest.approx(trace.choices[0].score.tolist(), abs=1e-6)

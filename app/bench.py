@@ -16,6 +16,7 @@ from app import calibration, lossless, speed
 from app.errors import InfillError
 from app.loops import compare_loops
 from app.map.command import FLAGS, add_map_flags, run_map
+from app.map.figures import symbol
 from app.measure import Row, cache_facts, measure, read_problems
 from app.model_flags import add_model_flags, model_settings
 from app.strategies.registry import find, strategies
@@ -44,7 +45,6 @@ _CACHE = (
     "dual cache, refreshed every {refresh} passes: {share:.0%} of the positions computed; beliefs off by {mean_kl:.4f} "
     "nats (KL) on average, {worst_kl:.4f} at most, and {worst_variation:.3f} of their mass at most, in {compared} cases"
 )
-_SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "pentagon", "star", "hexagram")
 
 
 def plot(rows: Sequence[Row], path: Path) -> None:
@@ -62,7 +62,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
             name=name,
             mode="lines+markers+text",
             line={"dash": "dot", "width": 1},
-            marker={"size": 11, "symbol": _SYMBOLS[number % len(_SYMBOLS)] + "-open" * (number // len(_SYMBOLS) % 2)},
+            marker={"size": 11, "symbol": symbol(number)},
             textposition=("top center", "bottom center", "middle right", "middle left")[number % 4],
         )
     figure.update_layout(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from app import calibration, recording
+from app.denoise import strategy_of
 from app.errors import InfillError
 from app.infill import infill
 from app.length.choose import LONGEST
@@ -138,8 +139,7 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
     )
     if args.steps is None:  # one for each mask that there may be
         request = replace(request, steps=min(MAX_STEPS, sum(gap.length or LONGEST for gap in request.gaps)))
-    strategy.bind(request.knobs)  # a mistake is told before a model is loaded
-    strategy.check_budget(request.steps)
+    strategy_of(request)  # a mistake is told before a model is loaded
     if not args.time_limit > 0:
         raise InfillError(f"the time limit must be a number of seconds above 0, not {args.time_limit}")
     denoiser, fit = load(args.model, **model_settings(args)), None

@@ -7,18 +7,28 @@ from collections.abc import Iterator
 import models
 from app.canvas import Canvas
 from app.constraints import constrained, forbidden_tokens
-from app.decode import decode
+from app.decode import Choose, decode
 from app.request import InfillRequest
 from app.step import Step
-from app.strategies.registry import find
+from app.strategies.registry import Strategy, find
 from models.denoiser import Denoiser
+
+
+def strategy_of(request: InfillRequest) -> tuple[Strategy, Choose]:
+    """A request's strategy, and the same with its knobs set.
+
+    Raises InfillError where there is none of that name, for a bad knob, and for a budget that is too small for it: call
+    it before anything is loaded or computed.
+    """
+    strategy = find(request.strategy)
+    choose = strategy.bind(request.knobs)
+    strategy.check_budget(request.steps)
+    return strategy, choose
 
 
 def denoise(canvas: Canvas, denoiser: Denoiser, request: InfillRequest) -> Iterator[Step]:
     """See `decode`. Raises InfillError, at once, for a strategy, knobs, a budget or constraints that cannot be."""
-    strategy = find(request.strategy)
-    choose = strategy.bind(request.knobs)
-    strategy.check_budget(request.steps)
+    strategy, choose = strategy_of(request)
     return decode(
         canvas,
         denoiser,

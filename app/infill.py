@@ -8,12 +8,11 @@ from dataclasses import replace
 
 import models
 from app.canvas import lay_out
-from app.denoise import denoise
+from app.denoise import denoise, strategy_of
 from app.length.choice import LengthChoice
 from app.length.fit import LengthFit, fit_of
 from app.length.settle import settle
 from app.request import InfillRequest
-from app.strategies.registry import find
 from app.trace import Trace
 from models.denoiser import Denoiser
 
@@ -35,9 +34,7 @@ def infill(
     only where a banned word cannot be kept out.
     """
     began = time.perf_counter()
-    strategy = find(request.strategy)  # its mistakes are told before anything is computed
-    strategy.bind(request.knobs)
-    strategy.check_budget(request.steps)
+    strategy_of(request)  # its mistakes are told before a length is chosen
     choices: dict[int, LengthChoice] = {}
     if request.length is None:
         fit, unfitted = fit_of(denoiser.name) if length_fit is None else (length_fit, ())

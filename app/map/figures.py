@@ -21,6 +21,11 @@ _HOVER = (
 )
 
 
+def symbol(number: int) -> str:
+    """plotly's name of a marker, so that the first twenty differ without colour."""
+    return _SYMBOLS[number % len(_SYMBOLS)] + "-open" * (number // len(_SYMBOLS) % 2)
+
+
 def figure_of(rows: Sequence[Summary], *, title: str) -> Any:
     """A plotly figure. Strategies are told apart by symbol, colour, hover text and legend; the front has names."""
     import plotly.graph_objects as go  # takes a second to import
@@ -70,7 +75,7 @@ def _points(name: str, number: int, rows: Sequence[Summary]) -> dict[str, Any]:
         "marker": {
             "size": 9,
             "color": _COLOURS[number % len(_COLOURS)],
-            "symbol": _SYMBOLS[number % len(_SYMBOLS)] + "-open" * (number // len(_SYMBOLS) % 2),
+            "symbol": symbol(number),
         },
     }
 

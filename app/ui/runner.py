@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 
+from app.denoise import strategy_of
 from app.errors import InfillError
 from app.hardware import on_zero_gpu
 from app.infill import infill
@@ -84,9 +85,7 @@ def on_a_borrowed_gpu(run: Run, time_limit: float) -> Run:
             yield error
 
     def here(request: InfillRequest, model: str) -> Iterator[Trace]:
-        strategy = find(request.strategy)  # a mistake is told before a GPU is asked for
-        strategy.bind(request.knobs)
-        strategy.check_budget(request.steps)
+        strategy_of(request)  # a mistake is told before a GPU is asked for
         steps = ()
         with closing(in_the_worker(request, model)) as arriving:  # pyright: ignore[reportArgumentType]
             for part in arriving:

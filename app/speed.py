@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import gc
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -48,6 +47,7 @@ def run(asked: Asked, *, as_json: bool = False) -> None:
     """Measure and print, a block for each number format. Raises InfillError before anything is measured."""
     try:
         from models import speed, untrained
+        from models.placement import reclaim
 
         device = speed.find_device(asked.device)
         numbers = asked.numbers or (("bf16", "int8", "nf4") if device.type == "cuda" else ("fp32",))
@@ -77,7 +77,7 @@ def run(asked: Asked, *, as_json: bool = False) -> None:
     found = []
     for each in numbers:
         found.append(_measure(asked, each, device.type, rate, contexts, gaps))
-        gc.collect()  # the next network needs the room
+        reclaim()  # the next network needs the room
         if not as_json:
             print("\n" + "\n".join(_lines(found[-1])), flush=True)
     if as_json:

@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreT
 from transformers.utils import logging
 
 from models.frequencies import read_frequencies
-from models.placement import Placement
+from models.placement import Placement, TooLargeError, reclaim
 from models.presets import Source
 from models.quantised import bits, check_stored, check_widths, compute_in, stored_quantisation
 from models.tokenizer import CheckpointTokenizer, one_line, read_tokenizer
@@ -100,8 +100,8 @@ def read_network(
             # Not while loading: transformers loads in threads, for which ZeroGPU's emulated GPU is not there.
             network = network.to(placement.device)  # pyright: ignore[reportAttributeAccessIssue]
     except torch.OutOfMemoryError as error:
-        torch.cuda.empty_cache()
-        raise ValueError(
+        reclaim()
+        raise TooLargeError(
             f"{folder} does not fit into the memory of {placement.device}: give --quantize nf4, or a smaller model"
         ) from error
     except Exception as error:

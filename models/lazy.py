@@ -54,3 +54,8 @@ class LazyDenoiser:
                     self.failure = str(error)
                     raise
             return self._denoiser
+
+    def drop(self) -> None:
+        """Hold it no longer; whoever asks again waits until it has been loaded again."""
+        with self._lock:
+            self._denoiser, self.downloaded = None, (0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import dataclass
 
@@ -13,6 +14,10 @@ from models.weights import BYTES, QUANTISED, Weights
 
 ROOM = 1.15
 """What a forward pass takes besides the weights, as a factor: states, kernels' buffers, the logits of a gap."""
+
+
+class TooLargeError(ValueError):
+    """A model needs more memory than is free."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +46,7 @@ def place(
 
     On a CPU it computes in fp32 and on a GPU in bf16 (fp16 where there is no bf16), unless `dtype` says otherwise.
     `weights` None: how much they take is not known. Raises ValueError where the device is not here or does not fit
-    the quantisation, and where the memory does not suffice: with the numbers, and what would fit.
+    the quantisation, and TooLargeError where the memory does not suffice: with the numbers, and what would fit.
     """
     if quantize is not None and quantize not in QUANTISED:
         raise ValueError(f"'{quantize}' is no quantisation: give one of {', '.join(QUANTISED)}, or none")
@@ -69,7 +74,7 @@ def place(
     several = torch.cuda.device_count() if kind == "cuda" and device is None and not quantize else 1
     if several > 1 and needed <= sum(free_memory(f"cuda:{number}") or 0 for number in range(several)):
         return Placement(device="spread", dtype=numbers, notices=(f"'{name}' is spread over {several} GPUs.",))
-    raise ValueError(_too_large(name, weights, placement, needed, free))
+    raise TooLargeError(_too_large(name, weights, placement, needed, free))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +144,13 @@ def free_memory(device: str) -> int | None:
     if os.environ.get("SPACES_ZERO_GPU"):
         return None
     return torch.cuda.mem_get_info(device)[0]
+
+
+def reclaim() -> None:
+    """Give back the memory of what nobody holds any more, PyTorch's reserve on a GPU included."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _too_large(name: str, weights: Weights, placement: Placement, needed: float, free: int) -> str:

@@ -24,7 +24,7 @@ from app.ui.model_choice import model_choice
 from app.ui.parent import LoadParent, parent_panel
 from app.ui.runner import runner, runs_at_once
 from app.ui.runs import Runs, closed
-from app.ui.shelf import FIRST, Shelf
+from app.ui.shelf import Shelf
 
 INTRODUCTION = """# Infilling playground
 Give a **prefix**, a **suffix** and a **step budget**: a masked diffusion language model fills what lies between, and
@@ -111,7 +111,7 @@ def build(
         inputs = Inputs(prefix, suffix, text, length, auto, steps, *sampling, banned, one_line)
         redraw_after = figure_tabs(runs, run)
         if parent is not None:
-            parent_panel(runs, run, parent, lambda: shelf.get(FIRST).name)
+            parent_panel(runs, run, parent, lambda: shelf.first().name)
 
         def fill_in(chosen: str, *values: Any) -> Iterator[tuple[Any, Any]]:
             name, request = runs.name(), _requested(values, inputs, strategy)

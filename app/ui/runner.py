@@ -43,11 +43,11 @@ def runner(shelf: Shelf, time_limit: float) -> Run:
     """
 
     def run(request: InfillRequest, model: str) -> Iterator[Trace]:
-        denoiser = shelf.get(model)
-        try:
-            yield from infill(request, denoiser, time_limit=time_limit)
-        except MemoryError as error:
-            raise InfillError(f"The run ended: {error}") from error
+        with shelf.lent(model) as denoiser:
+            try:
+                yield from infill(request, denoiser, time_limit=time_limit)
+            except MemoryError as error:
+                raise InfillError(f"The run ended: {error}") from error
 
     return on_a_borrowed_gpu(run, time_limit) if on_zero_gpu(os.environ) else run
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import models
@@ -21,7 +25,11 @@ _POLL = 0.3  # seconds
 
 
 class Shelf:
-    """Every model is shared by all visitors; one that is being loaded keeps nobody waiting who did not ask for it."""
+    """Every model is shared by all visitors; one that is being loaded keeps nobody waiting who did not ask for it.
+
+    A model stays loaded until its memory is needed for another one. Then the one that no run has asked for longest is
+    let go, but none that a run is using, and never the first.
+    """
 
     def __init__(
         self,
@@ -31,10 +39,16 @@ class Shelf:
         load: Callable[..., Denoiser] = models.load,
         merge: bool = True,
     ) -> None:
-        """`offers`, which may take a moment, says what else fits; `merge` lets runs share the first model's passes."""
+        """`offers`, which may take a moment, says what else fits; `merge` lets runs share the first model's passes.
+
+        It is asked once, when only the first model is loaded.
+        """
         self._load, self._offers = load, offers
         self._first = LazyDenoiser(lambda: BatchingDenoiser(first.get())) if merge else first
         self._others: dict[str, LazyDenoiser] = {}
+        self._lending = threading.Lock()  # guards the next two, and who is let go
+        self._runs: Counter[str] = Counter()  # under way, by model
+        self._wanted: dict[str, float] = {}  # when a model was last asked for
 
     @property
     def has_others(self) -> bool:
@@ -47,7 +61,7 @@ class Shelf:
         except ValueError:  # told to whoever wants to fill with it
             first = "the page's own"
         found = [(first, FIRST)]
-        for offer in self._offers() if self._offers else ():
+        for offer in self._offered:
             if offer.name == first:
                 found[0] = (f"{offer.name}: {offer.about}", FIRST)
                 continue
@@ -56,27 +70,70 @@ class Shelf:
             found.append((f"{offer.name}: {offer.about} ({offer.gigabytes:.1f} GB{form})", offer.name))
         return found
 
+    @cached_property
+    def _offered(self) -> Sequence[Offer]:
+        return self._offers() if self._offers else ()
+
     def _lazy(self, offer: Offer) -> LazyDenoiser:
         def load() -> Denoiser:
-            return BatchingDenoiser(self._load(offer.name, progress=lazy.tell, **offer.settings))
+            from models.placement import TooLargeError
+
+            while True:
+                try:
+                    return BatchingDenoiser(self._load(offer.name, progress=lazy.tell, **offer.settings))
+                except TooLargeError as error:
+                    failure = str(error)
+                # Out here, because the error holds what was loaded before it failed.
+                if not self._let_go():
+                    raise ValueError(failure)
 
         lazy = LazyDenoiser(load)
         return lazy
 
-    def get(self, name: str) -> Denoiser:
-        """Wait for the first model; raise InfillError, rather than wait, while another one is not there yet."""
-        lazy = self._find(name)
-        if lazy is not self._first and not lazy.ready:
-            lazy.start()
-            raise InfillError(f"{self._told(name, lazy)} Fill again when it is ready, or choose another model.")
+    def _let_go(self) -> bool:
+        """Free the memory of the idle model that nobody has asked for longest; False where there is none."""
+        from models.placement import reclaim
+
+        with self._lending:
+            idle = [name for name, lazy in self._others.items() if lazy.ready and not self._runs[name]]
+            if idle:
+                self._others[min(idle, key=self._wanted.__getitem__)].drop()
+        reclaim()
+        return bool(idle)
+
+    def first(self) -> Denoiser:
+        """Wait for the model that the page starts with. Raises InfillError where it cannot be loaded."""
         try:
-            return lazy.get()
+            return self._first.get()
         except ValueError as error:
             raise InfillError(str(error)) from error
+
+    @contextmanager
+    def lent(self, name: str) -> Iterator[Denoiser]:
+        """A model for one run, until whose end it stays loaded.
+
+        Waits for the first model; raises InfillError, rather than wait, while another one is not there yet.
+        """
+        lazy = self._find(name)
+        if lazy is self._first:
+            yield self.first()
+            return
+        with self._lending:
+            self._runs[name] += 1
+            self._wanted[name] = time.monotonic()
+        try:
+            if not lazy.ready:
+                lazy.start()
+                raise InfillError(f"{self._told(name, lazy)} Fill again when it is ready, or choose another model.")
+            yield lazy.get()
+        finally:
+            with self._lending:
+                self._runs[name] -= 1
 
     def preparing(self, name: str) -> Iterator[str]:
         """Load a model; what to tell meanwhile, and at last. Raises InfillError if there is no such model."""
         lazy = self._find(name)
+        self._wanted[name] = time.monotonic()
         lazy.start()
         while not lazy.ready and lazy.loading:
             yield self._told(name, lazy)

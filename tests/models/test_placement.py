@@ -7,7 +7,7 @@ import torch
 
 import models
 from models import placement
-from models.placement import place
+from models.placement import TooLargeError, place
 from models.presets import BUNDLED
 from models.weights import Weights, read_weights
 
@@ -78,7 +78,7 @@ def test_a_model_that_only_fits_on_several_gpus_is_spread_over_them_with_a_word(
 
 def test_too_little_memory_is_told_with_the_numbers_and_what_would_fit(machine):
     machine([9])
-    with pytest.raises(ValueError, match=r"'x' needs about 15.5 GB in bfloat16, and cuda has 9.0 GB free: try") as told:
+    with pytest.raises(TooLargeError, match=r"'x' needs about 15.5 GB in bfloat16, and cuda has 9.0 GB free: try") as told:
         place("x", LARGE)
     assert "--quantize int8 (8.1 GB), or --quantize nf4 (4.4 GB), or --model diffugpt-m, or --device spread" in str(
         told.value
@@ -89,7 +89,7 @@ def test_too_little_memory_is_told_with_the_numbers_and_what_would_fit(machine):
     ):
         place("x", LARGE, quantize="int8")
     machine([], memory=1.0)
-    with pytest.raises(ValueError, match=r"31.0 GB in float32, and cpu has 1.0 GB free: try --model diffugpt-s, or"):
+    with pytest.raises(TooLargeError, match=r"31.0 GB in float32, and cpu has 1.0 GB free: try --model diffugpt-s, or"):
         place("x", LARGE)
     assert place("x", LARGE, device="spread").device == "spread"
     assert place("x", None).device == "cpu"  # nothing is known of it

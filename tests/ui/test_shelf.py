@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -99,6 +100,54 @@ def test_a_model_that_cannot_be_loaded_says_why_and_may_be_tried_again(loading):
 def test_a_model_that_is_not_offered_is_refused_with_those_that_are(loading):
     with pytest.raises(InfillError, match="unknown model 'larg'; did you mean 'large'"):
         list(runner(shelf(loading), 90)(REQUEST, "larg"))
+
+
+class Memory:
+    """`models.load` on a machine that holds so many models at a time."""
+
+    def __init__(self, room: int) -> None:
+        self.room, self.asked, self.held = room, [], weakref.WeakSet()
+
+    def __call__(self, name: str, **settings: Any) -> Denoiser:
+        from models.placement import TooLargeError  # it imports torch
+
+        self.asked.append(name)
+        if len(self.held) == self.room:
+            raise TooLargeError(f"'{name}' needs 4.0 GB, and there are 3.0 GB free")
+        denoiser = models.load("toy")
+        self.held.add(denoiser)
+        return denoiser
+
+
+def shelf_of(memory: Memory) -> Shelf:
+    offers = [Offer(name=name, settings={}, about="of three", gigabytes=4.0) for name in ("one", "two", "three")]
+    return Shelf(LazyDenoiser(lambda: models.load("toy")), offers=lambda: offers, load=memory)
+
+
+def test_a_model_that_nobody_uses_makes_room_for_one_that_is_chosen_and_comes_back_when_it_is_asked_for():
+    memory = Memory(2)
+    models_ = shelf_of(memory)
+    for name in ("one", "two"):
+        list(models_.preparing(name))
+    list(runner(models_, 90)(REQUEST, "one"))  # so the other one has been idle longer
+    assert list(models_.preparing("three"))[-1] == "toy is ready."
+    assert memory.asked == ["one", "two", "three", "three"]
+    list(runner(models_, 90)(REQUEST, "one"))
+    with pytest.raises(InfillError, match="two is being loaded"):
+        list(runner(models_, 90)(REQUEST, "two"))
+    list(models_.preparing("two"))
+    assert list(runner(models_, 90)(REQUEST, "two"))[-1].ended == "complete"
+    assert len(memory.held) == 2
+
+
+def test_a_model_in_use_is_never_let_go_and_the_one_that_does_not_fit_says_why():
+    models_ = shelf_of(Memory(1))
+    list(models_.preparing("one"))
+    under_way = runner(models_, 90)(REQUEST, "one")
+    next(under_way)
+    assert list(models_.preparing("two"))[-1] == "'two' needs 4.0 GB, and there are 3.0 GB free"
+    assert list(under_way)[-1].ended == "complete"
+    assert list(models_.preparing("two"))[-1] == "toy is ready."
 
 
 def test_a_gpu_that_runs_out_of_memory_ends_the_run_with_a_message_and_the_next_one_works():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import re
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,12 @@ from app.canvas import lay_out
 from app.decode import decode
 from app.errors import InfillError
 from app.measure import Problem, as_request, read_problems
-from app.model_flags import add_model_flags, model_settings
+from app.model_flags import add_model_flags, add_out_flag, beside_weights, model_settings
 from app.reliability import Curve, fit
 from app.request import MAX_LENGTH
 from app.strategies.registry import find
 from models.denoiser import Bools, Denoiser, Floats
+from models.progress import progress
 
 _FALLING = ("entropy", "drift")  # small values are the sure ones
 _WORDS = range(5, 23)  # of a sentence that is taken out
@@ -45,7 +45,7 @@ def add_command(commands: Any) -> None:
     )
     command.add_argument("--limit", type=int, default=200, help="infills at most (default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="draws the sentences (default: %(default)s)")
-    command.add_argument("--out", type=Path, metavar="FILE.json", help=f"(default: {FILE} in the model's folder)")
+    add_out_flag(command, FILE)
     add_model_flags(command)
     command.set_defaults(run=_calibrate)
 
@@ -53,15 +53,10 @@ def add_command(commands: Any) -> None:
 def _calibrate(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     if args.limit < 1:
         raise InfillError(f"--limit must be 1 or more, not {args.limit}")
-    folder = _folder(args.model)
-    out = args.out or (folder and folder / FILE)
-    if out is None:
-        raise InfillError(f"model '{args.model}' has no folder here to write {FILE} into; give --out FILE.json")
-    if not out.parent.is_dir():
-        raise InfillError(f"there is no folder '{out.parent}' to write into")
     problems = read_problems(args.problems) if args.problems else _opened(args.text, args.seed)
     problems = problems[: args.limit]
     denoiser = load(args.model, **model_settings(args))
+    out, folder = beside_weights(args, FILE), models.folder_of(args.model)
     scores, right = observe(problems, denoiser)
     curves = {name: _curve(name, scores[name], right) for name in STRICTEST}
     found = {
@@ -79,14 +74,6 @@ def _calibrate(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     print(_report(found))
     print(f"written to {out}")
     return 0
-
-
-def _folder(model: str) -> Path | None:
-    try:
-        source = models.find(model)
-    except ValueError as error:
-        raise InfillError(str(error)) from None
-    return source.folder if source else None
 
 
 def _opened(path: Path, seed: int) -> list[Problem]:
@@ -130,9 +117,7 @@ def observe(problems: Sequence[Problem], denoiser: Denoiser) -> tuple[dict[str, 
     """
     choose = find("low_confidence").bind({})
     rows, right = [], []
-    for number, problem in enumerate(problems, start=1):
-        if sys.stderr.isatty():
-            print(f"infill {number} of {len(problems)}", end="\r", file=sys.stderr)
+    for problem in progress(problems, "infills"):
         request = as_request(problem, denoiser)
         canvas, _ = lay_out(request, denoiser)
         special = tuple(sorted(denoiser.tokenizer.special_ids))

@@ -33,12 +33,10 @@ def presets(model: str) -> Presets:
     Raises InfillError if there is no such model, or if its file is broken.
     """
     try:
-        source = models.find(model)
+        folder = models.folder_of(model)
     except ValueError as error:
         raise InfillError(str(error)) from None
-    if source is None or source.folder is None or not (source.folder / FILE).exists():
-        return {}
-    return read(source.folder / FILE)
+    return read(folder / FILE) if folder and (folder / FILE).exists() else {}
 
 
 def read(path: Path) -> Presets:

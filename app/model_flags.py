@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
+import models
+from app.errors import InfillError
 from models import PRESETS
 
 _SETTINGS = ("device", "quantize", "dtype", "mask_token_id", "static", "dual_cache")
@@ -22,6 +25,24 @@ def add_model_flags(parser: Any, *, default: str | None = "bundled") -> None:
     parser.add_argument(
         "--dual-cache", type=int, metavar="R", help="compute only the gap, but all in every R passes: approximate"
     )
+
+
+def add_out_flag(parser: Any, name: str) -> None:
+    """Where what was measured of a model goes: see `beside_weights`."""
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help=f"(default: {name} in the model's folder)")
+
+
+def beside_weights(args: argparse.Namespace, name: str) -> Path:
+    """The file that was asked for, or one of this name beside the weights of a model that has been loaded.
+
+    Raises InfillError where there is no such folder.
+    """
+    folder = args.out.parent if args.out else models.folder_of(args.model)
+    if folder is None:
+        raise InfillError(f"model '{args.model}' has no folder here to write {name} into; give --out FILE.json")
+    if not folder.is_dir():
+        raise InfillError(f"there is no folder '{folder}' to write into")
+    return args.out or folder / name
 
 
 def model_settings(args: argparse.Namespace) -> dict[str, Any]:

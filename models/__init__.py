@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from models.hub import Progress
     from models.placement import Offer
 
-__all__ = ["BUNDLED", "PARENT", "PRESETS", "Source", "fetch", "find", "load", "load_parent", "offers", "parent_of"]
+__all__ = [
+    "BUNDLED",
+    "PARENT",
+    "PRESETS",
+    "Source",
+    "fetch",
+    "find",
+    "folder_of",
+    "load",
+    "load_parent",
+    "offers",
+    "parent_of",
+]
 
 
 def load(
@@ -74,6 +86,19 @@ def fetch(source: Source, *, progress: Progress | None = None) -> Path:
     from models.hub import download
 
     return download(source.repo or "", progress=progress)
+
+
+def folder_of(name: str) -> Path | None:
+    """Where a model lies on this machine, and what was measured of it beside it; None where it does not, or has none.
+
+    Raises ValueError if there is no such model.
+    """
+    source = find(name)
+    if source is None or source.folder is not None:
+        return source and source.folder
+    from models.hub import downloaded
+
+    return downloaded(source.repo or "")
 
 
 def offers() -> list[Offer]:

@@ -65,14 +65,20 @@ def download(repo: str, *, progress: Progress | None = None) -> Path:
     except (RepositoryNotFoundError, GatedRepoError) as error:
         raise _refused(repo, error) from error
     except (HfHubHTTPError, HTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError, OSError) as error:
-        with suppress(
-            Exception
-        ):  # without a network the hub's own library falls back to this, but not after every error
-            return Path(snapshot_download(repo, allow_patterns=_FILES, local_files_only=True))
+        # Without a network the hub's own library falls back to this, but not after every error.
+        if here := downloaded(repo):
+            return here
         raise ValueError(
             f"{repo} cannot be downloaded ({one_line(error)}): connect to the network and try "
             f"again, it goes on where it stopped; or run `hf download {repo}` elsewhere and give the folder as --model"
         ) from error
+
+
+def downloaded(repo: str) -> Path | None:
+    """The folder of a repository that was downloaded before, perhaps in part; asks nobody."""
+    with suppress(LocalEntryNotFoundError):
+        return Path(snapshot_download(repo, allow_patterns=_FILES, local_files_only=True))
+    return None
 
 
 def _refused(repo: str, error: Exception) -> ValueError:

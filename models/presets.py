@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-BUNDLED = Path(__file__).parent / "bundled"
-PARENT = Path(__file__).parent / "bundled_parent"
+BUNDLED = Path(__file__).resolve().parent / "bundled"
+PARENT = BUNDLED.parent / "bundled_parent"
 """The autoregressive model that the bundled one was adapted from."""
 
 _HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
@@ -18,7 +18,7 @@ _HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 class Source:
     """Where a checkpoint is: a folder here, or a repository on the Hugging Face hub."""
 
-    name: str  # as it is shown
+    name: str  # as it is shown; `find` knows it
     folder: Path | None = None
     repo: str | None = None
     adapted: bool = False  # known to be a diffusion model, whatever its config.json says
@@ -86,10 +86,10 @@ def find(name: str) -> Source | None:
         return PRESETS[name]
     folder = Path(name)
     if (folder / "config.json").is_file():
-        return Source(name=folder.resolve().name, folder=folder)
+        return PRESETS["bundled"] if folder.resolve() == BUNDLED else Source(name=name, folder=folder)
     if _HUB.fullmatch(name) and not folder.exists():
         known = (preset for preset in PRESETS.values() if preset.repo == name)
-        return next(known, Source(name=name.partition("/")[2], repo=name))
+        return next(known, Source(name=name, repo=name))
     near = difflib.get_close_matches(name, [*PRESETS, "toy"], n=1)
     raise ValueError(
         f"no model '{name}'{f' (did you mean {near[0]}?)' if near else ''}: give one of {', '.join(PRESETS)}, toy, a "

@@ -5,23 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from app.errors import InfillError
 from app.length import fitting
 from app.length.choose import LONGEST, TRIES, candidates
-from app.length.fit import fit_of, read, write
+from app.length.fit import FILE, fit_of, read, write
 from app.length.measure import NEAR, Measured, measure
 from app.measure import read_problems
-from app.model_flags import add_model_flags, model_settings
+from app.model_flags import add_model_flags, add_out_flag, beside_weights, model_settings
 from app.strategies.registry import find as find_strategy
-from models import BUNDLED, find, load_parent
+from models import parent_of
 from models.denoiser import Denoiser
-
-T = TypeVar("T")
+from models.progress import progress
 
 
 def add_command(commands: Any) -> None:
@@ -31,7 +31,7 @@ def add_command(commands: Any) -> None:
 
     part = parts.add_parser("fit", help="fit the length bias of a checkpoint, minutes on one core", allow_abbrev=False)
     part.add_argument("--text", type=Path, required=True, help="text or .xz, records ended by lines <|endoftext|>")
-    part.add_argument("--out", type=Path, required=True, help="length_bias.json in the checkpoint's folder is found")
+    add_out_flag(part, FILE)
     part.add_argument("--holes", type=int, default=fitting.HOLES, help="probed (default: %(default)s)")
     part.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     add_model_flags(part)
@@ -56,8 +56,6 @@ def add_command(commands: Any) -> None:
 def _fit(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     if args.holes < 20:
         raise InfillError(f"--holes must be 20 or more, not {args.holes}")
-    if not args.out.parent.is_dir():
-        raise InfillError(f"there is no folder '{args.out.parent}' for the fit")
     from models.adapt.data import read_records  # it imports transformers
 
     try:
@@ -65,12 +63,13 @@ def _fit(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     except ValueError as error:
         raise InfillError(str(error)) from None
     denoiser = load(args.model, **model_settings(args))
-    found = fitting.fit(records, denoiser, holes=args.holes, seed=args.seed, progress=_counted)
-    write(found, args.out)
+    out = beside_weights(args, FILE)
+    found = fitting.fit(records, denoiser, holes=args.holes, seed=args.seed, progress=partial(progress, what="holes"))
+    write(found, out)
     print(
         f"{found.holes} holes: log tokens of a missing sentence = {found.intercept:.2f} + {found.slope:.2f} x typical,"
         f" give or take {found.spread:.2f}; weights of (phi, seam) are ({found.whole[0]:.2f}, {found.whole[1]:.2f})"
-        f" where a sentence is missing, ({found.part[0]:.2f}, {found.part[1]:.2f}) elsewhere"
+        f" where a sentence is missing, ({found.part[0]:.2f}, {found.part[1]:.2f}) elsewhere; written to {out}"
     )
     return 0
 
@@ -86,7 +85,9 @@ def _measure(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
         print(notice, file=sys.stderr)
     denoiser = load(args.model, **model_settings(args))
     candidates(denoiser, args.longest)
-    parent = load_parent() if _has_parent(args.model, args.rank) else None
+    parent = None if args.rank == "elbo" else parent_of(denoiser.name)
+    if args.rank == "parent" and parent is None:
+        raise InfillError(f"--rank parent needs the autoregressive parent, and '{denoiser.name}' has none here")
     found = measure(
         problems,
         denoiser,
@@ -96,7 +97,7 @@ def _measure(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
         longest=args.longest,
         strategy=args.strategy,
         seed=args.seed,
-        progress=_counted,
+        progress=partial(progress, what="problems"),
     )
     rule = found.choices[0].rule
     if args.json:
@@ -108,14 +109,6 @@ def _measure(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     return 0
 
 
-def _has_parent(model: str, rank: str | None) -> bool:
-    source = find(model)
-    bundled = source is not None and source.folder is not None and source.folder.resolve() == BUNDLED.resolve()
-    if rank == "parent" and not bundled:
-        raise InfillError(f"--rank parent needs the autoregressive parent, and only 'bundled' has one, not '{model}'")
-    return bundled and rank != "elbo"
-
-
 def _table(found: Measured, rule: str) -> str:
     lines = [f"{'length':<12}{f'within {NEAR} (%)':>22}{'off by':>22}{'ROUGE-L':>22}"]
     for row in found.rows:
@@ -125,10 +118,3 @@ def _table(found: Measured, rule: str) -> str:
     lines.append(f"auto less fixed, ROUGE-L: {gain}; 95 % intervals, bootstrapped")
     lines.append(f"a choice, ranked by {rule}: {found.forwards:.1f} rows in {found.calls:.1f} forward passes")
     return "\n".join(lines)
-
-
-def _counted(items: Sequence[T]) -> Iterator[T]:
-    for number, item in enumerate(items, start=1):
-        if sys.stderr.isatty():
-            print(f"{number} of {len(items)}", end="\r", file=sys.stderr)
-        yield item

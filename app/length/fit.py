@@ -13,14 +13,14 @@ import numpy as np
 
 from app.errors import InfillError
 from app.length.sentences import Surroundings, typical
-from models import find
+from models import folder_of
 from models.denoiser import Floats, Ids
 
 FILE = "length_bias.json"
 """Its name in a checkpoint's folder."""
 _FORMAT = "infill-length-bias"
 _VERSION = 1
-HOW = "python -m app length fit --text FILE --model FOLDER --out FOLDER/" + FILE
+HOW = "python -m app length fit --text FILE --model MODEL"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +97,12 @@ def fit_of(name: str) -> tuple[LengthFit, tuple[str, ...]]:
     Raises InfillError where its file is broken.
     """
     try:
-        source = find(name)
-    except ValueError:  # the short name of a folder that lies elsewhere
-        source = None
-    if source is not None and source.folder is not None and (source.folder / FILE).exists():
-        return read(source.folder / FILE), ()
-    how = f"; fit it with `{HOW}`" if source is not None else ""
+        folder = folder_of(name)
+    except ValueError:  # a denoiser that `models.load` did not make
+        folder = None
+    if folder and (folder / FILE).exists():
+        return read(folder / FILE), ()
+    how = f"; fit it with `{HOW}`" if folder else ""
     return UNFITTED, (f"The length was chosen with constants that were not fitted to '{name}'{how}.",)
 
 

@@ -16,7 +16,7 @@ from app.measure import Problem, as_request, gold, measure
 from app.prefix_only import continue_prefix
 from models.autoregressive import AutoregressiveModel
 from models.denoiser import Denoiser, Query
-from models.evaluate.progress import progress
+from models.progress import progress
 
 STEPS = 32
 """T of the paper's infilling numbers (arXiv:2410.17891, table 1)."""

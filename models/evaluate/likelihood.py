@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from models.autoregressive import AutoregressiveModel
 from models.denoiser import Bools, Floats, Ids, Vocabulary
-from models.evaluate.progress import progress
+from models.progress import progress
 from models.subsets import antithetic, mask_counts
 from models.transformer import TransformerDenoiser
 

@@ -13,7 +13,7 @@ from app.infill import infill
 from app.request import InfillRequest
 from models.autoregressive import AutoregressiveModel
 from models.denoiser import Denoiser, Vocabulary
-from models.evaluate.progress import progress
+from models.progress import progress
 
 TEMPERATURE, TOP_P = 0.9, 0.95
 _BATCH = 64

@@ -27,7 +27,7 @@ import models
 from models.adapt.data import train_tokenizer
 from models.checkpoint import load_denoiser, read_network
 from models.placement import Placement
-from models.presets import PRESETS, Source
+from models.presets import BUNDLED, PRESETS, Source
 from models.tokenizer import TextTokenizer
 from tests.models.random_weights import ask
 
@@ -153,7 +153,7 @@ def test_what_does_not_fit_into_memory_is_spread_over_memory_and_disk(tmp_path, 
 
 def test_a_checkpoint_that_does_not_say_it_was_adapted_is_read_with_a_warning(tmp_path):
     (notice,) = models.load(str(write(tmp_path / "plain"))).notices
-    assert "'plain' does not say that it was adapted" in notice
+    assert "plain' does not say that it was adapted" in notice
     assert models.load(str(write(tmp_path / "adapted", is_causal=False))).notices == ()
     assert models.load(str(wrap(write(tmp_path / "wrapped")))).notices == ()
     assert models.load("bundled").notices == ()
@@ -187,7 +187,7 @@ def test_the_mask_is_as_asked_or_the_tokenizers_or_the_presets(tmp_path):
         models.load(str(none))
     with pytest.raises(ValueError, match=r"mask is token 1, but it was published with 7: .* --mask-token-id"):
         load_denoiser(own, preset(own, mask_id=7), CPU)
-    with pytest.raises(ValueError, match="--mask-token-id 300 is not in the vocabulary of 'own', 0 to 299"):
+    with pytest.raises(ValueError, match="--mask-token-id 300 is not in the vocabulary of '.*own', 0 to 299"):
         models.load(str(own), mask_token_id=300)
     with pytest.raises(ValueError, match="is token 811, but the network knows only 300"):
         load_denoiser(none, preset(none, mask_id=811), CPU)
@@ -201,8 +201,11 @@ def test_published_facts_are_those_of_the_paper_and_its_code():
 def test_names_are_presets_folders_or_hub_names(tmp_path):
     assert models.find("toy") is None
     assert models.find("diffusionfamily/diffullama") is PRESETS["diffullama"]
-    assert models.find("somebody/else") == Source(name="else", repo="somebody/else")
-    assert models.find(str(write(tmp_path / "here"))) == Source(name="here", folder=tmp_path / "here")
+    assert models.find("somebody/else") == Source(name="somebody/else", repo="somebody/else")
+    folder = write(tmp_path / "bundled")  # of its own, whatever it is called
+    assert models.find(str(folder)) == Source(name=str(folder), folder=folder)
+    assert models.parent_of(str(folder)) is None
+    assert models.find(str(BUNDLED)) is PRESETS["bundled"]
     with pytest.raises(ValueError, match=r"no model 'difullama' \(did you mean diffullama\?\): give one of bundled"):
         models.find("difullama")
     with pytest.raises(ValueError, match="no model 'a/b/c'"):

@@ -146,19 +146,28 @@ def address(hub: Hub) -> str:
 
 def test_a_hub_name_is_downloaded_once_with_its_progress_and_then_needs_no_network(hub, load, tmp_path):
     name, mask, progress = load(tmp_path, address(hub))
-    assert (name, mask) == ("small", 1)
+    assert (name, mask) == (REPO, 1)
     assert progress[0] == progress[1] > 30_000_000
-    assert load(tmp_path, "http://127.0.0.1:9")[0] == "small"
+    assert load(tmp_path, "http://127.0.0.1:9")[0] == REPO
     environment = os.environ | {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1", "HF_ENDPOINT": address(hub)}
     done = subprocess.run(
         [sys.executable, "-c", LOAD], capture_output=True, text=True, env=environment, cwd=ROOT, check=False
     )
-    assert done.stdout.strip() == "small", done.stderr
+    assert done.stdout.strip() == REPO, done.stderr
+
+
+def test_what_was_measured_of_a_model_is_found_where_it_was_downloaded(hub, load, tmp_path):
+    load(tmp_path / "empty", "http://127.0.0.1:9")
+    assert models.folder_of(REPO) is None
+    load(tmp_path, address(hub))
+    folder = models.folder_of(REPO)
+    assert folder is not None
+    assert (folder / "calibration.json").read_bytes() == (BUNDLED / "calibration.json").read_bytes()
 
 
 def test_pickles_and_code_are_neither_downloaded_nor_read(hub, load, tmp_path):
     hub.files |= {"pytorch_model.bin": b"x" * 100, "modeling.py": b"raise SystemExit"}
-    assert load(tmp_path, address(hub))[0] == "small"
+    assert load(tmp_path, address(hub))[0] == REPO
     assert [path for path in tmp_path.rglob("*") if path.name == "model.safetensors"]
     assert not [path for path in tmp_path.rglob("*") if path.name in ("pytorch_model.bin", "modeling.py")]
     del hub.files["model.safetensors"]
@@ -176,6 +185,6 @@ def test_without_a_network_and_with_a_wrong_name_it_says_what_to_do(hub, load, t
 
 def test_an_interrupted_download_goes_on_where_it_stopped(hub, load, tmp_path):
     hub.cut = 20_000_000
-    assert load(tmp_path, address(hub))[0] == "small"
+    assert load(tmp_path, address(hub))[0] == REPO
     (resumed,) = [start for name, start in hub.ranges if name == "model.safetensors" and start > 1_000_000]
     assert 10_000_000 < resumed <= 20_000_000

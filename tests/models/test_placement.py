@@ -78,7 +78,9 @@ def test_a_model_that_only_fits_on_several_gpus_is_spread_over_them_with_a_word(
 
 def test_too_little_memory_is_told_with_the_numbers_and_what_would_fit(machine):
     machine([9])
-    with pytest.raises(TooLargeError, match=r"'x' needs about 15.5 GB in bfloat16, and cuda has 9.0 GB free: try") as told:
+    with pytest.raises(
+        TooLargeError, match=r"'x' needs about 15.5 GB in bfloat16, and cuda has 9.0 GB free: try"
+    ) as told:
         place("x", LARGE)
     assert "--quantize int8 (8.1 GB), or --quantize nf4 (4.4 GB), or --model diffugpt-m, or --device spread" in str(
         told.value

@@ -187,7 +187,7 @@ def test_the_mask_is_as_asked_or_the_tokenizers_or_the_presets(tmp_path):
         models.load(str(none))
     with pytest.raises(ValueError, match=r"mask is token 1, but it was published with 7: .* --mask-token-id"):
         load_denoiser(own, preset(own, mask_id=7), CPU)
-    with pytest.raises(ValueError, match="--mask-token-id 300 is not in the vocabulary of '.*own', 0 to 299"):
+    with pytest.raises(ValueError, match=r"--mask-token-id 300 is not in the vocabulary of '.*own', 0 to 299"):
         models.load(str(own), mask_token_id=300)
     with pytest.raises(ValueError, match="is token 811, but the network knows only 300"):
         load_denoiser(none, preset(none, mask_id=811), CPU)

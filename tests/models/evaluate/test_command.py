@@ -76,7 +76,7 @@ def test_the_bundled_model_is_evaluated(capsys, text):
 def test_a_parent_is_evaluated_by_the_same_parts(capsys, text, parent):
     options = ("--text", text, "--problems", PROBLEMS, "--candidates", "4", *SMALL)
     found, again = (evaluate(capsys, parent, *options) for _ in range(2))
-    assert (found["model"], found["kind"]) == ("parent", "autoregressive")
+    assert (found["model"], found["kind"]) == (str(parent), "autoregressive")
     parts = {name: part["rows"] for name, part in found["parts"].items()}
     assert parts == {name: part["rows"] for name, part in again["parts"].items()}
     assert parts["elbo"][0]["name"] == "next-token loss (exact)"
@@ -111,7 +111,7 @@ def test_a_part_alone_needs_only_its_own_file(capsys, parent):
 def test_the_tables_are_aligned(capsys, parent):
     assert main([str(parent), "--only", "top1,infill", "--problems", str(PROBLEMS), "--limit", "2"]) == 0
     first, _, *lines = capsys.readouterr().out.splitlines()
-    assert first.startswith("parent: autoregressive, ")
+    assert first.startswith(f"{parent}: autoregressive, ")
     top1, infill = lines[:2], lines[3:]
     assert (len(infill), len({len(line) for line in infill})) == (5, 1)
     assert len({len(line) for line in top1}) == 1

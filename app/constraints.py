@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
@@ -47,9 +47,9 @@ def _names(tokenizer: Vocabulary) -> list[bytes]:
 def constrained(choose: Choose, request: InfillRequest, tokenizer: Tokenizer) -> Choose:
     """The strategy, kept from completing banned words; itself where no words are banned.
 
-    Its commits are made one by one, the surest first. One that would complete a banned word becomes the likeliest of
-    the position's top candidates that does not; where there is none it stays masked, and the surest other mask is tried
-    if nothing else is committed. Raises InfillError, naming the word, where masks are left in the budget's last step.
+    Its commits are made one by one, the surest first. One that would complete a banned word is drawn anew from the
+    model's distribution without it, until it does not. Where nothing is left it stays masked, and the surest other mask
+    is tried if nothing else is committed. Raises InfillError, naming the word, where that is so in the last step.
     """
     ban = request.ban
     return choose if ban is None else lambda now: _kept_from(ban, choose(now), now, request.spaces, tokenizer)
@@ -65,13 +65,20 @@ def _kept_from(
     written: dict[int, tuple[int, float]] = {}  # position -> token and its probability
     words: list[str] = []
 
+    def drawn(position: int) -> Iterator[tuple[int, float]]:
+        """The draft and its probability, then what is drawn without all before it, until nothing is left."""
+        tokens, left = [int(draft[position])], max(0.0, 1.0 - float(sure[position]))
+        yield tokens[0], float(sure[position])
+        while (again := now.redrawn(tokens)) is not None and again.confidence[position] > 0:
+            tokens.append(int(again.candidates[position]))
+            probability = left * float(again.confidence[position])  # by the whole distribution
+            left -= probability
+            yield tokens[-1], probability
+
     def write(positions: Sequence[int]) -> list[int]:
         """What could not be written."""
         for position in positions:
-            tops = zip(now.prediction.top_tokens[position], now.prediction.top_probs[position], strict=True)
-            choices = {int(draft[position]): float(sure[position])}
-            choices |= {int(t): float(p) for t, p in tops if t >= 0 and int(t) not in choices}
-            for token, probability in choices.items():
+            for token, probability in drawn(position):
                 if (word := text.write(position, token)) is None:
                     written[position] = token, probability
                     break
@@ -88,8 +95,9 @@ def _kept_from(
             before, held = len(held), write(held)
         if held:
             raise InfillError(
-                f"the banned word '{words[-1]}' cannot be kept out: nothing else that the model considers fits position"
-                f" {now.canvas.places(np.array(held[:1]))[0] + 1}; give it more steps, another seed, or another length"
+                f"the banned word '{words[-1]}' cannot be kept out: nothing else that the model could write fits"
+                f" position {now.canvas.places(np.array(held[:1]))[0] + 1}; give it more steps, another seed, or"
+                " another length"
             )
     elif held and not written:
         next((position for position in others if not write([position])), None)

@@ -67,11 +67,13 @@ class Passes:
         targets: Ids | None = None,
         against: Sequence[Ids] | None = None,
         weight: float = 0.0,
+        banned: Sequence[int] = (),
     ) -> list[Prediction]:
         """The beliefs about the asked positions of each canvas, from one batched pass.
 
         `uniforms` are [length] each; `targets` is [length], the token of each position whose probability is wanted in
-        all of them. `against` and `weight` take the place of the run's guidance, see `Query`.
+        all of them. `against` and `weight` take the place of the run's guidance, see `Query`; `banned` are tokens
+        besides the run's.
         """
         began = time.perf_counter()
         drawing = self._drawing
@@ -84,7 +86,7 @@ class Passes:
                     uniforms=draws[positions],
                     temperature=drawing.temperature,
                     top_p=drawing.top_p,
-                    banned=drawing.banned,
+                    banned=(*drawing.banned, *banned),
                     memory=self._memory,
                     lookback=lookback,
                     targets=None if targets is None else targets[positions],
@@ -107,11 +109,11 @@ class Passes:
         """[vocabulary] how common each token is in text; None where that is not known. See `Tokenizer`."""
         return self._denoiser.tokenizer.frequencies
 
-    def knows(self, canvas: Canvas) -> bool:
-        """Whether the belief about a canvas's masks would cost nothing."""
+    def knows(self, canvas: Canvas, asked: Ids | None = None) -> bool:
+        """Whether the belief about a canvas's masks, or other positions, would cost nothing."""
         rows = Query(
             ids=canvas.ids,
-            positions=canvas.masks,
+            positions=canvas.masks if asked is None else asked,
             uniforms=np.empty(0),
             against=self._drawing.against(canvas),
         ).rows

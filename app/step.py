@@ -79,6 +79,17 @@ class Snapshot:
         draws = [self.rng.random(len(canvas)) for canvas in canvases]
         return self.passes.ask(canvases, asked, draws, targets=targets, against=against, weight=weight)
 
+    def redrawn(self, banned: Sequence[int]) -> Prediction | None:
+        """The belief without these tokens, too, and candidates drawn anew from it, for no pass.
+
+        None where so many probes were made since that it is not kept any more.
+        """
+        asked = self.prediction.asked
+        if not self.passes.knows(self.canvas, asked):
+            return None
+        (again,) = self.passes.ask([self.canvas], [asked], [self.rng.random(len(self.canvas))], banned=banned)
+        return again
+
     @property
     def pace(self) -> int:
         """The least number of positions to commit now so that the budget suffices: ceil(masks / steps left)."""

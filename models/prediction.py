@@ -32,3 +32,8 @@ class Prediction:
     drift: NDArray[np.float64]  # [length, lookback] KL(pi || pi of 1, 2, … predictions ago), in nats; inf: no such pi
     log_targets: NDArray[np.float64] | None = None  # [length] log pi of the query's targets; -inf if one is banned
     forwards: int = 1  # 0 where the same state had just been computed and its logits were used again
+
+    @property
+    def asked(self) -> NDArray[np.int64]:
+        """[n] the positions asked about."""
+        return np.flatnonzero(self.candidates >= 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -15,9 +15,9 @@ from app.constraints import forbidden_tokens
 from app.errors import InfillError
 from app.infill import infill
 from app.request import InfillRequest
-from app.strategies.registry import strategies
+from app.strategies.registry import Choice, Value, strategies
 from app.trace import Trace
-from models.denoiser import Memory, Query
+from models.denoiser import Floats, Ids, Memory, Query
 from models.prediction import Prediction
 from models.reduction import reduce
 from models.toy import MarkovDenoiser, ToyTokenizer
@@ -45,6 +45,7 @@ class Syllables:
         "é".encode()[1:],
     )
     size, mask_id, begin, special_ids = len(NAMES) + 2, len(NAMES) + 1, (len(NAMES),), frozenset({len(NAMES)})
+    frequencies = None
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         names = sorted((name for name in self.NAMES if isinstance(name, str)), key=len, reverse=True)
@@ -76,8 +77,10 @@ class Stubborn:
             logits[row, names.index(self.wanted[(int(position) - start) % len(self.wanted)])] = 5.0 - 0.01 * row
             for rank, name in enumerate(self.other):
                 logits[row, names.index(name)] = -float(rank)
+        known = query.memory.get(query.state) is not None
+        query.memory.put(query.state, logits.clone())
         logits[:, list(query.banned)] = float("-inf")
-        return reduce(logits, query)
+        return reduce(logits, query, forwards=int(not known))
 
 
 def last(denoiser, **asked) -> Trace:
@@ -111,7 +114,7 @@ def test_a_word_of_two_tokens_becomes_the_likeliest_text_that_is_allowed():
     assert trace.fill == " doma"
     assert trace.steps[1].prediction.candidates[trace.start.span[1]] == Syllables.NAMES.index("ma")
     assert trace.steps[1].prediction.confidence[trace.start.span[1]] == pytest.approx(
-        trace.steps[1].prediction.top_probs[trace.start.span[1], 1]
+        trace.steps[1].prediction.top_probs[trace.start.span[1], 1], rel=1e-3
     )
     assert trace.steps[1].selection.notes["kept out"] == 1
     assert last(model, length=2, steps=1, banned="dog").fill == " doma", "both in one step"
@@ -145,6 +148,54 @@ def test_where_nothing_else_is_left_the_position_waits_and_others_go_first():
     trace = last(Stubborn(" do", "g", "ma"), length=3, steps=6, banned="dog", strategy="left_to_right")
     assert trace.fill == " dogma"
     assert trace.order.tolist() == [1, 3, 2]
+
+
+def test_beyond_the_top_candidates_the_whole_vocabulary_is_tried():
+    model = Stubborn(" do", "g", other=("ma", "do", "s", "x\r", " hot"))
+    trace = last(model, length=2, steps=2, banned="dog doma dodo dos dox")
+    assert trace.fill == " do hot"
+    assert Syllables.NAMES.index(" hot") not in trace.steps[1].prediction.top_tokens[trace.start.span[1]]
+    assert trace.nfe == 2, "a pass was spent on it"
+
+
+def test_at_a_temperature_another_token_is_drawn_in_proportion():
+    model = Stubborn(" do", "g", other=("ma", "s"))
+    fills = [last(model, length=2, steps=2, banned="dog", temperature=5.0, seed=seed).fill for seed in range(300)]
+    others = {fill: fills.count(fill) for fill in (" doma", " dos")}
+    assert others[" doma"] / sum(others.values()) == pytest.approx(1 / (1 + np.exp(-1 / 5)), abs=0.1)
+
+
+class Even:
+    """An autoregressive model to which all texts are alike; it has never seen a mask."""
+
+    name, context, tokenizer = "even", 64, Syllables()
+
+    def log_probabilities(self, prefixes: Sequence[Ids], continuations: Sequence[Ids]) -> list[Floats]:
+        assert not any((text == self.tokenizer.mask_id).any() for text in continuations)
+        return [np.zeros(len(text)) for text in continuations]
+
+
+def settings() -> Iterator[tuple[str, dict[str, Value]]]:
+    """Every strategy as its paper has it, and with each of its other choices and switches."""
+    for name, found in strategies().items():
+        yield name, {}
+        for parameter in found.parameters:
+            options = (
+                parameter.domain.options if isinstance(parameter.domain, Choice) else (True,) * (parameter.kind is bool)
+            )
+            yield from ((name, {parameter.name: option}) for option in options if option != parameter.default)
+    yield "gibbs", {"energy": 0.5}
+    yield "gibbs", {"energy": 0.5, "targeted": True}
+
+
+@pytest.mark.parametrize(("strategy", "knobs"), settings())
+def test_a_position_that_a_ban_holds_back_waits_whatever_the_strategy(strategy, knobs, monkeypatch):
+    """The second position can only be `g` until the third is known: then it does not end a word."""
+    monkeypatch.setattr(models, "parent_of", lambda name: Even())
+    model = Stubborn(" do", "g", "ma")
+    for seed in range(20):
+        trace = last(model, length=3, steps=9, banned="dog", strategy=strategy, knobs=knobs, seed=seed)
+        assert trace.fill == " dogma"
 
 
 def test_a_letter_spread_over_two_tokens_is_seen():

@@ -45,8 +45,8 @@ def remdm(
     slot = int(now.history[-1].selection.notes["slot"]) if now.history else 0
     masked, moved, rate = canvas.masked.copy(), False, 0.0
     while not moved or (not masked.any() and steps - slot > settling):
-        left = steps - slot
-        slot += 1
+        left = max(1, steps - slot)  # in the last slot everything is revealed; a ban may have kept something back
+        slot = min(slot + 1, steps)
         # Expected masks if the span had as many positions as there are slots, before and after this one.
         before, after = _loop(steps, now.settling, left) if loop else (left, left - 1)
         highest = 1.0 if before >= steps else min(1.0, after / (steps - before))

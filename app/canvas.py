@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -159,9 +159,7 @@ def sides(request: InfillRequest, reader: Reader) -> tuple[list[int], list[int],
 def _pinned(request: InfillRequest, number: int, reader: Reader) -> dict[int, int]:
     """The pinned tokens of a gap by their place in it, from 0. Raises InfillError: what cannot be met, and why."""
     gap, found, names = request.gaps[number], {}, {}
-    for pin in sorted(gap.pins, key=lambda pin: pin.place):
-        opens = pin.place == 1 and number == 0 and not request.parts[0]
-        tokens = reader.tokenizer.encode(_as_it_stands(request, number, pin), opening=opens)
+    for pin, tokens in _pin_tokens(request, number, reader):
         problem, last = f"'{pin}' in gap {number + 1} cannot be met: it takes", pin.place - 1 + len(tokens)
         if last > (gap.length or 0):
             raise InfillError(
@@ -174,6 +172,19 @@ def _pinned(request: InfillRequest, number: int, reader: Reader) -> dict[int, in
     if len(found) == gap.length:
         raise InfillError(f"the words pinned in gap {number + 1} leave nothing to write there; make the gap longer")
     return found
+
+
+def _pin_tokens(request: InfillRequest, number: int, reader: Reader) -> Iterator[tuple[Pin, list[int]]]:
+    """The words pinned in a gap, from the left, and their tokens."""
+    for pin in sorted(request.gaps[number].pins, key=lambda pin: pin.place):
+        opens = pin.place == 1 and number == 0 and not request.parts[0]
+        yield pin, reader.tokenizer.encode(_as_it_stands(request, number, pin), opening=opens)
+
+
+def fewest_masks(request: InfillRequest, number: int, reader: Reader) -> int:
+    """How many tokens a gap must have for its pinned words and one more; 1 where there are none."""
+    pinned = {pin.place + at for pin, tokens in _pin_tokens(request, number, reader) for at in range(len(tokens))}
+    return max(pinned | {len(pinned) + 1})
 
 
 def _as_it_stands(request: InfillRequest, number: int, pin: Pin) -> str:

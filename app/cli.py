@@ -147,14 +147,13 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
         fit, notices = fit_of(args.model)
         print(*notices, sep="\n", end="\n" * bool(notices), file=sys.stderr)
     traces = infill(request, denoiser, time_limit=args.time_limit, length_fit=fit)
-    trace = next(traces)
-    for notice in trace.notices:
-        print(notice, file=sys.stderr)
-    for number, choice in trace.choices.items():
-        print(choice.told(number), file=sys.stderr)
+    trace = start = next(traces)
     try:
-        for trace in traces:
-            if sys.stderr.isatty():
+        for trace in itertools.chain([start], traces):
+            if trace.settled and not trace.steps:
+                told = (*trace.notices, *(choice.told(number) for number, choice in trace.choices.items()))
+                print(*told, sep="\n", end="\n" * bool(told), file=sys.stderr)
+            elif trace.settled and sys.stderr.isatty():
                 print(state_line(trace, len(trace.steps)), file=sys.stderr)
     except KeyboardInterrupt:
         trace = replace(trace, ended="stopped")

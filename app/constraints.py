@@ -16,6 +16,12 @@ from app.step import Selection, Snapshot
 from models.denoiser import Floats, Ids, Tokenizer, Vocabulary
 
 Choose = Callable[[Snapshot], Selection]
+
+
+class NothingFitsError(InfillError):
+    """Whatever could be written somewhere would complete a banned word."""
+
+
 _vocabularies: WeakKeyDictionary[Vocabulary, list[bytes]] = WeakKeyDictionary()
 _NEAR = 32
 """Bytes of text looked at beyond the longest banned word on either side of a token."""
@@ -49,7 +55,7 @@ def constrained(choose: Choose, request: InfillRequest, tokenizer: Tokenizer) ->
 
     Its commits are made one by one, the surest first. One that would complete a banned word is drawn anew from the
     model's distribution without it, until it does not. Where nothing is left it stays masked, and the surest other mask
-    is tried if nothing else is committed. Raises InfillError, naming the word, where that is so in the last step.
+    is tried if nothing else is committed. Raises NothingFitsError, naming the word, where that is so in the last step.
     """
     ban = request.ban
     return choose if ban is None else lambda now: _kept_from(ban, choose(now), now, request.spaces, tokenizer)
@@ -74,6 +80,9 @@ def _kept_from(
             probability = left * float(again.confidence[position])  # by the whole distribution
             left -= probability
             yield tokens[-1], probability
+        if again is None:  # what is left to choose from where the belief is not kept
+            tops = zip(now.prediction.top_tokens[position], now.prediction.top_probs[position], strict=True)
+            yield from ((int(token), float(p)) for token, p in tops if token >= 0 and token not in tokens)
 
     def write(positions: Sequence[int]) -> list[int]:
         """What could not be written."""
@@ -94,7 +103,7 @@ def _kept_from(
         while held and len(held) != before:  # what could not stand before may do so beside what came after
             before, held = len(held), write(held)
         if held:
-            raise InfillError(
+            raise NothingFitsError(
                 f"the banned word '{words[-1]}' cannot be kept out: nothing else that the model could write fits"
                 f" position {now.canvas.places(np.array(held[:1]))[0] + 1}; give it more steps, another seed, or"
                 " another length"

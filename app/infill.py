@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import models
 from app.canvas import lay_out
-from app.denoise import denoise, strategy_of
+from app.denoise import check, denoise
 from app.length.choice import LengthChoice
 from app.length.fit import LengthFit, fit_of
 from app.length.settle import settle
@@ -26,27 +26,33 @@ def infill(
 ) -> Iterator[Trace]:
     """Yield the trace before the first step and after each; the last one says how it ended.
 
-    `time_limit`, in seconds since the first trace was asked for, ends the run before the next step, as closing the
-    iterator does.
-    Lengths that are `auto` are settled before the first trace; `length_fit` is what was learnt of the model for that,
-    by default what lies in the folder of the preset of its name.
+    `time_limit`, in seconds since the first trace was asked for, ends the run before the next forward pass, as closing
+    the iterator does.
+    Lengths that are `auto` are settled first: then there is a trace before each pass of that, too, which is not yet
+    `settled` and starts with as many masks as the pass is about. `length_fit` is what was learnt of the model for
+    that, by default what lies in its folder.
     Special tokens (end of text and the like) are never written. Raises InfillError before anything is computed; later
     only where a banned word cannot be kept out.
     """
     began = time.perf_counter()
-    strategy_of(request)  # its mistakes are told before a length is chosen
+    check(request, denoiser)  # mistakes are told before a length is chosen
     choices: dict[int, LengthChoice] = {}
-    if request.length is None:
+
+    def settled() -> Iterator[InfillRequest]:
+        nonlocal request, choices
         fit, unfitted = fit_of(denoiser.name) if length_fit is None else (length_fit, ())
-        request, choices = settle(request, denoiser, fit, parent=models.parent_of(denoiser.name), notices=unfitted)
-    canvas, cut = lay_out(request, denoiser)
-    steps = denoise(canvas, denoiser, request)
-    special, name_bytes = denoiser.tokenizer.special_ids, denoiser.tokenizer.token_bytes
-    lexicon = {int(token): b"" if token in special else name_bytes(int(token)) for token in set(canvas.ids.tolist())}
-    told = dict.fromkeys((*denoiser.notices, *(notice for c in choices.values() for notice in c.notices), *cut))
-    trace = Trace(
-        request=request, model=denoiser.name, start=canvas, lexicon=lexicon, notices=(*told,), choices=choices
-    )
+        request, choices = yield from settle(
+            request, denoiser, fit, parent=models.parent_of(denoiser.name), notices=unfitted
+        )
+
+    for considered in settled() if request.length is None else ():
+        trace = _begun(considered, denoiser, settled=False)
+        if time.perf_counter() - began > time_limit:
+            yield replace(trace, ended="time limit")
+            return
+        yield trace
+    trace = _begun(request, denoiser, choices)
+    steps, name_bytes = denoise(trace.start, denoiser, request), denoiser.tokenizer.token_bytes
     yield trace
     for step in steps:
         shown = {*step.canvas.ids[step.canvas.span].tolist(), *step.prediction.top_tokens[step.canvas.span].flat}
@@ -59,3 +65,27 @@ def infill(
         yield trace
         if trace.ended != "running":
             return
+
+
+def _begun(
+    request: InfillRequest,
+    denoiser: Denoiser,
+    choices: Mapping[int, LengthChoice] | None = None,
+    *,
+    settled: bool = True,
+) -> Trace:
+    """The trace of a run that has made no step. Raises InfillError where the text does not fit the model."""
+    canvas, cut = lay_out(request, denoiser)
+    special, name_bytes = denoiser.tokenizer.special_ids, denoiser.tokenizer.token_bytes
+    lexicon = {int(token): b"" if token in special else name_bytes(int(token)) for token in set(canvas.ids.tolist())}
+    chosen = choices or {}
+    told = dict.fromkeys((*denoiser.notices, *(notice for c in chosen.values() for notice in c.notices), *cut))
+    return Trace(
+        request=request,
+        model=denoiser.name,
+        start=canvas,
+        lexicon=lexicon,
+        notices=(*told,),
+        choices=chosen,
+        settled=settled,
+    )

@@ -24,12 +24,15 @@ NATS = 24
 
 def opening(trace: Trace) -> Message:
     """What does not change during a run: the given text around the gaps, and what was asked for."""
-    request = trace.request
+    request, masks = trace.request, len(trace.start.slots)
+    notices = [*trace.notices, *(choice.told(gap) for gap, choice in trace.choices.items())]
+    if not trace.settled:
+        notices.append(f"How many masks? {masks} are looked at now.")
     return {
         "given": list(trace.given),
         "spaces": list(request.spaces),
         "gaps": [len(gap) for gap in trace.start.gaps],
-        "notices": [*trace.notices, *(choice.told(gap) for gap, choice in trace.choices.items())],
+        "notices": notices,
         "strategy": request.strategy,
         "steps": request.steps,
     }

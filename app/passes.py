@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.canvas import Canvas
-from app.errors import InfillError
 from models.denoiser import Denoiser, Floats, Ids, Judge, Memory, Query
 from models.prediction import Prediction
 
@@ -122,9 +121,10 @@ class Passes:
     def judged(self, canvases: Sequence[Canvas]) -> Floats:
         """[canvases] log-probabilities in nats, by the judge, from the first gap to TAIL tokens after the last.
 
-        Raises InfillError where there is no judge. The passes of the judge count like the denoiser's.
+        There must be a judge; its passes count like the denoiser's.
         """
-        judge = self.judge()
+        judge = self._judge()
+        assert judge is not None, "a strategy that needs a judge says so where it is registered"
         began = time.perf_counter()
         start, stop = canvases[0].gaps[0].start, canvases[0].gaps[-1].stop + TAIL
         scores = judge.log_probabilities(
@@ -132,16 +132,6 @@ class Passes:
         )
         self._count(len(canvases), began)
         return np.array([score.sum() for score in scores])
-
-    def judge(self) -> Judge:
-        """Raises InfillError where there is none: ask for it before anything is spent."""
-        judge = self._judge()
-        if judge is None:
-            raise InfillError(
-                f"'{self._denoiser.name}' has no autoregressive parent at hand to judge texts with; choose a setting "
-                "without one, or the bundled model"
-            )
-        return judge
 
     def _count(self, rows: int, began: float) -> None:
         self.rows += rows

@@ -30,6 +30,7 @@ class Trace:
     choices: Mapping[int, LengthChoice] = field(default_factory=dict)  # of each gap, from 0, whose length was `auto`
     steps: tuple[Step, ...] = ()
     ended: Ended = "running"
+    settled: bool = True  # False while lengths that are `auto` are being chosen; not recorded
 
     @property
     def canvas(self) -> Canvas:

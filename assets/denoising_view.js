@@ -130,7 +130,8 @@ const visible = (piece) => piece.replace(/ /g, "␣").replace(/\n/g, "↵").repl
 function build() {
   const frame = frameAt(run.latest);
   const joined = run.ended !== "running";
-  const wanted = [run.name, joined, frame.pieces.length, Boolean(run.opening)].join();
+  // While a number of masks is being chosen the opening changes with it.
+  const wanted = [run.name, joined, frame.pieces.length, run.opening?.gaps, run.opening?.notices].join();
   if (wanted === layout) return;
   layout = wanted;
   const box = part("text");

@@ -86,7 +86,7 @@ def test_every_strategys_knobs_are_flags_with_their_defaults(name, capsys):
             value = 0.0 if parameter.name == "energy" else value  # more needs a parent, and the toy has none
             asked += [flag, str(parameter.kind(value))]
             expected[parameter.name] = value
-    assert trace_of(capsys, "--strategy", name, *asked).request.knobs == expected
+    assert trace_of(capsys, "--steps", "12", "--strategy", name, *asked).request.knobs == expected
     assert trace_of(capsys, f"--strategy={name}").request.knobs == {p.name: p.default for p in strategy.parameters}
     with pytest.raises(SystemExit) as ended:
         main(["infill", "--strategy", name, "--help"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -175,7 +175,7 @@ class Even:
         return [np.zeros(len(text)) for text in continuations]
 
 
-def settings() -> Iterator[tuple[str, dict[str, Value]]]:
+def settings() -> Iterator[tuple[str, Mapping[str, Value]]]:
     """Every strategy as its paper has it, and with each of its other choices and switches."""
     for name, found in strategies().items():
         yield name, {}

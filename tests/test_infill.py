@@ -13,6 +13,7 @@ import models
 from app import decode as decode_module
 from app.errors import InfillError
 from app.infill import infill
+from app.recording import dump, load
 from app.request import InfillRequest
 from app.trace import Trace
 from models.denoiser import Denoiser
@@ -96,6 +97,38 @@ def test_closing_the_stream_ends_the_run_before_the_next_forward_pass(toy, monke
     assert len(calls) == 1
 
 
+def test_while_a_length_is_chosen_every_pass_can_be_seen_and_the_run_closed_before_it(toy, monkeypatch):
+    calls = []
+    predict = toy.predict
+    monkeypatch.setattr(toy, "predict", lambda queries: calls.append(1) or predict(queries))
+    seen, passes = [], []
+    for trace in infill(InfillRequest(prefix="the ", suffix=" was", length=None, steps=40), toy):
+        seen.append(trace)
+        passes.append(len(calls))
+        if trace.settled:
+            break
+    *choosing, begun = seen
+    assert passes == sorted(passes)
+    assert np.diff(passes[:-1]).max() == 1
+    assert len(choosing) >= begun.choices[0].calls
+    assert not any(trace.settled or trace.steps or trace.ended != "running" for trace in choosing)
+    assert {*begun.choices[0].tried.tolist()} <= {len(trace.start.slots) for trace in choosing}
+
+    calls.clear()
+    traces = infill(InfillRequest(prefix="the ", suffix=" was", length=None, steps=40), toy)
+    for _ in range(3):
+        next(traces)
+    assert isinstance(traces, Generator)
+    traces.close()
+    assert len(calls) == 2
+
+
+def test_the_time_limit_holds_while_a_length_is_chosen(toy):
+    (trace,) = run(toy, text="a [[auto]] b [[auto]]", steps=9, time_limit=0.0)
+    assert (trace.ended, trace.settled, trace.nfe) == ("time limit", False, 0)
+    assert load(dump(trace)).ended == "time limit"
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
@@ -104,6 +137,8 @@ def test_closing_the_stream_ends_the_run_before_the_next_forward_pass(toy, monke
         ({"knobs": {"block": 2}}, "did you mean 'blocks'"),
         ({"knobs": {"blocks": 0}}, "from 1 to 16"),
         ({"length": 128}, "masks do not fit"),
+        ({"length": None, "strategy": "gibbs", "knobs": {"energy": 1.0}}, "no autoregressive parent"),
+        ({"strategy": "saber", "knobs": {"every": 8}, "steps": 11}, "needs 12 steps or more"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_computed(toy, monkeypatch, asked, words):

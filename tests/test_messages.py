@@ -176,7 +176,7 @@ BACK_AND_FORTH = remasking(
 @every_strategy
 @pytest.mark.parametrize("steps", [1, 12, 60])
 def test_a_step_of_a_gap_of_60_takes_at_most_2048_bytes(strategy: str, steps: int) -> None:
-    for trace in traces(length=60, steps=max(steps, strategies()[strategy].least), strategy=strategy):
+    for trace in traces(length=60, steps=max(steps, strategies()[strategy].least_steps({})), strategy=strategy):
         assert len(on_the_wire(live(trace, RUN))) <= LIMIT
 
 

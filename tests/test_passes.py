@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from app.decode import decode
-from app.errors import InfillError
 from app.passes import TAIL, Drawing, Passes
 from app.step import Selection, Snapshot
 from models.denoiser import Floats, Ids, Memory
@@ -132,8 +131,3 @@ def test_a_judge_reads_the_span_and_the_beginning_of_what_follows():
     assert judge.seen == [([7, 8], [4, 5, *tail]), ([7, 8], [6, 0, *tail])]
     assert scores.tolist() == [-(9 + sum(tail)), -(6 + sum(tail))]
     assert (passes.rows, passes.calls) == (2, 1)
-
-
-def test_without_a_judge_texts_are_not_judged():
-    with pytest.raises(InfillError, match="'toy' has no autoregressive parent"):
-        Passes(sticky()).judged([blank(2)])

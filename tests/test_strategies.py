@@ -26,7 +26,8 @@ every_knob = pytest.mark.parametrize(
 )
 
 
-PROBING = [strategy for strategy in strategies().values() if strategy.least > 1]
+SABER = strategies()["saber"]
+PROBING = [strategy for strategy in strategies().values() if strategy.least_steps({}) > 1]
 JUDGE = ChainJudge(TOY.transition)
 
 
@@ -37,7 +38,7 @@ def go(strategy, canvas, *, steps, denoiser=TOY, temperature=1.0, seed=0, knobs=
             canvas,
             denoiser,
             strategy.bind(knobs or {}),
-            steps=max(steps, strategy.least),
+            steps=max(steps, strategy.least_steps({})),
             temperature=temperature,
             seed=seed,
             banned=SPECIAL,
@@ -65,8 +66,8 @@ def test_it_fills_the_span_within_the_budget_and_touches_nothing_else(strategy, 
     canvas = blank(length, before=before, after=after, mask_id=MASK)
     counting = Counting(TOY)
     taken = go(strategy, canvas, steps=steps, denoiser=counting)
-    assert len(taken) <= max(steps, strategy.least)
-    assert taken[-1].calls <= min(max(steps, strategy.least), taken[-1].nfe)
+    assert len(taken) <= max(steps, strategy.least_steps({}))
+    assert taken[-1].calls <= min(max(steps, strategy.least_steps({})), taken[-1].nfe)
     assert (taken[-1].nfe, taken[-1].calls) == (counting.rows, counting.calls)
     for state in (step.canvas for step in taken):
         assert tuple(state.ids[: len(before)]) == before
@@ -96,7 +97,7 @@ def test_nothing_is_taken_back_in_the_last_tenth_of_the_budget(strategy):
         assert max(number, step.calls) <= 36 or not len(step.selection.remask)
 
 
-@pytest.mark.parametrize("strategy", [s for s in strategies().values() if s.least == 1], ids=lambda s: s.name)
+@pytest.mark.parametrize("strategy", [s for s in strategies().values() if s.least_steps({}) == 1], ids=lambda s: s.name)
 def test_one_step_takes_exactly_one_forward_pass(strategy):
     counting = Counting(TOY)
     taken = go(strategy, blank(7, before=(4,), mask_id=MASK), steps=1, denoiser=counting)
@@ -106,16 +107,28 @@ def test_one_step_takes_exactly_one_forward_pass(strategy):
 @pytest.mark.parametrize("strategy", PROBING, ids=lambda s: s.name)
 def test_a_budget_that_is_too_small_for_probes_is_refused_and_says_how_many_steps_are_needed(strategy):
     settings = {"length": 9, "strategy": strategy.name}
-    with pytest.raises(InfillError, match=f"needs {strategy.least} steps"):
-        next(infill(InfillRequest(**settings, steps=strategy.least - 1), TOY))
-    assert not next(infill(InfillRequest(**settings, steps=strategy.least), TOY)).steps
+    with pytest.raises(InfillError, match=f"needs {strategy.least_steps({})} steps"):
+        next(infill(InfillRequest(**settings, steps=strategy.least_steps({}) - 1), TOY))
+    assert not next(infill(InfillRequest(**settings, steps=strategy.least_steps({})), TOY)).steps
 
 
 @pytest.mark.parametrize("strategy", PROBING, ids=lambda s: s.name)
 def test_the_least_budget_is_enough_for_a_probe_or_a_token_taken_back(strategy):
     canvas = blank(16, before=(4,), after=(6,), mask_id=MASK)
-    runs = [go(strategy, canvas, steps=strategy.least, seed=seed) for seed in range(5)]
+    runs = [go(strategy, canvas, steps=strategy.least_steps({}), seed=seed) for seed in range(5)]
     assert any(taken[-1].calls > len(taken) or any(len(s.selection.remask) for s in taken) for taken in runs)
+
+
+@pytest.mark.parametrize("every", range(1, 9))
+def test_the_least_budget_of_saber_is_the_first_with_a_test(every):
+    def tests(steps: int) -> int:
+        canvas = blank(60, before=(4,), after=(6,), mask_id=MASK)
+        taken = list(decode(canvas, TOY, SABER.bind({"every": every, "fewest": 1}), steps=steps))
+        return taken[-1].calls - len(taken)
+
+    least = SABER.least_steps({"every": every})
+    assert tests(least) > 0
+    assert tests(least - 1) == 0
 
 
 @pytest.mark.parametrize("steps", [4, 11])

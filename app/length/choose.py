@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from app.canvas import Canvas, lay_out
+from app.constraints import NothingFitsError
 from app.denoise import denoise
 from app.errors import InfillError
 from app.length.choice import LengthChoice
@@ -16,6 +17,7 @@ from app.length.fill_scores import PAIRS, by_parent, elbo
 from app.length.fit import LengthFit
 from app.length.sentences import surroundings
 from app.request import InfillRequest
+from app.step import Step
 from models.denoiser import Denoiser, Floats, Ids, Query
 
 if TYPE_CHECKING:  # it imports torch
@@ -24,8 +26,8 @@ if TYPE_CHECKING:  # it imports torch
 LONGEST = 32
 """Masks; every length up to this is a candidate unless told."""
 TRIES = 3
-_TOKENS = 8192
-"""About how many tokens go into one forward pass of the probe."""
+_TOKENS = 2048
+"""About how many tokens go into one forward pass of the probe: a 7B model on a CPU takes minutes for more."""
 _APART = 3
 """Lengths that are written out differ by this much: a neighbour's fill would say the same."""
 
@@ -34,8 +36,18 @@ WEIGHTS = {"score": 0.0, "elbo": 0.25, "parent": 0.25}
 
 CanvasOf = Callable[[int], Canvas]
 """A number of masks to the canvas with so many in the gap."""
-Finish = Callable[[Canvas], tuple[Canvas, int, int]]
-"""A canvas to the one without masks, and the rows and calls of the forward passes that it took."""
+Finish = Callable[[Canvas], Iterator[Step]]
+"""A canvas to the steps that fill it."""
+T = TypeVar("T")
+
+
+def outcome(work: Generator[object, None, T]) -> T:
+    """What a generator returns, where nobody has a use for what it yields."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            return stop.value
 
 
 def masks(canvas: Canvas) -> Ids:
@@ -88,8 +100,10 @@ def canvases(
 
 def probe(
     canvas_of: CanvasOf, denoiser: Denoiser, lengths: Ids, *, gap_of: Callable[[Canvas], Ids] = masks, seam: bool = True
-) -> Probe:
+) -> Generator[None, None, Probe]:
     """Phi of CAL (arXiv:2602.00476) at all lengths [k] at once, and the seam, from rows of the same batch.
+
+    Yields before each forward pass, of which there are several where the texts are long.
 
     `gap_of` says which of a canvas's masks are the gap; all, unless it has others. For the seam the token after the
     gap is masked, too: at a wrong length it is less probable there. Without `seam` that is 0, and half the rows are
@@ -107,6 +121,7 @@ def probe(
     queries += [_without(canvas, int(gap[-1]) + 1) for canvas, gap in (shown[row] for row in behind)]
     predictions, calls = [], 0
     for part in _batches(queries):
+        yield
         predictions += denoiser.predict(part)
         calls += 1
     phi = [found.confidence[gap].mean() for (_, gap), found in zip(shown, predictions, strict=False)]
@@ -148,12 +163,7 @@ def shortlist(lengths: Ids, score: Floats, tries: int = TRIES) -> Ids:
 
 def finisher(request: InfillRequest, denoiser: Denoiser) -> Finish:
     """Write a canvas out as the request would be."""
-
-    def finish(canvas: Canvas) -> tuple[Canvas, int, int]:
-        *_, last = denoise(canvas, denoiser, request)
-        return last.canvas, last.nfe, last.calls
-
-    return finish
+    return lambda canvas: denoise(canvas, denoiser, request)
 
 
 def choose(
@@ -167,25 +177,40 @@ def choose(
     tries: int = TRIES,
     gap_of: Callable[[Canvas], Ids] = masks,
     notices: tuple[str, ...] = (),
-) -> LengthChoice:
+) -> Generator[int | None, None, LengthChoice]:
     """Look at all lengths [k], write the best few out, rank those, and keep every forward pass in the account.
 
+    Yields before each forward pass: the length that it is about, None where it is about many; closing it ends the work.
     With `tries` 1 nothing is written out: the best score wins. Fills are ranked by `parent`, or else by the denoiser.
-    Raises InfillError as `probe` does.
+    A length at which banned words cannot be kept out is not chosen. Raises InfillError as `probe` does, and
+    NothingFitsError where that is so at all that were tried.
     """
     canvas = canvas_of(int(lengths[0]))
     around = surroundings(canvas, gap_of(canvas), denoiser.tokenizer)
-    look = probe(canvas_of, denoiser, lengths, gap_of=gap_of, seam=fit.uses_seam(around))
+    look = yield from probe(canvas_of, denoiser, lengths, gap_of=gap_of, seam=fit.uses_seam(around))
     score = fit.score(lengths, look.phi, look.seam, around)
     tried = shortlist(lengths, score, tries)
     rows, calls, values, rule = look.rows, look.calls, np.zeros(len(tried)), "score"
     if len(tried) > 1:
-        fills = []
+        fills, written, refused = [], [], None
         for length in tried.tolist():
-            start = canvas_of(length)
-            filled, more, passes = finish(start)
-            fills.append((filled, gap_of(start)))
-            rows, calls = rows + more, calls + passes
+            start, last = canvas_of(length), None
+            yield length
+            try:
+                for step in finish(start):
+                    last = step
+                    yield length
+            except NothingFitsError as error:
+                refused = error
+            if last is not None:
+                rows, calls = rows + last.nfe, calls + last.calls
+            if last is not None and not last.canvas.masked.any():
+                fills.append((last.canvas, gap_of(start)))
+                written.append(length)
+        if refused is not None and not fills:
+            raise refused
+        yield None
+        tried = np.array(written)
         values, rule = (elbo(fills, denoiser), "elbo") if parent is None else (by_parent(fills, parent), "parent")
         rows, calls = rows + (len(fills) if parent else 2 * PAIRS * len(fills)), calls + 1
     best = np.argmax(score[np.searchsorted(lengths, tried)] + WEIGHTS[rule] * values)

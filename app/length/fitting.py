@@ -10,7 +10,7 @@ import numpy as np
 
 from app.canvas import Canvas
 from app.errors import InfillError
-from app.length.choose import LONGEST, probe
+from app.length.choose import LONGEST, outcome, probe
 from app.length.fit import UNFITTED, LengthFit
 from app.length.sentences import Surroundings, boundaries, surroundings, texts, typical
 from models.denoiser import Denoiser, Floats, Ids
@@ -122,7 +122,7 @@ def _with_evidence(
     curves, around = [], []
     for hole in progress(holes):
         asked = np.array(sorted({*GRID, hole.length}))
-        look = probe(hole.canvas, denoiser, asked)
+        look = outcome(probe(hole.canvas, denoiser, asked))
         curves.append([np.interp(every, asked, look.phi), np.interp(every, asked, look.seam)])
         around.append(_around(hole, denoiser))
     values = np.array(curves)  # [holes, 2, LONGEST]

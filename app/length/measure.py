@@ -13,7 +13,7 @@ import numpy as np
 from app import metrics
 from app.bootstrap import Estimate, Numbers, estimates, resampled
 from app.length.choice import LengthChoice
-from app.length.choose import LONGEST, TRIES, candidates, canvases, choose, finisher
+from app.length.choose import LONGEST, TRIES, candidates, canvases, choose, finisher, outcome
 from app.length.fit import LengthFit
 from app.measure import Problem, as_request, run
 from app.request import InfillRequest
@@ -61,7 +61,8 @@ def automatic(
     canvas_of, cut = canvases(request, denoiser, longest)
     finish = finisher(request, denoiser)
     lengths = candidates(denoiser, longest)
-    return choose(canvas_of, denoiser, fit, finish, lengths, parent=parent, tries=tries, notices=notices + cut)
+    work = choose(canvas_of, denoiser, fit, finish, lengths, parent=parent, tries=tries, notices=notices + cut)
+    return outcome(work)
 
 
 def measure(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Generator
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from app.canvas import Canvas
+from app.canvas import Canvas, fewest_masks
+from app.errors import InfillError
 from app.length.choice import LengthChoice
 from app.length.choose import LONGEST, candidates, canvases, choose, finisher
 from app.length.fit import LengthFit
@@ -18,6 +20,8 @@ from models.denoiser import Denoiser, Ids
 if TYPE_CHECKING:  # it imports torch
     from models.autoregressive import AutoregressiveModel
 
+T = TypeVar("T")
+
 
 def settle(
     request: InfillRequest,
@@ -27,46 +31,63 @@ def settle(
     parent: AutoregressiveModel | None = None,
     longest: int = LONGEST,
     notices: tuple[str, ...] = (),
-) -> tuple[InfillRequest, dict[int, LengthChoice]]:
+) -> Generator[InfillRequest, None, tuple[InfillRequest, dict[int, LengthChoice]]]:
     """The request with a number for every `auto`, and how each was chosen, by gap, from 0.
 
     From left to right: a gap is looked at with those before it as they were settled, and those after it as long as a
     sentence usually is. Candidates are `longest` masks at most, and as many fewer as the context or MAX_LENGTH leaves.
-    Raises InfillError where the gaps do not fit the context.
+    Yields before each forward pass the request with the numbers that it is about; closing it ends the work.
+    Raises InfillError where the gaps do not fit the context, or pinned words none of the candidates.
     """
     lengths = [gap.length for gap in request.gaps]
     room = min(MAX_LENGTH, denoiser.context - 1)
     usual = (room - sum(length or 0 for length in lengths)) // max(1, lengths.count(None))  # at most
     usual = max(1, min(usual, round(math.exp(fit.centre))))
+    fewest = [fewest_masks(request, number, denoiser) for number in range(len(lengths))]
     choices: dict[int, LengthChoice] = {}
+
+    def numbers() -> list[int]:
+        return [length or max(usual, least) for length, least in zip(lengths, fewest, strict=True)]
+
     for number, gap in enumerate(request.gaps):
         if gap.length is not None:
             continue
-        open_ = [length or usual for length in lengths]
-        others = sum(open_) - open_[number]
-        open_[number] = most = max(1, min(longest, room - others))
+        open_ = numbers()
+        most = max(1, min(longest, room - sum(open_) + open_[number]))
+        if most < fewest[number]:
+            raise InfillError(
+                f"the words pinned in gap {number + 1} need {fewest[number]} tokens or more, and of {most} at most the "
+                "length can be chosen: write a number instead of 'auto', or move them to the left"
+            )
+        usually, open_[number] = open_[number], most
         canvas_of, cut = canvases(request.with_lengths(open_), denoiser, most, gap=number)
-        least = 1 + max((_end(canvas_of(most), number)), default=0)
 
         def masks(canvas: Canvas, number: int = number) -> Ids:
             place = canvas.gaps[number]
             return canvas.masks[np.isin(canvas.masks, place)]
 
-        choices[number] = choose(
+        work = choose(
             canvas_of,
             denoiser,
             fit,
             finisher(request, denoiser),
-            candidates(denoiser, most)[least - 1 :],
+            candidates(denoiser, most)[fewest[number] - 1 :],
             parent=parent,
             gap_of=masks,
             notices=notices + cut,
         )
+        choices[number] = yield from _about(work, request, open_, number, min(usually, most))
         lengths[number] = choices[number].chosen
-    return request.with_lengths([length or usual for length in lengths]), choices
+    return request.with_lengths(numbers()), choices
 
 
-def _end(canvas: Canvas, number: int) -> Ids:
-    """How many tokens a gap has up to each of its pinned ones."""
-    place = canvas.gaps[number]
-    return np.flatnonzero(~canvas.editable[place.start : place.stop]) + 1
+def _about(
+    work: Generator[int | None, None, T], request: InfillRequest, lengths: list[int], number: int, usually: int
+) -> Generator[InfillRequest, None, T]:
+    """The request that each pass is about; `usually` stands for all lengths at once."""
+    while True:
+        try:
+            length = next(work)
+        except StopIteration as stop:
+            return stop.value
+        yield request.with_lengths([*lengths[:number], length or usually, *lengths[number + 1 :]])

@@ -15,7 +15,11 @@ DOUBTED = 0.3
 """A token that is less probable than this, given all others, is visited in a targeted sweep."""
 
 
-@strategy(budget="cap", least=3)
+@strategy(
+    budget="cap",
+    least=lambda knobs: 3 + bool(knobs["targeted"] and knobs["energy"]),
+    judged=lambda knobs: bool(knobs["energy"]),
+)
 def gibbs(
     now: Snapshot,
     *,
@@ -37,8 +41,6 @@ def gibbs(
     """
     canvas, sites = now.canvas, now.canvas.masks
     *_, begun, sweep = (0, 0, *(int(step.selection.notes["sweep"]) for step in now.history))  # of the last two steps
-    if energy and not now.history:
-        now.passes.judge()
     left = min(len(canvas.span), now.steps // 3) - now.step + 1  # steps of the draft, this one included
     if not sweep and left > 1:
         return now.first(now.ranked(now.prediction.confidence), -(-len(sites) // left), sweep=0)

@@ -97,7 +97,8 @@ class Strategy:
     budget: Budget
     reads_committed: bool
     lookback: int
-    least: int
+    least: int | Callable[[Mapping[str, Value]], int]
+    judged: Callable[[Mapping[str, Value]], bool]
     parameters: tuple[Parameter, ...]
 
     @property
@@ -110,12 +111,21 @@ class Strategy:
         """arXiv ids in the docstring."""
         return tuple(dict.fromkeys(re.findall(r"\d{4}\.\d{5}", inspect.getdoc(self.choose) or "")))
 
-    def check_budget(self, steps: int) -> None:
+    def least_steps(self, knobs: Mapping[str, Value]) -> int:
+        """The smallest step budget that leaves room for a probe; knobs not given keep their defaults."""
+        return self.least(self._values(knobs)) if callable(self.least) else self.least
+
+    def needs_judge(self, knobs: Mapping[str, Value]) -> bool:
+        """Whether it asks an autoregressive parent; knobs not given keep their defaults."""
+        return self.judged(self._values(knobs))
+
+    def check_budget(self, steps: int, knobs: Mapping[str, Value]) -> None:
         """Raises InfillError, saying how many steps are needed, where the budget is too small for the probes."""
-        if steps < self.least:
+        least = self.least_steps(knobs)
+        if steps < least:
             raise InfillError(
-                f"a step budget of {steps} is too small for '{self.name}', whose probes are passes like any other: "
-                f"it needs {self.least} steps or more"
+                f"a step budget of {steps} is too small for '{self.name}' with these knobs, whose probes are passes "
+                f"like any other: it needs {least} steps or more"
             )
 
     def bind(self, knobs: Mapping[str, Value]) -> Callable[[Snapshot], Selection]:
@@ -126,20 +136,28 @@ class Strategy:
                 if not known:
                     raise InfillError(f"strategy '{self.name}' has no knobs, but '{name}' was given; leave it out")
                 raise unknown(f"knob of strategy '{self.name}'", name, known)
-        values = {name: p.check(knobs.get(name, p.default)) for name, p in known.items()}
-        return functools.partial(self.choose, **values)
+        return functools.partial(self.choose, **self._values(knobs))
+
+    def _values(self, knobs: Mapping[str, Value]) -> dict[str, Value]:
+        return {p.name: p.check(knobs.get(p.name, p.default)) for p in self.parameters}
 
 
 _strategies: dict[str, Strategy] = {}
 
 
 def strategy(
-    *, budget: Budget, reads_committed: bool = False, lookback: int = 0, least: int = 1
+    *,
+    budget: Budget,
+    reads_committed: bool = False,
+    lookback: int = 0,
+    least: int | Callable[[Mapping[str, Value]], int] = 1,
+    judged: Callable[[Mapping[str, Value]], bool] = lambda knobs: False,
 ) -> Callable[[Callable[..., Selection]], Strategy]:
     """Register a function `(now: Snapshot, *, knobs) -> Selection` under its own name.
 
     `lookback` is how many columns of the prediction's drift it reads, `least` the smallest step budget with which it is
-    more than another strategy: one that probes needs passes for it.
+    more than another strategy (one that probes needs passes for it), `judged` whether it asks an autoregressive parent;
+    both may depend on the knobs.
     """
 
     def register(choose: Callable[..., Selection]) -> Strategy:
@@ -149,7 +167,7 @@ def strategy(
             if parameter.kind is parameter.KEYWORD_ONLY:
                 kind, domain = typing.get_args(hints[name])
                 parameters.append(Parameter(name, kind, parameter.default, domain))
-        made = Strategy(choose.__name__, choose, budget, reads_committed, lookback, least, tuple(parameters))
+        made = Strategy(choose.__name__, choose, budget, reads_committed, lookback, least, judged, tuple(parameters))
         assert made.name not in _strategies, f"two strategies are called {made.name}"
         _strategies[made.name] = made
         return made

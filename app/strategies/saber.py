@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated
 
 import numpy as np
@@ -14,14 +15,16 @@ ROUNDING = 1e-6
 """A probability that has fallen by no more has not fallen: passes of other batches differ by so much."""
 
 
-@strategy(budget="cap", least=4)
+@strategy(budget="cap", least=lambda knobs: _least(int(knobs["every"])))
 def saber(
     now: Snapshot,
     *,
     fewest: Annotated[int, Knob(1, 8, "how many to commit where fewer pass the threshold")] = 2,
     part: Annotated[int, Knob(1, 32, "at most one token is taken back for so many committed ones")] = 8,
     groups: Annotated[int, Knob(1, 8, "canvases of a test; each hides another part of the written tokens")] = 4,
-    every: Annotated[int, Knob(1, 8, "steps from one test to the next; each is a pass of its own")] = 1,
+    every: Annotated[
+        int, Knob(1, 8, "steps from one test to the next; each is a pass of its own; a short run may end before one")
+    ] = 1,
 ) -> Selection:
     """Commit drafts surer than the written ones were on average, and take back what has since lost most.
 
@@ -58,6 +61,11 @@ def saber(
     commit = order[: max(count, now.pace)]
     believed[commit] = prediction.confidence[commit]
     return Selection(commit=commit, remask=back, notes=notes, memo=believed)
+
+
+def _least(every: int) -> int:
+    """Steps with which the first test, in step every + 1, comes before the last tenth."""
+    return next(steps for steps in itertools.count(4) if steps - every > 1 + -(-steps // 10))
 
 
 def _tested(now: Snapshot, known: Ids, groups: int) -> Floats:

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from app.errors import InfillError
+from app.length.choice import as_json
 from app.request import InfillRequest
 from app.ui.runner import Run
 from app.ui.shelf import FIRST
@@ -35,6 +36,8 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
         one_line: bool = False,
     ) -> Iterator[dict[str, Any]]:
         """Fill the gap between prefix and suffix, or those of a text; yields the first state and that after each step.
+
+        Where a length is "auto" there are states before the first one, not settled yet, one for each pass of that.
 
         Args:
             prefix: the text before the gap; may be empty.
@@ -83,6 +86,9 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
                     "fill": trace.fill,
                     "fills": list(trace.fills),
                     "text": trace.text,
+                    "notices": list(trace.notices),
+                    "choices": {str(gap): as_json(choice) for gap, choice in trace.choices.items()},
+                    "settled": trace.settled,
                     "ended": trace.ended,
                 }
         except InfillError as error:

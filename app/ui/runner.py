@@ -59,7 +59,7 @@ def seconds_asked_for(request: InfillRequest, time_limit: float) -> int:
     is `auto`, some are written out before, and those passes count, too.
     """
     strategy = find(request.strategy)
-    whole = strategy.budget == "exact" or strategy.least > 1
+    whole = strategy.budget == "exact" or strategy.least_steps({}) > 1
     passes = request.steps if whole else min(request.steps, request.length or MAX_LENGTH)
     passes *= 1 + (TRIES + 1) * sum(gap.length is None for gap in request.gaps)
     return math.ceil(START + min(passes * PASS, time_limit))

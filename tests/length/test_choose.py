@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from app.canvas import Canvas
+from app.constraints import NothingFitsError
 from app.errors import InfillError
-from app.length.choose import candidates, canvases, choose, finisher, probe, shortlist
+from app.length.choose import candidates, canvases, choose, finisher, outcome, probe, shortlist
 from app.length.fit import UNFITTED
 from app.request import InfillRequest
+from app.step import Step
 from models.denoiser import Query
 from models.prediction import Prediction
 from models.toy import MarkovDenoiser, ToyTokenizer, toy
@@ -54,8 +56,8 @@ def alphabet(slip: float = 0.01) -> MarkovDenoiser:
 def test_all_lengths_at_once_give_the_same_as_each_alone(architecture):
     model = denoiser(network(architecture))
     canvas_of, lengths = blank_between([3, 8, 4], [9, 1, 7], 39), np.arange(1, 25)
-    together = probe(canvas_of, model, lengths)
-    alone = [probe(canvas_of, model, lengths[place : place + 1]) for place in range(len(lengths))]
+    together = outcome(probe(canvas_of, model, lengths))
+    alone = [outcome(probe(canvas_of, model, lengths[place : place + 1])) for place in range(len(lengths))]
     assert together.phi == pytest.approx(np.concatenate([one.phi for one in alone]), abs=1e-4)
     assert together.seam == pytest.approx(np.concatenate([one.seam for one in alone]), abs=1e-4)
     assert (together.rows, together.calls) == (48, 1)
@@ -66,7 +68,7 @@ def test_the_probe_is_exact_where_beliefs_are():
     model = toy()
     before, after = model.tokenizer.encode("the "), model.tokenizer.encode("was")
     canvas_of = blank_between(before, after, model.tokenizer.mask_id)
-    look = probe(canvas_of, model, np.array([2, 5]))
+    look = outcome(probe(canvas_of, model, np.array([2, 5])))
     for place, length in enumerate((2, 5)):
         ids = canvas_of(length).ids
         gap = np.arange(4, 4 + length)
@@ -78,15 +80,15 @@ def test_the_probe_is_exact_where_beliefs_are():
 
 def test_long_texts_are_split_into_several_forward_passes(monkeypatch):
     model, canvas_of = toy(), blank_between([1, 2], [3], 31)
-    whole = probe(canvas_of, model, np.arange(1, 9))
+    whole = outcome(probe(canvas_of, model, np.arange(1, 9)))
     monkeypatch.setattr("app.length.choose._TOKENS", 30)  # canvases are up to 11 long
-    parts = probe(canvas_of, model, np.arange(1, 9))
+    parts = outcome(probe(canvas_of, model, np.arange(1, 9)))
     assert (whole.calls, parts.calls, parts.rows) == (1, 8, 16)
     assert parts.phi.tolist() == whole.phi.tolist()
 
 
 def test_without_a_suffix_there_is_no_seam():
-    look = probe(blank_between([1, 2], [], 31), toy(), np.arange(1, 5))
+    look = outcome(probe(blank_between([1, 2], [], 31), toy(), np.arange(1, 5)))
     assert look.seam.tolist() == [0, 0, 0, 0]
     assert look.rows == 4
 
@@ -97,7 +99,7 @@ def test_only_the_gap_in_question_counts_where_there_are_others():
     def canvas_of(length: int) -> Canvas:
         return blank_between([1, 31, 31, 2], [3], 31)(length)
 
-    look = probe(canvas_of, model, np.array([3]), gap_of=lambda canvas: canvas.masks[2:])
+    look = outcome(probe(canvas_of, model, np.array([3]), gap_of=lambda canvas: canvas.masks[2:]))
     assert look.phi[0] == pytest.approx(model.marginals(canvas_of(3).ids)[4:7].max(1).mean())
 
 
@@ -120,7 +122,7 @@ def test_the_only_length_that_the_alphabet_allows_is_chosen(tries):
     request = InfillRequest(prefix="abc", suffix="habc", space=False)
     canvas_of, _ = canvases(request, model, 8)
     fit = replace(UNFITTED, part=(10.0, 1.0))
-    choice = choose(canvas_of, model, fit, finisher(request, model), candidates(model, 8), tries=tries)
+    choice = outcome(choose(canvas_of, model, fit, finisher(request, model), candidates(model, 8), tries=tries))
     assert choice.chosen == 4  # d e f g
     assert choice.phi[3] == choice.phi.max() > 0.95
     assert len(choice.tried) == tries
@@ -131,10 +133,32 @@ def test_every_forward_pass_is_counted_those_of_the_losers_too():
     request = InfillRequest(prefix="abc", suffix="habc", space=False)
     canvas_of, _ = canvases(request, model, 8)
     fit = replace(UNFITTED, part=(10.0, 1.0))
-    choice = choose(canvas_of, model, fit, finisher(request, model), candidates(model, 8))
+    choice = outcome(choose(canvas_of, model, fit, finisher(request, model), candidates(model, 8)))
     assert (choice.rows, choice.calls) == (model.rows, model.calls)
     assert choice.rule == "elbo"
     assert choice.rows == 16 + sum(choice.tried) + 8 * len(choice.tried)
+
+
+@pytest.mark.parametrize(("refused", "chosen"), [((), 4), ((4,), 8), (range(1, 9), None)])
+def test_a_length_at_which_banned_words_cannot_be_kept_out_is_not_chosen(refused, chosen):
+    model = Counting(alphabet())
+    request = InfillRequest(prefix="abc", suffix="habc", space=False)
+    canvas_of, _ = canvases(request, model, 8)
+
+    def finish(canvas: Canvas) -> Iterator[Step]:
+        for step in finisher(request, model)(canvas):
+            if len(canvas.masks) in refused and not step.canvas.masked.any():
+                raise NothingFitsError("the banned word cannot be kept out")
+            yield step
+
+    work = choose(canvas_of, model, replace(UNFITTED, part=(10.0, 1.0)), finish, candidates(model, 8))
+    if chosen is None:
+        with pytest.raises(NothingFitsError):
+            outcome(work)
+        return
+    choice = outcome(work)
+    assert choice.chosen == chosen
+    assert choice.tried.tolist() == [length for length in (4, 8, 1) if length not in refused]
 
 
 def test_all_lengths_are_judged_by_the_same_text():
@@ -154,4 +178,4 @@ def test_more_masks_than_the_context_has_room_for_are_refused(longest):
 
 def test_a_canvas_that_does_not_fit_is_refused():
     with pytest.raises(InfillError, match="does not fit"):
-        probe(blank_between([1] * 60, [2], 39), denoiser(network("llama")), np.array([1, 9]))
+        outcome(probe(blank_between([1] * 60, [2], 39), denoiser(network("llama")), np.array([1, 9])))

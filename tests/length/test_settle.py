@@ -6,6 +6,7 @@ import pytest
 
 from app.errors import InfillError
 from app.infill import infill
+from app.length.choose import outcome
 from app.length.fit import UNFITTED
 from app.length.settle import settle
 from app.recording import dump, load
@@ -17,7 +18,7 @@ TOY = toy()
 
 
 def settled(text: str, **asked):
-    return settle(InfillRequest(text=text, steps=64), TOY, UNFITTED, **asked)
+    return outcome(settle(InfillRequest(text=text, steps=64), TOY, UNFITTED, **asked))
 
 
 def test_every_open_gap_gets_a_number_and_the_others_keep_theirs():
@@ -36,7 +37,7 @@ def test_a_gap_is_looked_at_with_those_before_it_as_they_were_settled():
 
 def test_pinned_words_fit_into_every_length_that_is_looked_at():
     request, choices = settled("the [[auto|4:cat]] ran.", longest=12)
-    assert choices[0].lengths.tolist() == list(range(8, 13))  # the toy's tokens are letters, and a space comes before
+    assert choices[0].lengths.tolist() == list(range(7, 13))  # the toy's tokens are letters, and a space comes before
     assert str(request.gaps[0].pins[0]) == "4:cat"
 
 
@@ -61,3 +62,12 @@ def test_a_run_starts_with_the_length_that_was_chosen_and_keeps_how():
     assert len(trace.start.gaps[0]) == trace.choices[0].chosen == trace.request.length
     assert any("not fitted" in notice for notice in trace.notices)
     assert load(dump(trace)).choices[0].score.tolist() == pytest.approx(trace.choices[0].score.tolist(), abs=1e-6)
+
+
+def test_a_gap_still_open_leaves_room_for_its_own_pinned_words():
+    text = "a [[auto]] b [[auto|14:x]] c"
+    request, choices = settled(text)
+    assert choices[1].lengths[0] == 15  # the letter, and the space before it
+    with pytest.raises(InfillError, match="gap 2 need 41 tokens or more, and of 32 at most"):
+        settled("a [[auto]] b [[auto|40:x]] c")
+    assert str(request.gaps[1].pins[0]) == "14:x"

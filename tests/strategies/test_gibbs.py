@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from app.errors import InfillError
+from app.infill import infill
+from app.request import InfillRequest
 from app.step import Step
 from tests.strategies.scenes import (
     CHI_SQUARE_LIMIT,
@@ -171,6 +173,7 @@ def test_a_visit_with_an_energy_is_two_calls_and_at_temperature_zero_takes_the_b
 
 def test_an_energy_without_a_parent_is_refused_at_once():
     counting = Told(lambda ids, place: EVEN)
+    request = InfillRequest(length=3, strategy="gibbs", steps=9, knobs={"energy": 0.5})
     with pytest.raises(InfillError, match="no autoregressive parent"):
-        run("gibbs", counting, blank(3), steps=9, energy=0.5)
-    assert len(counting.asked) == 1
+        next(infill(request, counting))
+    assert not counting.asked

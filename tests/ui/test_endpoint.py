@@ -58,7 +58,14 @@ def test_the_prefix_alone_is_enough_to_ask_for(client: Client) -> None:
 
 
 def test_the_length_may_be_left_open(client: Client) -> None:
-    told = states(client, length="auto", steps=40)
+    choosing, told = [], []
+    for state in states(client, length="auto", steps=40):
+        (told if state["settled"] else choosing).append(state)
+    choice = told[0]["choices"]["0"]
+    assert choice["chosen"] == len(told[0]["pieces"])
+    assert len(choosing) >= choice["calls"]
+    assert {len(state["pieces"]) for state in choosing} >= {*choice["tried"]}
+    assert "not fitted to 'scripted'" in told[0]["notices"][0]
     assert set(told[0]["pieces"]) == {None}
     assert 1 <= len(told[0]["pieces"]) == len(told[-1]["pieces"]) <= 32
     assert told[-1]["ended"] == "complete"

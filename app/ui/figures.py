@@ -23,8 +23,9 @@ READING = """
 - Hover over, tap or focus a position to see its best candidates *in that step*. Nothing is computed again for this.
 - An empty suffix continues the prefix; an empty prefix leads up to the suffix; with both empty the model writes from
   nothing. Worked examples in the prefix are learnt from, as with any language model.
-- Several gaps: write `[[3]]` where 3 tokens are missing, `[[8|3:dog]]` for 8 with *dog* in third place, and `\\[[` for
-  the characters themselves. A word that you pinned is **underlined twice**, with *given* under it.
+- Several gaps: write `[[3]]` where 3 tokens are missing, `[[auto]]` where you do not know how many, `[[8|3:dog]]` for 8
+  with *dog* in third place, and `\\[[` for the characters themselves. A word that you pinned is **underlined
+  twice**, with *given* under it.
 - **NFE** is the number of forward passes: what a fill costs. The line under the numbers is what the strategy itself
   went by in the step on screen.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -69,9 +70,10 @@ def build(
             suffix = gr.Textbox(label="Suffix", lines=3, max_lines=12, placeholder="What stands after the gap")
         text = gr.Textbox(
             label="Or a text with several gaps",
-            info="[[3]] is a gap of 3 tokens; [[8|3:dog]] has 8, the third of them “dog”. It takes the place of both.",
+            info="[[3]] is a gap of 3 tokens, [[auto]] one whose number is chosen, [[8|3:dog]] has 8, the third “dog”. "
+            "While there is a text here, the boxes above it and the number below it do not count.",
             max_lines=12,
-            placeholder="Tom went to the [[3]] and saw a [[2]] dog.",
+            placeholder="Tom went to the [[3]] and saw a [[auto]] dog.",
         )
         with gr.Row():
             with gr.Column(min_width=160):
@@ -119,6 +121,14 @@ def build(
                 message = messages.live(trace, name) if trace.ended == "running" else messages.closing(trace, name)
                 yield message, name if not trace.steps else gr.skip()
 
+        def chosen_number(name: str) -> Any:
+            """Where the number was chosen, the slider goes there, so that it can be changed by a little."""
+            with suppress(InfillError):
+                trace = runs.get(name)
+                if trace.choices and not trace.request.text:
+                    return trace.request.length
+            return gr.skip()
+
         def stopped(name: str) -> Any:
             try:
                 # The generator is closed only when the step in flight ends; what is on screen ends now.
@@ -150,6 +160,7 @@ def build(
             **quiet,
         )
         redraw_after(filling)
+        filling.success(chosen_number, run, length, **quiet)
         filling.failure(stopped, run, view, queue=False, **quiet)  # what came before a crash stays
         redraw_after(stop.click(stopped, run, view, cancels=filling, queue=False, **quiet))
         redraw_after(upload.upload(opened, upload, [view, run], cancels=filling, **quiet))
@@ -183,6 +194,7 @@ def launch_options() -> dict[str, Any]:
         "footer_links": ["api", "gradio", "settings"],
         "run_history": False,
         "enable_monitoring": False,
+        "max_threads": 64,  # for the runs of four models, those that wait included
         "max_file_size": "16mb",
         "ssr_mode": False,
     }
@@ -194,6 +206,8 @@ def _requested(values: tuple[Any, ...], inputs: Inputs, strategy: StrategyContro
     chosen, knobs = values[len(inputs)], values[len(inputs) + 1 :]
     if given.pop("auto"):
         given["length"] = AUTO
+    if given["text"]:
+        given["prefix"] = given["suffix"] = ""
     try:
         return InfillRequest(strategy=chosen, knobs=strategy.chosen(chosen, knobs), **given)
     except InfillError as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 from app.denoise import strategy_of
@@ -26,14 +28,36 @@ START = 10.0
 """Seconds that a worker may take to start and to move the weights to its GPU."""
 PASS = 0.15
 """Seconds of a forward pass of a 7B model. Like START a guess: there was no ZeroGPU to measure on."""
-AT_ONCE = 4
-"""Runs that share the model. With more, all are slower where merging saves little (on a CPU), and nearer to the time
-limit; with fewer, a short run waits for the end of a long one. Chosen, not measured."""
+AT_ONCE, WAITING = 4, 8
+"""Runs that share a model, and how many more may wait for it. With more at once, all are slower where merging saves
+little (on a CPU), and nearer to the time limit; with fewer, a short run waits for the end of a long one. Chosen, not
+measured."""
 
 
-def runs_at_once() -> int:
-    """On ZeroGPU each run has a worker of its own that shares nothing, and GPUs are lent for one run at a time."""
-    return 1 if on_zero_gpu(os.environ) else AT_ONCE
+def runs_at_once() -> int | None:
+    """How many runs the page's queue lets through: all, for each model has its own `Turns`.
+
+    On ZeroGPU each run has a worker of its own that shares nothing, and GPUs are lent for one run at a time.
+    """
+    return 1 if on_zero_gpu(os.environ) else None
+
+
+class Turns:
+    """Who may use a model now: at most AT_ONCE runs, whatever goes on with other models."""
+
+    def __init__(self) -> None:
+        self._free, self._here = threading.Semaphore(AT_ONCE), threading.Semaphore(AT_ONCE + WAITING)
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a place. Raises InfillError where too many wait already."""
+        if not self._here.acquire(blocking=False):
+            raise InfillError("too many runs wait for this model: try again in a minute, or choose another one")
+        try:
+            with self._free:
+                yield
+        finally:
+            self._here.release()
 
 
 def runner(shelf: Shelf, time_limit: float) -> Run:
@@ -42,8 +66,10 @@ def runner(shelf: Shelf, time_limit: float) -> Run:
     Where ZeroGPU is, the first model must be loaded before the page is launched.
     """
 
+    turns: defaultdict[str, Turns] = defaultdict(Turns)
+
     def run(request: InfillRequest, model: str) -> Iterator[Trace]:
-        with shelf.lent(model) as denoiser:
+        with shelf.lent(model) as denoiser, turns[model].turn():
             try:
                 yield from infill(request, denoiser, time_limit=time_limit)
             except MemoryError as error:

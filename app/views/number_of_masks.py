@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from plotly.graph_objects import Figure
 
@@ -15,20 +18,43 @@ from app.views.registry import view
 def number_of_masks(trace: Trace, palette: Palette) -> Figure:
     """How probable each length was, where it was left open: bars, a star on the chosen one; lines: confidence, bias."""
     if trace.choices:
-        number, choice = next(iter(trace.choices.items()))
-        drawn = length_curve(choice, palette, title=f"Number of masks in gap {number + 1}")
-        others = [f"gap {n + 1}: {other.chosen}" for n, other in trace.choices.items() if n != number]
-        said = f"in the other gaps: {', '.join(others)}" if others else ""
-    else:
-        names = [f"gap {number}" for number in range(1, len(trace.start.gaps) + 1)]
-        bars = {"type": "bar", "x": names, "y": [len(gap) for gap in trace.start.gaps], "width": 0.3}
-        bars["marker"] = {"color": palette.scale[1][1], "line": {"color": palette.ink, "width": 1}}
-        drawn = figure(palette, bars, title="Number of masks", x="gap", y="tokens in it")
-        said = "The number of masks was given. Ask for auto, and this shows how it was chosen."
-    if said:
-        place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 1.0, "yanchor": "bottom", "showarrow": False}
-        drawn.layout["annotations"] = [{"text": said, **place}]
+        titles = {number: f"Number of masks in gap {number + 1}" for number in trace.choices}
+        curves = [length_curve(choice, palette, title=titles[n]) for n, choice in trace.choices.items()]
+        return curves[0] if len(curves) == 1 else _stacked(curves)
+    names = [f"gap {number}" for number in range(1, len(trace.start.gaps) + 1)]
+    bars = {"type": "bar", "x": names, "y": [len(gap) for gap in trace.start.gaps], "width": 0.3}
+    bars["marker"] = {"color": palette.scale[1][1], "line": {"color": palette.ink, "width": 1}}
+    drawn = figure(palette, bars, title="Number of masks", x="gap", y="tokens in it")
+    said = "The number of masks was given. Ask for auto, and this shows how it was chosen."
+    drawn.layout["annotations"] = [_said(said, 1.0)]
     return drawn
+
+
+def _said(text: str, height: float) -> dict[str, Any]:
+    """Words above a panel; `height` is 1 at the figure's top."""
+    place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": height, "yanchor": "bottom", "showarrow": False}
+    return {"text": text, **place}
+
+
+def _stacked(curves: Sequence[Figure]) -> Figure:
+    """The curves of several gaps, one above the other."""
+    data, axes, titles = [], {}, []
+    for number, curve in enumerate(curves):
+        found, first = curve.to_dict(), str(number + 1) if number else ""
+        left, right = str(2 * number + 1) if number else "", str(2 * number + 2)
+        low, high = 1 - (number + 1) / len(curves), 1 - number / len(curves)
+        panel = {"domain": [low + 0.28 * (high - low), high], "anchor": f"x{first}"}
+        layout = found["layout"]
+        axes[f"xaxis{first}"] = layout["xaxis"] | {"anchor": f"y{left}"}
+        axes[f"yaxis{left}"] = layout["yaxis"] | panel
+        axes[f"yaxis{right}"] = layout["yaxis2"] | {"overlaying": f"y{left}", "anchor": f"x{first}"}
+        titles.append(_said(layout["title"]["text"], high))
+        data += [
+            part | {"xaxis": f"x{first}", "yaxis": f"y{right if 'yaxis' in part else left}"} for part in found["data"]
+        ]
+    whole = curves[0].to_dict()["layout"] | axes | {"annotations": titles, "height": 320 * len(curves) + 60}
+    whole["title"] = whole["title"] | {"text": "Number of masks"}
+    return Figure({"data": data, "layout": whole}, _validate=False)
 
 
 def length_curve(choice: LengthChoice, palette: Palette, *, title: str) -> Figure:

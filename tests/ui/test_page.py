@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -565,6 +566,45 @@ def test_a_text_with_several_gaps_is_filled_shown_and_scrubbed(page: Page) -> No
     page.get_by_role("tab", name="Unmasking order").click()
     expect(page.locator("#plot-unmasking_order .point").first).to_be_visible()
     expect(page.locator("#plot-unmasking_order")).to_contain_text("gap 2: 4")
+
+
+def test_a_text_with_gaps_counts_whatever_stands_in_the_other_boxes(page: Page) -> None:
+    type_in(page, "Once", "the end.", masks=4)
+    ask_for(page, "Tom [[2]] ran.")
+    fill(page)
+    assert shown_text(page) == "Tom ab ran."
+
+
+def test_auto_shows_what_is_being_chosen_and_why_and_leaves_the_number_to_be_changed(page: Page) -> None:
+    type_in(page, "Once", "the end.", masks=100)
+    page.get_by_role("checkbox", name="Auto").check()
+    fill(page)
+    notices = part(page, "notices").text_content() or ""
+    found = re.search(r"Gap 1: (\d+) masks", notices)
+    assert found, notices
+    assert "not fitted to 'scripted'" in notices
+    assert page.locator(".dv-slot").count() == int(found[1])
+    expect(page.get_by_role("spinbutton", name="number input for Number of masks")).to_have_value(found[1])
+    page.get_by_role("tab", name="Number of masks").click()
+    expect(page.locator("#plot-number_of_masks")).to_contain_text(f"chosen {found[1]}")
+    page.get_by_role("checkbox", name="Auto").uncheck()
+    fill(page)
+    assert page.locator(".dv-slot").count() == int(found[1])
+
+
+def test_stop_ends_the_choice_of_a_number_too(page: Page, denoiser) -> None:
+    denoiser.delay = 0.1
+    type_in(page, "Once", "the end.", masks=100)
+    page.get_by_role("checkbox", name="Auto").check()
+    page.click("#fill")
+    expect(part(page, "notices")).to_contain_text("How many masks?")
+    page.click("#stop")
+    wait_until(page, "stopped")
+    time.sleep(0.5)
+    spent = denoiser.forwards
+    time.sleep(0.5)
+    assert denoiser.forwards == spent
+    assert part(page, "step").text_content() == "0"
 
 
 def test_a_broken_text_is_told_and_stays_where_it_is(page: Page, denoiser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +12,8 @@ import pytest
 import models
 from app.errors import InfillError
 from app.request import InfillRequest
-from app.ui.runner import runner
+from app.trace import Trace
+from app.ui.runner import AT_ONCE, Run, runner
 from app.ui.shelf import FIRST, Shelf
 from models.denoiser import Denoiser
 from models.lazy import LazyDenoiser
@@ -189,3 +190,47 @@ def test_this_machine_is_offered_what_fits_in_the_form_that_loses_least(monkeypa
     assert offered("cpu", 3) == small
     assert offered("cpu", 1) == {"bundled": {}, "diffugpt-s": {}, "diffugpt-m": {"quantize": "nf4"}}
     assert offered("cpu", 0.2) == {"bundled": {}}
+
+
+@pytest.fixture
+def busy(loading) -> Iterator[tuple[Run, list[Iterator[Trace]]]]:
+    """A page's runs, as many of them as may go on at once under way on one model."""
+    loading.go_on.set()
+    models_ = shelf(loading)
+    list(models_.preparing("large"))
+    run = runner(models_, 90)
+    under_way = [run(REQUEST, "large") for _ in range(AT_ONCE)]
+    for traces in under_way:
+        next(traces)
+    yield run, under_way
+    for traces in under_way:
+        close(traces)
+
+
+def close(traces: Iterator[Trace]) -> None:
+    assert isinstance(traces, Generator)
+    traces.close()
+
+
+def test_runs_that_wait_for_one_model_keep_nobody_from_another(busy):
+    run, under_way = busy
+    ended: list[str] = []
+    waiting = threading.Thread(target=lambda: ended.append(list(run(REQUEST, "large"))[-1].ended), daemon=True)
+    waiting.start()
+    assert list(run(REQUEST, FIRST))[-1].ended == "complete"
+    assert not ended
+    close(under_way[0])
+    waiting.join(30)
+    assert ended == ["complete"]
+
+
+def test_where_too_many_wait_the_next_one_is_told(monkeypatch):
+    monkeypatch.setattr("app.ui.runner.WAITING", 0)
+    run = runner(Shelf(LazyDenoiser(lambda: models.load("toy"))), 90)
+    under_way = [run(REQUEST, FIRST) for _ in range(AT_ONCE)]
+    for traces in under_way:
+        next(traces)
+    with pytest.raises(InfillError, match="too many runs wait for this model"):
+        next(run(REQUEST, FIRST))
+    close(under_way[0])
+    assert list(run(REQUEST, FIRST))[-1].ended == "complete"

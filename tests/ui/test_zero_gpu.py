@@ -144,7 +144,7 @@ def test_seconds_count_the_forward_passes_that_a_run_can_need(asked, passes):
 
 
 def test_gpus_are_asked_for_one_run_at_a_time(monkeypatch):
-    assert runs_at_once() > 1
+    assert runs_at_once() is None
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     assert runs_at_once() == 1
 

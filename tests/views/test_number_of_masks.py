@@ -38,8 +38,14 @@ def test_a_run_whose_length_was_open_shows_the_choice_and_another_says_that_it_w
     text = "the [[auto]] was [[2]] and [[auto]]."
     *_, trace = infill(InfillRequest(text=text, steps=64), models.load("toy"))
     drawn = number_of_masks.draw(trace, LIGHT).to_dict()
-    assert drawn["layout"]["title"]["text"] == "Number of masks in gap 1"
-    assert drawn["layout"]["annotations"][0]["text"] == f"in the other gaps: gap 3: {trace.choices[2].chosen}"
-    assert drawn["data"][0]["x"] == trace.choices[0].lengths.tolist()
+    Figure(drawn)  # checks every property
+    assert [said["text"] for said in drawn["layout"]["annotations"]] == [f"Number of masks in gap {n}" for n in (1, 3)]
+    assert [part["x"] for part in drawn["data"] if part["type"] == "bar"] == [
+        choice.lengths.tolist() for choice in trace.choices.values()
+    ]
+    axes = {part["xaxis"] + part["yaxis"] for part in drawn["data"]}
+    assert axes == {"xy", "xy2", "x2y3", "x2y4"}
+    *_, alone = infill(InfillRequest(length=None, steps=64), models.load("toy"))
+    assert number_of_masks.draw(alone, LIGHT).to_dict()["layout"]["title"]["text"] == "Number of masks in gap 1"
     *_, given = infill(InfillRequest(length=2, steps=2), models.load("toy"))
     assert "was given" in number_of_masks.draw(given, LIGHT).to_dict()["layout"]["annotations"][0]["text"]

@@ -35,8 +35,9 @@ def forbidden_tokens(request: InfillRequest, tokenizer: Tokenizer) -> tuple[int,
     found = set(tokenizer.special_ids)
     if request.ban or request.one_line:
         for token, name in enumerate(_names(tokenizer)):
-            breaks = request.one_line and (b"\n" in name or b"\r" in name)
-            if breaks or (request.ban and request.ban.search(name.decode("utf-8", "replace"))):
+            text = name.decode("utf-8", "replace")
+            breaks = request.one_line and len(f"{text}.".splitlines()) > 1  # form feeds and the like, too
+            if breaks or (request.ban and request.ban.search(text)):
                 found.add(token)
         if len(found | {tokenizer.mask_id}) >= tokenizer.size:
             raise InfillError("what is banned leaves the model nothing to write; ban fewer words")

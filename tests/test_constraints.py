@@ -41,6 +41,7 @@ class Syllables:
         "x\r",
         " Dog",
         "s",
+        "\v",
         "é".encode()[:1],
         "é".encode()[1:],
     )
@@ -97,7 +98,7 @@ def test_tokens_that_spell_a_banned_word_or_break_the_line_are_banned_by_themsel
     assert names(banned="dog") == {"dog", " Dog"}
     assert names(banned="DOG, ran") == {"dog", " Dog", " ran"}
     assert names(banned="do") == {"do", " do"}
-    assert names(one_line=True) == {"\n", "x\r"}
+    assert names(one_line=True) == {"\n", "x\r", "\v"}
 
 
 def test_nothing_left_to_write_is_refused_before_the_first_pass():

@@ -23,7 +23,8 @@ def edge_damping(
     """Commit the surest drafts, but trust less, early on, what stands right before the suffix.
 
     Next to an anchor on the right models are overconfident, and commit there too soon. The score d positions before a
-    gap's last one is multiplied by 1 - damping (1 - known) exp(-d / reach), known being the committed part of the span.
+    gap's last one is multiplied by 1 - damping (1 - known) exp(-d / reach), known being the committed part of the span;
+    not in a gap that ends the text.
 
     The observation is arXiv:2605.28181; this factor is our own
     """
@@ -35,4 +36,7 @@ def edge_damping(
     }[score]
     lost = damping * len(canvas.masks) / len(canvas.span)
     _, right = canvas.from_edges
-    return now.first(now.ranked(scores * (1 - lost * np.exp(-right / reach))), 1, damped=lost)
+    near = np.exp(-right / reach)
+    if canvas.gaps[-1].stop == len(canvas):
+        near[canvas.gaps[-1].start :] = 0.0
+    return now.first(now.ranked(scores * (1 - lost * near)), 1, damped=lost)

@@ -15,7 +15,7 @@ def pc_sampler(
     now: Snapshot,
     *,
     pull: Annotated[
-        float, Knob(0.0, 16.0, "how much edges are preferred: the decay over a whole gap; 0 is none")
+        float, Knob(0.0, 128.0, "how much edges are preferred: the decay over a whole gap; 0 is none")
     ] = 2.0,
     ceiling: Annotated[float, Knob(0.1, 20.0, "what a calibrated confidence counts at most, in nats")] = 1.0,
     edge: Annotated[

@@ -58,3 +58,10 @@ def test_without_damping_a_token_a_step_is_the_order_of_the_score(score, host):
     canvas = blank(9, mask_id=denoiser.tokenizer.mask_id)
     ours = run("edge_damping", denoiser, canvas, steps=9, damping=0.0, score=score)
     assert orders(ours) == orders(run(host, denoiser, canvas, steps=9))
+
+
+def test_a_gap_that_ends_the_text_is_not_damped():
+    denoiser = toy()
+    canvas = blank(9, after=(), mask_id=denoiser.tokenizer.mask_id)
+    ours = run("edge_damping", denoiser, canvas, steps=9, damping=1.0)
+    assert orders(ours) == orders(run("low_confidence", denoiser, canvas, steps=9))

@@ -25,15 +25,17 @@ def choose(
     environment: Mapping[str, str],
     *,
     asked: str | None = None,
+    flavour: str | None = None,
     find: Callable[[str], object] = models.find,
 ) -> Choice:
     """`asked`, or else $INFILL_MODEL: a preset, or anything that `find` knows. Or else the first preset that fits.
 
     Presets stand in the Spacefile with the best one first, and fit where the GPU of a Space has the memory that they
     ask for. What they say of how to load it counts only there: a private machine is measured when it loads.
+    `flavour` is the hardware, that of this process unless told.
     Raises InfillError if what was asked for cannot be loaded, or nothing can.
     """
-    flavour = present(environment)
+    flavour = flavour or present(environment)
     name = asked or environment.get(VARIABLE)
     if name:
         try:

@@ -186,6 +186,31 @@ runpy.run_path("app.py", run_name="__main__")
     assert "Traceback" not in output
 
 
+def test_on_zero_gpu_a_model_that_cannot_be_had_gives_way_to_the_bundled_one_with_a_word(tmp_path):
+    program = f"""{BEGIN}
+import os, runpy, sys
+from app.ui import page
+os.environ |= {{"HF_HOME": sys.argv[1], "HF_HUB_OFFLINE": "1"}}
+build = page.build
+def built(shelf, **settings):
+    made = build(shelf, **settings)
+    made.launch, made.block_thread = lambda **_: None, lambda: print(f'"{{shelf.first().name}}"')
+    return made
+page.build = built
+sys.argv = ["app.py", "--model", "somebody/nothing"]
+runpy.run_path("app.py", run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == "bundled"
+    (told,) = [line for line in done.stderr.splitlines() if "somebody/nothing" in line]
+    assert told.startswith(
+        "'somebody/nothing' cannot be loaded, so 'bundled' is: somebody/nothing cannot be downloaded ("
+    )
+
+
 LOADING = """
 import json, os, sys
 import torch

@@ -71,6 +71,8 @@ def load(
     weights = read_weights(source.folder) if source.folder else remote_weights(source.repo or "")
     placement = place(source.name, weights, device=device, dtype=dtype, quantize=quantize)
     folder = fetch(source, progress=progress)
+    if weights is None:  # the hub could not be asked, but the files are here
+        placement = place(source.name, read_weights(folder), device=device, dtype=dtype, quantize=quantize)
     denoiser = load_denoiser(folder, source, placement, mask_token_id=mask_token_id, static=static)
     if dual_cache is None:
         return denoiser

@@ -156,6 +156,15 @@ def test_a_hub_name_is_downloaded_once_with_its_progress_and_then_needs_no_netwo
     assert done.stdout.strip() == REPO, done.stderr
 
 
+def test_memory_is_checked_also_where_the_hub_cannot_be_asked(hub, load, tmp_path, monkeypatch):
+    from models import placement
+
+    load(tmp_path, address(hub))
+    monkeypatch.setattr(placement, "free_memory", lambda _: 1_000_000)
+    for place in (address(hub), "http://127.0.0.1:9"):
+        assert load(tmp_path, place).startswith(f"'{REPO}' needs about 0.1 GB in float32, and cpu has 0.0 GB free")
+
+
 def test_what_was_measured_of_a_model_is_found_where_it_was_downloaded(hub, load, tmp_path):
     load(tmp_path / "empty", "http://127.0.0.1:9")
     assert models.folder_of(REPO) is None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
+from models.facts import is_diffusion, mask_id_of, read_config
 from models.frequencies import read_frequencies
 from models.placement import Placement, TooLargeError, reclaim
 from models.presets import Source
@@ -26,25 +26,6 @@ ARCHITECTURES = {
     "mistral": ("model", "embed_tokens"),
 }
 """What can be read: what transformers calls its body, and the body its token embedding."""
-
-
-def is_diffusion(folder: Path) -> bool:
-    """Whether a checkpoint folder says that it holds a diffusion model: `is_causal: false`, or DiffuGPT's wrapper.
-
-    Raises ValueError if its config.json or its weights cannot be read.
-    """
-    return read_config(folder).get("is_causal") is False or read_weights(folder).wrapped
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """The folder's config.json. Raises ValueError if there is none that can be read."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder} is not a whole checkpoint: its config.json cannot be read ({error})") from error
-    if isinstance(config, dict):
-        return config
-    raise ValueError(f"{folder} is not a whole checkpoint: its config.json is no JSON object")
 
 
 def read_network(
@@ -157,37 +138,3 @@ def load_denoiser(
         static=static,
         notices=notices,
     )
-
-
-def mask_id_of(
-    folder: Path,
-    tokenizer: PreTrainedTokenizerBase,
-    network: PreTrainedModel,
-    source: Source,
-    *,
-    asked: int | None = None,
-) -> int:
-    """As asked for; or the config's (the tokenizer may have one for another purpose), the tokenizer's, the preset's.
-
-    Raises ValueError where nobody knows one, or the files and the preset differ.
-    """
-    rows = len(network.get_input_embeddings().weight)  # pyright: ignore[reportArgumentType]
-    if asked is not None:
-        if not 0 <= asked < rows:
-            raise ValueError(f"--mask-token-id {asked} is not in the vocabulary of '{source.name}', 0 to {rows - 1}")
-        return asked
-    told = [getattr(network.config, "mask_token_id", None), tokenizer.mask_token_id, source.mask_id]
-    known = [id_ for id_ in told if id_ is not None]
-    if not known:
-        raise ValueError(
-            f"{folder} has no mask token in its tokenizer or config; a masked diffusion model needs one: give the id "
-            "that it was trained with as --mask-token-id"
-        )
-    if source.mask_id is not None and source.mask_id != known[0]:
-        raise ValueError(
-            f"the files of '{source.name}' say that its mask is token {known[0]}, but it was published with "
-            f"{source.mask_id}: give the right one as --mask-token-id"
-        )
-    if known[0] >= rows:
-        raise ValueError(f"the mask of '{source.name}' is token {known[0]}, but the network knows only {rows} tokens")
-    return known[0]

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import models
-from models.checkpoint import is_diffusion, mask_id_of, read_network
+from models.checkpoint import read_network
+from models.facts import is_diffusion, mask_id_of
 from models.folders import refuse_other_folders, replace
 from models.frequencies import NAME as FREQUENCIES
 from models.placement import place

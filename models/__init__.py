@@ -87,7 +87,7 @@ def fetch(source: Source, *, progress: Progress | None = None) -> Path:
         return source.folder
     from models.hub import download
 
-    return download(source.repo or "", progress=progress)
+    return download(source.repo or "", mask_id=source.mask_id, progress=progress)
 
 
 def folder_of(name: str) -> Path | None:

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
-from models.facts import is_diffusion, mask_id_of, read_config
+from models.facts import context_of, is_diffusion, mask_id_of, read_config
 from models.frequencies import read_frequencies
 from models.placement import Placement, TooLargeError, reclaim
 from models.presets import Source
@@ -128,12 +128,11 @@ def load_denoiser(
             f"'{source.name}' does not say that it was adapted to diffusion (its config.json has no is_causal: false). "
             "A plain autoregressive model writes poorly here: `python -m models.adapt adapt` makes it one that can.",
         )
-    longest = network.config.max_position_embeddings
     return TransformerDenoiser(
         source.name,
         network,
         CheckpointTokenizer(tokenizer, mask_id, frequencies=read_frequencies(folder, tokenizer.get_vocab())),
-        context=min(longest, source.context or longest),
+        context=context_of(network, source),
         vocabulary=len(tokenizer),
         static=static,
         notices=notices,

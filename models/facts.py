@@ -31,6 +31,12 @@ def read_config(folder: Path) -> dict[str, Any]:
     raise ValueError(f"{folder} is not a whole checkpoint: its config.json is no JSON object")
 
 
+def context_of(network: PreTrainedModel, source: Source) -> int:
+    """Tokens a text may have: what the network can read, or less where it was adapted to less."""
+    told = (network.config.max_position_embeddings, getattr(network.config, "adapted_context", None), source.context)
+    return min(length for length in told if length)
+
+
 def mask_id_of(
     folder: Path,
     tokenizer: PreTrainedTokenizerBase,

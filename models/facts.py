@@ -47,7 +47,8 @@ def mask_id_of(
 ) -> int:
     """As asked for; or the config's (the tokenizer may have one for another purpose), the tokenizer's, the preset's.
 
-    Raises ValueError where nobody knows one, or the files and the preset differ.
+    Raises ValueError where nobody knows one, which is most likely an autoregressive model, or where the files and the
+    preset differ.
     """
     rows = len(network.get_input_embeddings().weight)  # pyright: ignore[reportArgumentType]
     if asked is not None:
@@ -56,6 +57,12 @@ def mask_id_of(
         return asked
     told = [getattr(network.config, "mask_token_id", None), tokenizer.mask_token_id, source.mask_id]
     known = [id_ for id_ in told if id_ is not None]
+    if not known and not (source.adapted or is_diffusion(folder)):
+        raise ValueError(
+            f"'{source.name}' does not say that it was adapted to diffusion, and has no mask token: `python -m "
+            f"models.adapt adapt --model {source.name}` makes an autoregressive model one that fills gaps; if it is "
+            "one already, give the id of the mask that it was trained with as --mask-token-id"
+        )
     if not known:
         raise ValueError(
             f"{folder} has no mask token in its tokenizer or config; a masked diffusion model needs one: give the id "

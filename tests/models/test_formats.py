@@ -184,6 +184,9 @@ def test_the_mask_is_as_asked_or_the_tokenizers_or_the_presets(tmp_path):
     assert load_denoiser(none, preset(none, mask_id=7), CPU).tokenizer.mask_id == 7
     assert load_denoiser(own, preset(own, mask_id=1, context=32), CPU).context == 32
     with pytest.raises(ValueError, match=r"has no mask token .* --mask-token-id"):
+        load_denoiser(none, preset(none), CPU)
+    said = r"none' does not say that it was adapted .* `python -m models.adapt adapt --model .*none` .* --mask-token-id"
+    with pytest.raises(ValueError, match=said):
         models.load(str(none))
     with pytest.raises(ValueError, match=r"mask is token 1, but it was published with 7: .* --mask-token-id"):
         load_denoiser(own, preset(own, mask_id=7), CPU)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +14,14 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
-from models.facts import context_of, is_diffusion, mask_id_of, read_config
+from models.facts import context_of, is_diffusion, mask_id_of, model_type_of, read_config
 from models.frequencies import read_frequencies
 from models.placement import Placement, TooLargeError, reclaim
 from models.presets import Source
 from models.quantised import bits, check_stored, check_widths, compute_in, stored_quantisation
 from models.tokenizer import CheckpointTokenizer, one_line, read_tokenizer
 from models.transformer import TransformerDenoiser
-from models.weights import read_weights
+from models.weights import Weights, read_weights
 
 ARCHITECTURES = {
     "gpt2": ("transformer", "wte"),
@@ -40,21 +44,11 @@ def read_network(
     """
     logging.disable_progress_bar()  # of weights that load in milliseconds
     weights, settings = read_weights(folder), {}
-    try:
-        config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:
-        raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
-    if config.model_type not in ARCHITECTURES:
-        raise ValueError(
-            f"{folder} is of the architecture '{config.model_type}', those that can be read are "
-            f"{', '.join(ARCHITECTURES)}"
-        )
+    config = _read_architecture(folder, weights)
     if weights.wrapped:
         body, embedding = ARCHITECTURES[config.model_type]
         settings["key_mapping"] = {r"^embed_tokens\.": f"{body}.{embedding}.", r"^denoise_model\.": f"{body}."}
         config.vocab_size = weights.rows() or config.vocab_size  # padded to an even number, whatever the config says
-    if config.model_type == "mistral":
-        config.sliding_window = None  # full attention is full
     placement = placement or Placement(device="cpu", dtype=str(dtype).removeprefix("torch."))
     stored = stored_quantisation(config)
     if stored:
@@ -63,21 +57,34 @@ def read_network(
         check_widths(folder, config, placement)
         settings["quantization_config"] = bits(placement.quantize, placement.torch_dtype)
     spread, quantised = placement.device == "spread", stored or placement.quantize
-    if spread:
-        settings["offload_folder"] = tempfile.mkdtemp(prefix="offload-")
+    settings["device_map"] = "auto" if spread else {"": placement.device} if quantised else None
+    with ExitStack() as undo:
+        if spread:
+            settings["offload_folder"] = tempfile.mkdtemp(prefix="offload-")
+            undo.callback(shutil.rmtree, settings["offload_folder"], ignore_errors=True)
+        network, found = _load(folder, config, placement, settings)
+        weakref.finalize(network.base_model, undo.pop_all().close)  # which outlives the network in a denoiser
+    _check_whole(folder, found)
+    if stored:
+        compute_in(network, placement.torch_dtype)  # it would go on in what it was saved with
+    return network.eval()
+
+
+def _load(folder: Path, config: Any, placement: Placement, settings: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The network where it is to be, and transformers' word on what it found and what it missed."""
     try:
         network, found = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
             folder,
             config=config,
             dtype=placement.torch_dtype,
-            device_map="auto" if spread else {"": placement.device} if quantised else None,
             attn_implementation="sdpa",
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # `_check_whole` tells them in words
             **settings,
         )
-        if not spread and not quantised:
+        if settings["device_map"] is None:
             # Not while loading: transformers loads in threads, for which ZeroGPU's emulated GPU is not there.
             network = network.to(placement.device)  # pyright: ignore[reportAttributeAccessIssue]
     except torch.OutOfMemoryError as error:
@@ -87,13 +94,51 @@ def read_network(
         ) from error
     except Exception as error:
         raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
-    if found["missing_keys"]:  # transformers would make them up
+    return network, found  # pyright: ignore[reportReturnType]
+
+
+def _check_whole(folder: Path, found: Mapping[str, Any]) -> None:
+    """Raises ValueError where tensors are missing or have another shape, which transformers would make up."""
+    if found["mismatched_keys"]:
+        name, shape, wanted = min(found["mismatched_keys"])
         raise ValueError(
-            f"{folder} is not a whole checkpoint of a causal language model: it has no {min(found['missing_keys'])}"
+            f"{folder} is not a whole checkpoint: its {name} has the shape {list(shape)}, and its config.json asks for "
+            f"{list(wanted)}; download the folder again, or give it the config.json that belongs to these weights"
         )
-    if stored:
-        compute_in(network, placement.torch_dtype)  # it would go on in what it was saved with
-    return network.eval()
+    if found["missing_keys"]:
+        raise ValueError(
+            f"{folder} is not a whole checkpoint of a causal language model: it has no {min(found['missing_keys'])}; "
+            "download the folder again"
+        )
+
+
+def _read_architecture(folder: Path, weights: Weights) -> Any:
+    """The config of a network that can be read, set to attend to everything within its reach: no sliding windows.
+
+    Raises ValueError where it is of another architecture, or nobody can tell of which.
+    """
+    told = read_config(folder)
+    type_ = model_type_of(told, weights)
+    if type_ is None:
+        raise ValueError(
+            f"nobody can tell the architecture of {folder}: its config.json has no model_type; add the right one of "
+            f"{', '.join(ARCHITECTURES)}"
+        )
+    if type_ not in ARCHITECTURES:
+        raise ValueError(
+            f"{folder} is of the architecture '{type_}', those that can be read are {', '.join(ARCHITECTURES)}"
+        )
+    try:
+        if told.get("model_type"):
+            config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        else:
+            config = AutoConfig.for_model(type_, **{key: told[key] for key in told if key != "model_type"})
+    except Exception as error:
+        raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
+    full = {"sliding_window": None, "use_sliding_window": False}
+    full["layer_types"] = ["full_attention"] * config.num_hidden_layers
+    config.update({name: value for name, value in full.items() if getattr(config, name, None)})
+    return config
 
 
 def load_denoiser(
@@ -118,7 +163,7 @@ def load_denoiser(
     if len(tokenizer) > rows:
         raise ValueError(
             f"the tokenizer in {folder} has {len(tokenizer)} tokens, but the network knows {rows}: they do not belong "
-            "together"
+            "together; put the tokenizer that was published with this checkpoint into the folder"
         )
     mask_id = mask_id_of(folder, tokenizer, network, source, asked=mask_token_id)
     network.config.is_causal = False  # full attention; without it transformers stays causal and the suffix goes unseen

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from models.presets import Source
-from models.weights import read_weights
+from models.weights import Weights, read_weights
 
 
 def is_diffusion(folder: Path) -> bool:
@@ -29,6 +31,30 @@ def read_config(folder: Path) -> dict[str, Any]:
     if isinstance(config, dict):
         return config
     raise ValueError(f"{folder} is not a whole checkpoint: its config.json is no JSON object")
+
+
+_MARKS = {
+    "self_attn.q_norm.weight": None,  # Qwen3 and others, which cannot be read
+    "attn.c_attn.weight": "gpt2",
+    "self_attn.o_proj.bias": "llama",
+    "self_attn.q_proj.bias": "qwen2",
+    "self_attn.q_proj.weight": "llama",  # or Mistral, which is the same without its window
+}
+
+
+def model_type_of(config: Mapping[str, Any], weights: Weights) -> str | None:
+    """transformers' name of the architecture: the config's, that of its class, or by its tensors; None: nobody tells.
+
+    `config` is what stands in a config.json.
+    """
+    if config.get("model_type"):
+        return config["model_type"]
+    types = {name: type_ for type_, name in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.items()}
+    for name in config.get("architectures") or ():
+        if name in types:
+            return types[name]
+    marks = (mark for mark in _MARKS if any(name.endswith(mark) for name in weights.shapes))
+    return _MARKS.get(next(marks, ""))
 
 
 def context_of(network: PreTrainedModel, source: Source) -> int:

@@ -19,6 +19,7 @@ if __name__ == "__main__":
     from app.space import presets, spacefile
     from app.ui.page import build, launch_options
     from app.ui.shelf import Shelf
+    from models.denoiser import Denoiser
     from models.lazy import LazyDenoiser
 
     parser = argparse.ArgumentParser(description="The infilling playground's page.")
@@ -33,10 +34,20 @@ if __name__ == "__main__":
     for notice in choice.notices:
         print(notice, file=sys.stderr)
     settings = {**choice.settings, **model_settings(options)}
-    denoiser = LazyDenoiser(lambda: models.load(choice.model, **settings))
     zero = on_zero_gpu(os.environ)
+
+    def load() -> Denoiser:
+        try:
+            return models.load(choice.model, progress=denoiser.tell, **settings)
+        except ValueError as error:
+            if not zero:  # there whoever fills is told, and may try again
+                raise
+            print(f"'{choice.model}' cannot be loaded, so 'bundled' is: {error}", file=sys.stderr)
+            return models.load("bundled")
+
+    denoiser = LazyDenoiser(load)
     # The parent would run outside of a worker, where there is no GPU and torch believes that there is one.
-    shelf = Shelf(denoiser, offers=None if zero else models.offers, merge=not zero)
+    shelf = Shelf(denoiser, name=choice.model, offers=None if zero else models.offers, merge=not zero)
     parent = models.load_parent if choice.model == "bundled" and not zero else None
     page = build(shelf, parent=parent, presets=calibrated)
     if zero:

@@ -71,6 +71,8 @@ def load(
     weights = read_weights(source.folder) if source.folder else remote_weights(source.repo or "")
     placement = place(source.name, weights, device=device, dtype=dtype, quantize=quantize)
     folder = fetch(source, progress=progress)
+    if weights is None:  # the hub could not be asked, but the files are here
+        placement = place(source.name, read_weights(folder), device=device, dtype=dtype, quantize=quantize)
     denoiser = load_denoiser(folder, source, placement, mask_token_id=mask_token_id, static=static)
     if dual_cache is None:
         return denoiser
@@ -85,7 +87,7 @@ def fetch(source: Source, *, progress: Progress | None = None) -> Path:
         return source.folder
     from models.hub import download
 
-    return download(source.repo or "", progress=progress)
+    return download(source.repo or "", mask_id=source.mask_id, progress=progress)
 
 
 def folder_of(name: str) -> Path | None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import tempfile
+import weakref
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
+from models.facts import context_of, is_diffusion, mask_id_of, model_type_of, read_config
 from models.frequencies import read_frequencies
 from models.placement import Placement, TooLargeError, reclaim
 from models.presets import Source
 from models.quantised import bits, check_stored, check_widths, compute_in, stored_quantisation
 from models.tokenizer import CheckpointTokenizer, one_line, read_tokenizer
 from models.transformer import TransformerDenoiser
-from models.weights import read_weights
+from models.weights import Weights, read_weights
 
 ARCHITECTURES = {
     "gpt2": ("transformer", "wte"),
@@ -26,25 +30,6 @@ ARCHITECTURES = {
     "mistral": ("model", "embed_tokens"),
 }
 """What can be read: what transformers calls its body, and the body its token embedding."""
-
-
-def is_diffusion(folder: Path) -> bool:
-    """Whether a checkpoint folder says that it holds a diffusion model: `is_causal: false`, or DiffuGPT's wrapper.
-
-    Raises ValueError if its config.json or its weights cannot be read.
-    """
-    return read_config(folder).get("is_causal") is False or read_weights(folder).wrapped
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """The folder's config.json. Raises ValueError if there is none that can be read."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{folder} is not a whole checkpoint: its config.json cannot be read ({error})") from error
-    if isinstance(config, dict):
-        return config
-    raise ValueError(f"{folder} is not a whole checkpoint: its config.json is no JSON object")
 
 
 def read_network(
@@ -59,21 +44,11 @@ def read_network(
     """
     logging.disable_progress_bar()  # of weights that load in milliseconds
     weights, settings = read_weights(folder), {}
-    try:
-        config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:
-        raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
-    if config.model_type not in ARCHITECTURES:
-        raise ValueError(
-            f"{folder} is of the architecture '{config.model_type}', those that can be read are "
-            f"{', '.join(ARCHITECTURES)}"
-        )
+    config = _read_architecture(folder, weights)
     if weights.wrapped:
         body, embedding = ARCHITECTURES[config.model_type]
         settings["key_mapping"] = {r"^embed_tokens\.": f"{body}.{embedding}.", r"^denoise_model\.": f"{body}."}
         config.vocab_size = weights.rows() or config.vocab_size  # padded to an even number, whatever the config says
-    if config.model_type == "mistral":
-        config.sliding_window = None  # full attention is full
     placement = placement or Placement(device="cpu", dtype=str(dtype).removeprefix("torch."))
     stored = stored_quantisation(config)
     if stored:
@@ -82,21 +57,34 @@ def read_network(
         check_widths(folder, config, placement)
         settings["quantization_config"] = bits(placement.quantize, placement.torch_dtype)
     spread, quantised = placement.device == "spread", stored or placement.quantize
-    if spread:
-        settings["offload_folder"] = tempfile.mkdtemp(prefix="offload-")
+    settings["device_map"] = "auto" if spread else {"": placement.device} if quantised else None
+    with ExitStack() as undo:
+        if spread:
+            settings["offload_folder"] = tempfile.mkdtemp(prefix="offload-")
+            undo.callback(shutil.rmtree, settings["offload_folder"], ignore_errors=True)
+        network, found = _load(folder, config, placement, settings)
+        weakref.finalize(network.base_model, undo.pop_all().close)  # which outlives the network in a denoiser
+    _check_whole(folder, found)
+    if stored:
+        compute_in(network, placement.torch_dtype)  # it would go on in what it was saved with
+    return network.eval()
+
+
+def _load(folder: Path, config: Any, placement: Placement, settings: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The network where it is to be, and transformers' word on what it found and what it missed."""
     try:
         network, found = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
             folder,
             config=config,
             dtype=placement.torch_dtype,
-            device_map="auto" if spread else {"": placement.device} if quantised else None,
             attn_implementation="sdpa",
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # `_check_whole` tells them in words
             **settings,
         )
-        if not spread and not quantised:
+        if settings["device_map"] is None:
             # Not while loading: transformers loads in threads, for which ZeroGPU's emulated GPU is not there.
             network = network.to(placement.device)  # pyright: ignore[reportAttributeAccessIssue]
     except torch.OutOfMemoryError as error:
@@ -106,13 +94,51 @@ def read_network(
         ) from error
     except Exception as error:
         raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
-    if found["missing_keys"]:  # transformers would make them up
+    return network, found  # pyright: ignore[reportReturnType]
+
+
+def _check_whole(folder: Path, found: Mapping[str, Any]) -> None:
+    """Raises ValueError where tensors are missing or have another shape, which transformers would make up."""
+    if found["mismatched_keys"]:
+        name, shape, wanted = min(found["mismatched_keys"])
         raise ValueError(
-            f"{folder} is not a whole checkpoint of a causal language model: it has no {min(found['missing_keys'])}"
+            f"{folder} is not a whole checkpoint: its {name} has the shape {list(shape)}, and its config.json asks for "
+            f"{list(wanted)}; download the folder again, or give it the config.json that belongs to these weights"
         )
-    if stored:
-        compute_in(network, placement.torch_dtype)  # it would go on in what it was saved with
-    return network.eval()
+    if found["missing_keys"]:
+        raise ValueError(
+            f"{folder} is not a whole checkpoint of a causal language model: it has no {min(found['missing_keys'])}; "
+            "download the folder again"
+        )
+
+
+def _read_architecture(folder: Path, weights: Weights) -> Any:
+    """The config of a network that can be read, set to attend to everything within its reach: no sliding windows.
+
+    Raises ValueError where it is of another architecture, or nobody can tell of which.
+    """
+    told = read_config(folder)
+    type_ = model_type_of(told, weights)
+    if type_ is None:
+        raise ValueError(
+            f"nobody can tell the architecture of {folder}: its config.json has no model_type; add the right one of "
+            f"{', '.join(ARCHITECTURES)}"
+        )
+    if type_ not in ARCHITECTURES:
+        raise ValueError(
+            f"{folder} is of the architecture '{type_}', those that can be read are {', '.join(ARCHITECTURES)}"
+        )
+    try:
+        if told.get("model_type"):
+            config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        else:
+            config = AutoConfig.for_model(type_, **{key: told[key] for key in told if key != "model_type"})
+    except Exception as error:
+        raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
+    full = {"sliding_window": None, "use_sliding_window": False}
+    full["layer_types"] = ["full_attention"] * config.num_hidden_layers
+    config.update({name: value for name, value in full.items() if getattr(config, name, None)})
+    return config
 
 
 def load_denoiser(
@@ -137,7 +163,7 @@ def load_denoiser(
     if len(tokenizer) > rows:
         raise ValueError(
             f"the tokenizer in {folder} has {len(tokenizer)} tokens, but the network knows {rows}: they do not belong "
-            "together"
+            "together; put the tokenizer that was published with this checkpoint into the folder"
         )
     mask_id = mask_id_of(folder, tokenizer, network, source, asked=mask_token_id)
     network.config.is_causal = False  # full attention; without it transformers stays causal and the suffix goes unseen
@@ -147,47 +173,12 @@ def load_denoiser(
             f"'{source.name}' does not say that it was adapted to diffusion (its config.json has no is_causal: false). "
             "A plain autoregressive model writes poorly here: `python -m models.adapt adapt` makes it one that can.",
         )
-    longest = network.config.max_position_embeddings
     return TransformerDenoiser(
         source.name,
         network,
         CheckpointTokenizer(tokenizer, mask_id, frequencies=read_frequencies(folder, tokenizer.get_vocab())),
-        context=min(longest, source.context or longest),
+        context=context_of(network, source),
         vocabulary=len(tokenizer),
         static=static,
         notices=notices,
     )
-
-
-def mask_id_of(
-    folder: Path,
-    tokenizer: PreTrainedTokenizerBase,
-    network: PreTrainedModel,
-    source: Source,
-    *,
-    asked: int | None = None,
-) -> int:
-    """As asked for; or the config's (the tokenizer may have one for another purpose), the tokenizer's, the preset's.
-
-    Raises ValueError where nobody knows one, or the files and the preset differ.
-    """
-    rows = len(network.get_input_embeddings().weight)  # pyright: ignore[reportArgumentType]
-    if asked is not None:
-        if not 0 <= asked < rows:
-            raise ValueError(f"--mask-token-id {asked} is not in the vocabulary of '{source.name}', 0 to {rows - 1}")
-        return asked
-    told = [getattr(network.config, "mask_token_id", None), tokenizer.mask_token_id, source.mask_id]
-    known = [id_ for id_ in told if id_ is not None]
-    if not known:
-        raise ValueError(
-            f"{folder} has no mask token in its tokenizer or config; a masked diffusion model needs one: give the id "
-            "that it was trained with as --mask-token-id"
-        )
-    if source.mask_id is not None and source.mask_id != known[0]:
-        raise ValueError(
-            f"the files of '{source.name}' say that its mask is token {known[0]}, but it was published with "
-            f"{source.mask_id}: give the right one as --mask-token-id"
-        )
-    if known[0] >= rows:
-        raise ValueError(f"the mask of '{source.name}' is token {known[0]}, but the network knows only {rows} tokens")
-    return known[0]

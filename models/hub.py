@@ -54,10 +54,11 @@ def remote_weights(repo: str) -> Weights | None:
     )
 
 
-def download(repo: str, *, progress: Progress | None = None) -> Path:
+def download(repo: str, *, mask_id: int | None = None, progress: Progress | None = None) -> Path:
     """The folder of a repository, downloaded where it is not here yet; an interrupted download goes on where it was.
 
-    Shows its progress on the terminal, and tells it to `progress`. Raises ValueError where it cannot be had.
+    Shows its progress on the terminal, and tells it to `progress`. Raises ValueError where it cannot be had; that
+    names the mask where it is known, since a folder may not say it.
     """
     bar: Any = _reporting(progress) if progress else None
     try:
@@ -68,9 +69,10 @@ def download(repo: str, *, progress: Progress | None = None) -> Path:
         # Without a network the hub's own library falls back to this, but not after every error.
         if here := downloaded(repo):
             return here
+        mask = "" if mask_id is None else f" and --mask-token-id {mask_id}"
         raise ValueError(
-            f"{repo} cannot be downloaded ({one_line(error)}): connect to the network and try "
-            f"again, it goes on where it stopped; or run `hf download {repo}` elsewhere and give the folder as --model"
+            f"{repo} cannot be downloaded ({one_line(error)}): connect to the network and try again, "
+            f"it goes on where it stopped; or run `hf download {repo}` elsewhere and give the folder as --model{mask}"
         ) from error
 
 

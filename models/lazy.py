@@ -39,6 +39,16 @@ class LazyDenoiser:
             self._thread = threading.Thread(target=load, name="load-model", daemon=True)
             self._thread.start()
 
+    def wait(self, seconds: float | None = None) -> None:
+        """Until what was started ends, well or not, or until the time is over."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    @property
+    def downloading(self) -> bool:
+        here, total = self.downloaded
+        return 0 < here < total
+
     def tell(self, here: int, total: int) -> None:
         """How far a download is; for `models.load`."""
         self.downloaded = (here, total)
@@ -51,7 +61,7 @@ class LazyDenoiser:
                 try:
                     self._denoiser = self._load()
                 except ValueError as error:
-                    self.failure = str(error)
+                    self.failure, self.downloaded = str(error), (0, 0)
                     raise
             return self._denoiser
 

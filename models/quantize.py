@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import models
-from models.checkpoint import is_diffusion, mask_id_of, read_network
+from models.checkpoint import read_network
+from models.facts import is_diffusion, mask_id_of
 from models.folders import refuse_other_folders, replace
 from models.frequencies import NAME as FREQUENCIES
 from models.placement import place
 from models.tokenizer import read_tokenizer
 from models.weights import QUANTISED, read_weights
+
+MEASURED = (FREQUENCIES, "calibration.json", "length_bias.json")
+"""What may lie beside the weights, and is nearly as true of the quantised ones; `app` writes and reads two of them."""
 
 
 def quantize(
@@ -29,6 +33,7 @@ def quantize(
     """Write a preset, folder or hub name as a checkpoint folder that bitsandbytes need not quantise again.
 
     `to` is nf4 (double quantisation), fp4 or int8; `dtype` is that of what stays as it is: embeddings, head, norms.
+    What its preset or `mask_token_id` says goes into its config, and what was measured of it goes along.
     Raises ValueError as `models.load` does, where it is quantised already, and where `out` cannot be written.
     """
     source = models.find(name)
@@ -44,14 +49,17 @@ def quantize(
     if source.adapted or is_diffusion(folder) or mask_token_id is not None:
         network.config.is_causal = False
         network.config.mask_token_id = mask_id_of(folder, tokenizer, network, source, asked=mask_token_id)
+        if source.context:
+            network.config.adapted_context = source.context
 
     def write(fresh: Path) -> None:
         network.save_pretrained(
             fresh, save_original_format=False
         )  # plain names, also where DiffuGPT's wrapper was read
         tokenizer.save_pretrained(fresh)
-        if (folder / FREQUENCIES).is_file():
-            shutil.copy(folder / FREQUENCIES, fresh)
+        for name in MEASURED:
+            if (folder / name).is_file():
+                shutil.copy(folder / name, fresh)
 
     out.parent.mkdir(parents=True, exist_ok=True)
     replace(out, write)

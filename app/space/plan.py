@@ -40,8 +40,9 @@ class Plan:
         if goal.sleep_time is not None:
             never = "never sleeps" if goal.sleep_time < 0 else f"sleeps after {goal.sleep_time} s without a visitor"
             yield f"sleep       {never}"
-        choice = presets.fitting(spacefile.presets, goal.hardware)
-        yield f"model       {choice.model}" + "".join(f"; {notice}" for notice in choice.notices)
+        choice = presets.choose(spacefile.presets, goal.variables, flavour=goal.hardware)
+        form = "".join(f" in {quantised}" for quantised in choice.settings.values())
+        yield f"model       {choice.model}{form}" + "".join(f"; {notice}" for notice in choice.notices)
         yield f"Python      {goal.header['python_version']}, gradio {goal.header['sdk_version']}"
         pins = [f"{name}{pin}" for name, pin in goal.requirements.items()]
         yield f"pins        {', '.join(pins) or 'as in requirements.txt'}"

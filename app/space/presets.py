@@ -25,21 +25,26 @@ def choose(
     environment: Mapping[str, str],
     *,
     asked: str | None = None,
+    flavour: str | None = None,
     find: Callable[[str], object] = models.find,
 ) -> Choice:
     """`asked`, or else $INFILL_MODEL: a preset, or anything that `find` knows. Or else the first preset that fits.
 
-    Presets stand in the Spacefile with the best one first, and fit where the GPU has the memory that they ask for.
+    Presets stand in the Spacefile with the best one first, and fit where the GPU of a Space has the memory that they
+    ask for. What they say of how to load it counts only there: a private machine is measured when it loads.
+    `flavour` is the hardware, that of this process unless told.
     Raises InfillError if what was asked for cannot be loaded, or nothing can.
     """
+    flavour = flavour or present(environment)
     name = asked or environment.get(VARIABLE)
     if name:
         try:
             find(name)
         except ValueError as error:
             raise InfillError(str(error) if asked else f"{VARIABLE}: {error}") from None
-        return Choice(name, settings(presets.get(name, {})))
-    return fitting(presets, present(environment), find=find)
+        preset = presets.get(name)
+        return Choice(name, settings(preset) if preset and preset["memory"] <= memory(flavour) else {})
+    return fitting(presets, flavour, find=find)
 
 
 def fitting(
@@ -60,6 +65,5 @@ def fitting(
 
 
 def settings(preset: Mapping[str, Any]) -> dict[str, str]:
-    """What a preset of the Spacefile says, as `models.load` calls it; `none` and `auto` leave it to the hardware."""
-    names = {"quant": "quantize", "compute_dtype": "dtype", "device": "device"}
-    return {names[key]: preset[key] for key in names if preset.get(key, "auto") not in ("none", "auto")}
+    """What a preset of the Spacefile says, as `models.load` calls it; the rest is left to `models.placement`."""
+    return {} if preset["quant"] == "none" else {"quantize": preset["quant"]}

@@ -122,8 +122,6 @@ PRESET: dict[str, Rule] = {
     "repo": _or_null(_text),
     "family": _one_of(("llama", "gpt2")),
     "quant": _one_of(("none", "int8", "nf4")),
-    "compute_dtype": _one_of(("float32", "bfloat16", "float16")),
-    "device": _one_of(("auto", "cpu", "cuda")),
     "memory": _whole(0, 80),
 }
 LIMITS: dict[str, Rule] = dict.fromkeys(

@@ -35,15 +35,17 @@ class Shelf:
         self,
         first: LazyDenoiser,
         *,
+        name: str = "the page's model",
         offers: Callable[[], Sequence[Offer]] | None = None,
         load: Callable[..., Denoiser] = models.load,
         merge: bool = True,
     ) -> None:
-        """`offers`, which may take a moment, says what else fits; `merge` lets runs share the first model's passes.
+        """`name` is what the first model is called until it is there; `merge` lets runs share its passes.
 
-        It is asked once, when only the first model is loaded.
+        `offers`, which may take a moment, says what else fits. It is asked once, when only the first model is loaded.
         """
         self._load, self._offers = load, offers
+        self.name, self._given = name, first  # which is told how far the download is
         self._first = LazyDenoiser(lambda: BatchingDenoiser(first.get())) if merge else first
         self._others: dict[str, LazyDenoiser] = {}
         self._lending = threading.Lock()  # guards the next two, and who is let go
@@ -54,12 +56,17 @@ class Shelf:
     def has_others(self) -> bool:
         return self._offers is not None
 
+    @property
+    def ready(self) -> bool:
+        """Whether the model that the page starts with is there."""
+        return self._first.ready
+
     def choices(self) -> list[tuple[str, str]]:
         """(label, name) of all models: what they are, and what they need. Waits for the first one."""
-        try:
-            first = self._first.get().name
-        except ValueError:  # told to whoever wants to fill with it
-            first = "the page's own"
+        if not self.ready:
+            self._first.start()
+            self._first.wait()
+        first = self._first.get().name if self.ready else self.name  # why not is told to whoever fills with it
         found = [(first, FIRST)]
         for offer in self._offered:
             if offer.name == first:
@@ -102,17 +109,32 @@ class Shelf:
         return bool(idle)
 
     def first(self) -> Denoiser:
-        """Wait for the model that the page starts with. Raises InfillError where it cannot be loaded."""
+        """Wait until the model that the page starts with is read from the disk, but not for a download.
+
+        Raises InfillError while it is downloaded, and where it cannot be loaded.
+        """
+        self._settle()
+        if not self.ready and self._first.failure:
+            raise InfillError(self._first.failure)
         try:
             return self._first.get()
         except ValueError as error:
             raise InfillError(str(error)) from error
 
+    def _settle(self) -> None:
+        """Wait until the first model is there or cannot be had; raises InfillError, rather than wait, in a download."""
+        if not self.ready:
+            self._first.start()
+        while not self.ready and self._first.loading:
+            if self._given.downloading:
+                raise InfillError(f"{self._told(FIRST)} Fill again when it is ready.")
+            self._first.wait(_POLL)
+
     @contextmanager
     def lent(self, name: str) -> Iterator[Denoiser]:
         """A model for one run, until whose end it stays loaded.
 
-        Waits for the first model; raises InfillError, rather than wait, while another one is not there yet.
+        Waits for the first model as `first` does; raises InfillError, rather than wait, while another one is not there.
         """
         lazy = self._find(name)
         if lazy is self._first:
@@ -124,7 +146,7 @@ class Shelf:
         try:
             if not lazy.ready:
                 lazy.start()
-                raise InfillError(f"{self._told(name, lazy)} Fill again when it is ready, or choose another model.")
+                raise InfillError(f"{self._told(name)} Fill again when it is ready, or choose another model.")
             yield lazy.get()
         finally:
             with self._lending:
@@ -136,24 +158,26 @@ class Shelf:
         self._wanted[name] = time.monotonic()
         lazy.start()
         while not lazy.ready and lazy.loading:
-            yield self._told(name, lazy)
-            time.sleep(_POLL)
+            yield self._told(name)
+            lazy.wait(_POLL)
         if lazy.ready:
             yield f"{lazy.get().name} is ready." + "".join(f" {notice}" for notice in lazy.get().notices)
         else:
-            yield lazy.failure or f"{name} could not be loaded."
+            yield lazy.failure or f"{name or self.name} could not be loaded."
 
     def _find(self, name: str) -> LazyDenoiser:
         if name == FIRST:
             return self._first
         if name not in self._others and self.has_others:
+            self._settle()
             self.choices()
         if name not in self._others:
             raise unknown("model", name, list(self._others))
         return self._others[name]
 
-    def _told(self, name: str, lazy: LazyDenoiser) -> str:
-        here, total = lazy.downloaded
-        if 0 < here < total:
-            return f"{name} is being downloaded: {here / 1e6:.0f} of {total / 1e6:.0f} MB."
-        return f"{name or 'The model'} is being loaded."
+    def _told(self, name: str) -> str:
+        lazy = self._given if name == FIRST else self._others[name]
+        if lazy.downloading:
+            here, total = lazy.downloaded
+            return f"{name or self.name} is being downloaded: {here / 1e6:.0f} of {total / 1e6:.0f} MB."
+        return f"{name or self.name} is being loaded."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from pathlib import Path
@@ -50,6 +51,7 @@ CONFIGS = {
     "llama": LlamaConfig(**ROPE),
     "qwen2": Qwen2Config(**ROPE),
     "mistral": MistralConfig(**ROPE, sliding_window=3),
+    "qwen2 with a window": Qwen2Config(**ROPE, use_sliding_window=True, sliding_window=3, max_window_layers=0),
 }
 
 
@@ -144,11 +146,23 @@ def test_what_does_not_fit_into_memory_is_spread_over_memory_and_disk(tmp_path, 
     whole = models.load(str(folder))
     monkeypatch.setattr("accelerate.utils.modeling.get_max_memory", lambda *_: {"cpu": 150_000})
     monkeypatch.setattr("transformers.integrations.accelerate.get_max_memory", lambda *_: {"cpu": 150_000})
+    offloaded = tmp_path / "temporary"
+    offloaded.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(offloaded))
     spread: Any = models.load(str(folder), device="spread")
+    gc.collect()
+    assert any(offloaded.glob("offload-*"))
     assert any(weight.is_meta for weight in spread.body.parameters())
     query = ask([5, whole.tokenizer.mask_id, 7], mask_id=whole.tokenizer.mask_id)
     (first,), (second,) = whole.predict([query]), spread.predict([query])
     assert np.abs(first.top_probs - second.top_probs).max() < 1e-6
+    del spread
+    gc.collect()
+    assert not list(offloaded.iterdir()), "what lay on the disk stays there"
+    (folder / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:-8])
+    with pytest.raises(ValueError, match="is not a whole checkpoint"):
+        read_network(folder, placement=Placement(device="spread", dtype="float32"))
+    assert not list(offloaded.iterdir())
 
 
 def test_a_checkpoint_that_does_not_say_it_was_adapted_is_read_with_a_warning(tmp_path):
@@ -184,6 +198,9 @@ def test_the_mask_is_as_asked_or_the_tokenizers_or_the_presets(tmp_path):
     assert load_denoiser(none, preset(none, mask_id=7), CPU).tokenizer.mask_id == 7
     assert load_denoiser(own, preset(own, mask_id=1, context=32), CPU).context == 32
     with pytest.raises(ValueError, match=r"has no mask token .* --mask-token-id"):
+        load_denoiser(none, preset(none), CPU)
+    said = r"none' does not say that it was adapted .* `python -m models.adapt adapt --model .*none` .* --mask-token-id"
+    with pytest.raises(ValueError, match=said):
         models.load(str(none))
     with pytest.raises(ValueError, match=r"mask is token 1, but it was published with 7: .* --mask-token-id"):
         load_denoiser(own, preset(own, mask_id=7), CPU)
@@ -216,11 +233,16 @@ def test_weights_of_another_shape_tokenizers_of_another_vocabulary_and_pickles_a
     folder = write(tmp_path / "shapes")
     weights = load_file(folder / "model.safetensors")
     save_file({**weights, "model.norm.weight": torch.ones(7)}, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(ValueError, match="shapes is not a whole checkpoint"):
+    wrong = r"its model.norm.weight has the shape \[7\], and its config.json asks for \[64\]; download the folder again"
+    with pytest.raises(ValueError, match=wrong):
+        models.load(str(folder))
+    del weights["model.norm.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=r"has no model.norm.weight; download the folder again"):
         models.load(str(folder))
 
     folder = write(tmp_path / "tokens", vocab_size=270)
-    with pytest.raises(ValueError, match="has 280 tokens, but the network knows 270"):
+    with pytest.raises(ValueError, match=r"has 280 tokens, but the network knows 270: .*; put the tokenizer that was"):
         models.load(str(folder))
 
     folder = write(tmp_path / "pickled")
@@ -233,6 +255,38 @@ def test_weights_of_another_shape_tokenizers_of_another_vocabulary_and_pickles_a
     shutil.copytree(write(tmp_path / "t5"), folder)
     T5Config(vocab_size=270).save_pretrained(folder)
     with pytest.raises(ValueError, match="architecture 't5', those that can be read are gpt2, llama, qwen2, mistral"):
+        models.load(str(folder))
+
+
+@pytest.mark.parametrize("architecture", [name for name in CONFIGS if " " not in name])
+@pytest.mark.parametrize("told_by", ["architectures", "tensors", "tensors of the wrapper"])
+def test_a_config_without_its_type_is_read_by_its_class_or_by_the_tensors(tmp_path, architecture, told_by):
+    folder, wrapped = write(tmp_path / "some", architecture), told_by == "tensors of the wrapper"
+    whole = read_network(folder).state_dict()
+    config = json.loads((folder / "config.json").read_text())
+    classes = {"architectures": config["architectures"]} if told_by == "architectures" else {}
+    if wrapped:
+        wrap(folder)
+        classes["architectures"] = ["DiscreteDiffusionModel"]
+    del config["model_type"], config["architectures"]
+    (folder / "config.json").write_text(json.dumps(config | classes))
+    network = read_network(folder)
+    known = {"mistral": "llama"} if told_by != "architectures" else {}
+    assert network.config.model_type == known.get(architecture, architecture)
+    assert all(torch.equal(tensor, whole[name]) for name, tensor in network.state_dict().items())
+    models.load(str(folder))
+
+
+def test_a_config_without_its_type_that_nothing_tells_is_refused_with_what_to_add(tmp_path):
+    folder = write(tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    del config["model_type"], config["architectures"]
+    (folder / "config.json").write_text(json.dumps(config))
+    save_file({"some.weight": torch.ones(3)}, folder / "model.safetensors")
+    with pytest.raises(ValueError, match=r"has no model_type; add the right one of gpt2, llama, qwen2, mistral$"):
+        models.load(str(folder))
+    (folder / "config.json").write_text(json.dumps({**config, "architectures": ["GemmaForCausalLM"]}))
+    with pytest.raises(ValueError, match=r"architecture 'gemma', those that can be read are gpt2"):
         models.load(str(folder))
 
 

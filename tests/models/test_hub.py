@@ -156,6 +156,15 @@ def test_a_hub_name_is_downloaded_once_with_its_progress_and_then_needs_no_netwo
     assert done.stdout.strip() == REPO, done.stderr
 
 
+def test_memory_is_checked_also_where_the_hub_cannot_be_asked(hub, load, tmp_path, monkeypatch):
+    from models import placement
+
+    load(tmp_path, address(hub))
+    monkeypatch.setattr(placement, "free_memory", lambda _: 1_000_000)
+    for place in (address(hub), "http://127.0.0.1:9"):
+        assert load(tmp_path, place).startswith(f"'{REPO}' needs about 0.1 GB in float32, and cpu has 0.0 GB free")
+
+
 def test_what_was_measured_of_a_model_is_found_where_it_was_downloaded(hub, load, tmp_path):
     load(tmp_path / "empty", "http://127.0.0.1:9")
     assert models.folder_of(REPO) is None
@@ -179,6 +188,8 @@ def test_without_a_network_and_with_a_wrong_name_it_says_what_to_do(hub, load, t
     said = load(tmp_path, "http://127.0.0.1:9")
     assert said.startswith(f"{REPO} cannot be downloaded (")
     assert f"or run `hf download {REPO}` elsewhere and give the folder as --model" in said
+    with pytest.raises(ValueError, match=r"give the folder as --model and --mask-token-id 811$"):
+        models.fetch(models.PRESETS["diffullama"])
     hub.files.clear()
     assert "has no weights" in load(tmp_path, address(hub))
 

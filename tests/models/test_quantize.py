@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import models
+from models.presets import PRESETS, Source
 from models.quantize import main
 from tests.models.random_weights import ask
 from tests.models.test_formats import wrap, write
@@ -39,6 +40,22 @@ def test_what_is_kept_in_16_bits_is_computed_in_32_on_a_cpu_and_the_bundled_mode
     assert str(small.head.weight.dtype) == "torch.float32"
     assert small.notices == ()
     assert small.tokenizer.mask_id == models.load("bundled").tokenizer.mask_id
+
+
+def test_what_only_a_preset_knows_is_written_down_and_what_was_measured_goes_along(tmp_path, monkeypatch):
+    folder = write(tmp_path / "original", mask=False)
+    beside = {"calibration.json": '{"presets": {}}', "length_bias.json": "{}", "frequencies.json": '{"t": 3}'}
+    for name, content in beside.items():
+        (folder / name).write_text(content)
+    published = Source(name="published", folder=folder, adapted=True, mask_id=7, context=32)
+    monkeypatch.setitem(PRESETS, "published", published)
+    for source, out in (("published", "small"), (str(folder), "asked")):
+        more = [] if source == "published" else ["--mask-token-id", "9"]
+        assert main([source, str(tmp_path / out), "--to", "int8", *more]) == 0
+        assert {name: (tmp_path / out / name).read_text() for name in beside} == beside
+    small, asked = models.load(str(tmp_path / "small")), models.load(str(tmp_path / "asked"))
+    assert (small.tokenizer.mask_id, small.context, small.notices) == (7, 32, ())
+    assert (asked.tokenizer.mask_id, asked.context, asked.notices) == (9, 64, ())
 
 
 def test_a_checkpoint_that_was_not_adapted_does_not_become_one_by_being_quantised(tmp_path):

@@ -91,9 +91,31 @@ def test_what_was_asked_for_and_cannot_be_loaded_is_a_mistake_not_replaced():
 @pytest.mark.parametrize("environment", [HERE, CPU, L4, ZERO])
 def test_the_real_presets_take_the_published_model_where_there_is_a_gpu_and_the_bundled_one_elsewhere(environment):
     choice = choose(spacefile.read().presets, environment)
-    large = {"quantize": "nf4", "dtype": "bfloat16", "device": "cuda"}
-    expected = ("diffullama", large, ()) if environment in (L4, ZERO) else ("bundled", {"dtype": "float32"}, ())
+    expected = ("diffullama", {"quantize": "nf4"}, ()) if environment in (L4, ZERO) else ("bundled", {}, ())
     assert choice == expected
+
+
+def test_how_a_preset_is_loaded_is_left_to_the_machine_but_on_a_space_whose_gpu_holds_it():
+    presets = spacefile.read().presets
+    for environment in (HERE, CPU):
+        assert choose(presets, environment, asked="diffullama") == ("diffullama", {}, ())
+        assert choose(presets, {**environment, "INFILL_MODEL": "diffullama"}) == ("diffullama", {}, ())
+    for environment in (T4, L4, ZERO):
+        assert choose(presets, environment, asked="diffullama") == ("diffullama", {"quantize": "nf4"}, ())
+        assert choose(presets, {**environment, "INFILL_MODEL": "diffugpt-s"}) == ("diffugpt-s", {}, ())
+
+
+def test_without_a_gpu_the_readmes_own_command_needs_no_device(monkeypatch):
+    from models import placement  # it imports torch
+    from models.weights import Weights
+
+    monkeypatch.setattr(placement, "_device", lambda asked: asked or "cpu")
+    monkeypatch.setattr(placement, "free_memory", lambda _: 16_000_000_000)
+    settings = {**choose(spacefile.read().presets, HERE, asked="diffullama").settings, "quantize": "nf4"}
+    weights = Weights(shapes={"model.layers.0.mlp.up_proj.weight": (4096, 11008)}, bytes=90_000_000)
+    assert placement.place("diffullama", weights, **settings) == placement.Placement(
+        device="cpu", dtype="float32", quantize="nf4"
+    )
 
 
 def test_the_spacefiles_presets_are_those_that_models_knows():

@@ -60,7 +60,23 @@ def test_the_plan_says_what_a_profile_pins_and_which_model_it_will_have(space):
     assert "torch==2.11.0" in out
     assert "Python      3.12.12" in out
     assert "HF_DEACTIVATE_ASYNC_LOAD=1" in out
-    assert "model       diffullama" in out
+    assert "model       diffullama in nf4\n" in out
+
+
+@pytest.mark.parametrize(
+    ("profile", "named", "told"),
+    [("zero", "me/diffullama-nf4", "me/diffullama-nf4"), ("l4", "diffullama", "diffullama in nf4"), ("l4", "", None)],
+)
+def test_the_plan_names_the_model_that_the_spaces_own_variable_asks_for(space, edit, monkeypatch, profile, named, told):
+    monkeypatch.setenv("INFILL_MODEL", "diffugpt-m")  # what is set here says nothing of the Space
+    edit("deploy.variables", {"INFILL_MODEL": named})
+    assert f"model       {told or 'diffullama in nf4'}\n" in space("push", "--dry-run", "--profile", profile)[1]
+
+
+def test_a_model_of_the_variable_that_is_not_there_is_told_before_anything_is_sent(hub, space, edit):
+    edit("profiles.zero.variables.INFILL_MODEL", "nowhere")
+    assert "INFILL_MODEL: no model 'nowhere'" in error_of(space("push", "--profile", "zero"))
+    assert hub.requests == []
 
 
 def test_a_new_space_is_made_with_its_settings_and_gets_all_files_in_one_commit(hub, space, folder, with_secret):

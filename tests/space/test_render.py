@@ -51,6 +51,7 @@ def test_the_hubs_own_reader_understands_the_header(space, tmp_path):
     space("render", "--profile", "zero", "--out", str(tmp_path / "out"))
     card = SpaceCard.load(tmp_path / "out" / "README.md").data.to_dict()
     assert (card["sdk"], card["sdk_version"], card["python_version"]) == ("gradio", "6.31.0", "3.12.12")
+    assert card["startup_duration_timeout"] == "45m"
     assert card["tags"] == ["diffusion-language-model", "infilling", "education"]
 
 

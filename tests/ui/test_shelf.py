@@ -55,6 +55,57 @@ def shelf(load: Callable[..., Denoiser]) -> Shelf:
     return Shelf(LazyDenoiser(lambda: models.load("toy")), offers=lambda: OFFERS, load=load)
 
 
+def starting_with(load: Loading) -> Shelf:
+    first = LazyDenoiser(lambda: load("toy", progress=first.tell))
+    return Shelf(first, name="published", offers=lambda: OFFERS, load=load)
+
+
+def test_while_the_first_model_is_downloaded_nobody_waits_and_everybody_is_told_how_far_it_is(loading):
+    models_ = starting_with(loading)
+    assert not models_.ready
+    for name in (FIRST, "large"):
+        with pytest.raises(
+            InfillError, match=r"^published is being downloaded: 25 of 100 MB. Fill again when it is rea"
+        ):
+            list(runner(models_, 90)(REQUEST, name))
+    telling = models_.preparing(FIRST)
+    assert next(telling) == "published is being downloaded: 25 of 100 MB."
+    loading.go_on.set()
+    assert list(telling)[-1] == "toy is ready."
+    assert list(runner(models_, 90)(REQUEST, FIRST))[-1].ended == "complete"
+    assert loading.asked == [("toy", {})]
+
+
+def test_while_the_first_model_is_read_from_the_disk_a_run_waits():
+    go_on = threading.Event()
+
+    def load() -> Denoiser:
+        go_on.wait(30)
+        return models.load("toy")
+
+    models_ = Shelf(LazyDenoiser(load))
+    threading.Timer(0.5, go_on.set).start()
+    assert list(runner(models_, 90)(REQUEST, FIRST))[-1].ended == "complete"
+
+
+def test_a_download_that_breaks_off_is_told_once_it_has_and_is_tried_again_by_the_next_run(loading):
+    models_ = starting_with(loading)
+    loading.failure = "there is no network"
+    with pytest.raises(InfillError, match="published is being downloaded"):
+        models_.first()
+    loading.go_on.set()
+    assert models_.choices()[0] == ("published", FIRST)
+    assert list(models_.preparing(FIRST))[-1] == "there is no network"
+    tried = len(loading.asked)
+    loading.told.clear()
+    with pytest.raises(InfillError, match=r"^(there is no network|published is being downloaded.*)$"):
+        models_.first()
+    assert loading.told.wait(30)
+    assert len(loading.asked) == tried + 1
+    loading.failure = ""
+    assert list(models_.preparing(FIRST))[-1] == "toy is ready."
+
+
 def test_every_model_that_fits_is_offered_with_what_it_needs(loading):
     assert shelf(loading).choices() == [
         ("toy: the same again", FIRST),

@@ -6,12 +6,17 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+
+from models.presets import BUNDLED
+from tests.models.test_hub import REPO, Handler, Hub
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
@@ -51,6 +56,77 @@ def test_app_py_serves_the_page_at_the_port_that_was_asked_for_and_fills_a_gap()
     finally:
         server.terminate()
         output, _ = server.communicate(timeout=PATIENCE)
+    assert "Traceback" not in output
+
+
+class Slow(Handler):
+    """Stops in the middle of the weights until it is told to go on."""
+
+    go_on = threading.Event()
+
+    def _send(self, body: bytes, *, status: int = 200, headers: dict[str, str] | None = None, cut: int = 0) -> None:
+        if self.command == "GET" and len(body) > 20_000_000:
+            out, halting = self.wfile, _Halting(self.wfile, self.go_on)
+            self.wfile = halting  # pyright: ignore[reportAttributeAccessIssue]
+            super()._send(body, status=status, headers=headers, cut=cut)
+            self.wfile = out
+        else:
+            super()._send(body, status=status, headers=headers, cut=cut)
+
+
+class _Halting:
+    def __init__(self, out: Any, go_on: threading.Event) -> None:
+        self.out, self.go_on = out, go_on
+
+    def write(self, body: bytes) -> None:
+        self.out.write(body[:20_000_000])
+        if len(body) > 20_000_000:
+            self.go_on.wait(PATIENCE)
+            self.out.write(body[20_000_000:])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.out, name)
+
+
+def test_while_app_py_downloads_its_model_who_fills_is_told_how_far_it_is(tmp_path) -> None:
+    from gradio_client import Client
+    from gradio_client.exceptions import AppError
+
+    hub = Hub({path.name: path.read_bytes() for path in BUNDLED.iterdir() if path.is_file()})
+    hub.RequestHandlerClass = Slow
+    threading.Thread(target=hub.serve_forever, daemon=True).start()
+    port = free_port()
+    own = {"HF_HOME": str(tmp_path), "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}", "HF_HUB_DISABLE_XET": "1"}
+    command = [sys.executable, "app.py", "--model", REPO, "--port", str(port)]
+    server = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "NO_PROXY": "127.0.0.1", **own},
+    )
+    try:
+        first_answer(f"http://127.0.0.1:{port}/", server)
+        client = Client(f"http://127.0.0.1:{port}/", verbose=False)
+        with pytest.raises(AppError, match=f"{REPO} is being downloaded: .* MB. Fill again when it is ready"):
+            client.predict(prefix="the", length=3, steps=3, api_name="/infill")
+        Slow.go_on.set()
+        until, answer = time.monotonic() + PATIENCE, None
+        while answer is None and time.monotonic() < until:
+            try:
+                answer = client.predict(prefix="the", length=3, steps=3, api_name="/infill")
+            except AppError:
+                time.sleep(0.2)
+        assert answer
+        assert answer["ended"] == "complete"  # pyright: ignore
+        client.close()
+    finally:
+        Slow.go_on.set()
+        server.terminate()
+        output, _ = server.communicate(timeout=PATIENCE)
+        hub.shutdown()
+        hub.server_close()
     assert "Traceback" not in output
 
 

@@ -186,19 +186,42 @@ runpy.run_path("app.py", run_name="__main__")
     assert "Traceback" not in output
 
 
+def test_on_zero_gpu_a_model_that_cannot_be_had_gives_way_to_the_bundled_one_with_a_word(tmp_path):
+    program = f"""{BEGIN}
+import os, runpy, sys
+from app.ui import page
+os.environ |= {{"HF_HOME": sys.argv[1], "HF_HUB_OFFLINE": "1"}}
+build = page.build
+def built(shelf, **settings):
+    made = build(shelf, **settings)
+    made.launch, made.block_thread = lambda **_: None, lambda: print(f'"{{shelf.first().name}}"')
+    return made
+page.build = built
+sys.argv = ["app.py", "--model", "somebody/nothing"]
+runpy.run_path("app.py", run_name="__main__")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == "bundled"
+    (told,) = [line for line in done.stderr.splitlines() if "somebody/nothing" in line]
+    assert told.startswith(
+        "'somebody/nothing' cannot be loaded, so 'bundled' is: somebody/nothing cannot be downloaded ("
+    )
+
+
 LOADING = """
 import json, os, sys
-import torch
-from transformers import AutoModelForCausalLM, BitsAndBytesConfig, LlamaConfig, LlamaForCausalLM
+from pathlib import Path
 from transformers.utils import logging
+import models
+from models.quantize import main
+from tests.models.test_formats import write
 
-logging.disable_progress_bar()
 logging.set_verbosity_error()
-small = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
-plain, nf4 = sys.argv[1] + "/plain", sys.argv[1] + "/nf4"
-LlamaForCausalLM(LlamaConfig(vocab_size=64, **small)).to(torch.bfloat16).save_pretrained(plain)
-how = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
-AutoModelForCausalLM.from_pretrained(plain, quantization_config=how, dtype=torch.bfloat16).save_pretrained(nf4)
+plain, nf4 = str(write(Path(sys.argv[1]) / "plain", is_causal=False)), sys.argv[1] + "/nf4"
+assert main([plain, nf4, "--to", "nf4"]) == 0
 
 from tests.ui import emulator
 emulator.start()
@@ -206,20 +229,19 @@ from spaces.zero import torch as worker
 
 def loaded(folder, **settings):
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, device_map="cuda", **settings)
-    except (RuntimeError, AssertionError) as error:
+        body = models.load(folder, **settings).body
+    except ValueError as error:
         return str(error)
-    return sorted({str(p.device) for p in model.parameters()} | {type(m).__name__ for m in model.modules()})
+    return sorted({str(p.device) for p in body.parameters()} | {type(m).__name__ for m in body.modules()})
 
 found = {
     "stored as NF4": loaded(nf4),
-    "made NF4": loaded(plain, quantization_config=how, dtype=torch.bfloat16),
+    "made NF4": loaded(plain, quantize="nf4"),
     "variable": os.environ.pop("HF_DEACTIVATE_ASYNC_LOAD"),
 }
 found["without the variable"] = loaded(nf4)
-import models
 bundled = models.load("bundled")
-found["bundled"] = str(bundled.device)
+found["bundled"], found["numbers"] = str(bundled.device), str(bundled.head.weight.dtype)
 found["packed"] = worker.pack()
 print(json.dumps(found))
 """
@@ -232,7 +254,7 @@ def test_an_nf4_checkpoint_loads_on_zero_gpu_with_the_spacefiles_variables_and_n
         assert {"cuda:0", "Linear4bit"} <= set(found[way]), found[way]
         assert "cpu" not in found[way]
     assert "CUDA" in found["without the variable"], "HF_DEACTIVATE_ASYNC_LOAD is not needed any more"
-    assert found["bundled"] == "cuda:0"
+    assert (found["bundled"], found["numbers"]) == ("cuda:0", "torch.bfloat16")
     assert found["packed"] > 1_000_000, "the bundled model's weights were not packed for the workers"
 
 

@@ -32,7 +32,10 @@ def machine(monkeypatch):
     def pretend(gpus: list[float], memory: float = 64, *, mps: bool = False, bf16: bool = True) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(gpus))
         monkeypatch.setattr(torch.cuda, "device_count", lambda: len(gpus))
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
+        # By default torch counts a GPU that emulates bf16, as a T4 does.
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16 or including_emulation
+        )
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
         free = {"cuda": gpus[:1], **{f"cuda:{n}": [gpu] for n, gpu in enumerate(gpus)}}
         monkeypatch.setattr(placement, "free_memory", lambda device: int(GB * free.get(device, [memory])[0]))

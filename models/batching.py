@@ -37,11 +37,14 @@ class BatchingDenoiser:
     """
 
     def __init__(self, denoiser: Denoiser, *, most: int = 8) -> None:
-        """At most `most` queries to a pass; a call of more goes alone."""
+        """At most `most` queries to a pass; a call of more goes alone. Waits until the denoiser has warmed up."""
         self.name, self.tokenizer, self.context = denoiser.name, denoiser.tokenizer, denoiser.context
         self.notices = denoiser.notices
         self._denoiser, self._most = denoiser, most
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        warm_up = getattr(denoiser, "warm_up", None)  # of networks, which may be compiled
+        if warm_up is not None:
+            self._thread.submit(warm_up).result()
         self._changed = threading.Condition()  # guards the rest
         self._waiting: list[_Call] = []  # in the order in which they came, those that are being served included
         self._leader: _Call | None = None

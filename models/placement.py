@@ -153,9 +153,8 @@ def free_memory(device: str) -> int | None:
         return free if left is None else min(free, left)
     if os.environ.get("SPACES_ZERO_GPU"):
         return None
-    reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(
-        device
-    )  # PyTorch's own, to be used again
+    # What PyTorch has taken from the GPU and does not use, it will use again.
+    reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return torch.cuda.mem_get_info(device)[0] + reserve
 
 

@@ -81,15 +81,21 @@ class BatchingDenoiser:
         return self._leader in (None, call) and self._waiting[0] is call
 
     def _serve(self, batch: list[_Call]) -> None:
-        """One forward pass. If a shared one fails, each of its calls goes alone in its turn, to its own error."""
+        """One forward pass. If a shared one fails, each of its calls goes alone in its turn, to its own error.
+
+        If that was for want of memory, later ones are half as large, rather than fail in every step again.
+        """
+        queries = [query for call in batch for query in call.queries]
         try:
-            queries = [query for call in batch for query in call.queries]
             predictions = iter(self._thread.submit(self._denoiser.predict, queries).result())
-        except Exception:
+        except Exception as error:
             if len(batch) == 1:
                 raise
             # Said aloud, for the calls may well succeed alone: a batch that does not fit into memory, say.
             getLogger(__name__).warning("%d calls failed in one pass; each is tried alone", len(batch), exc_info=True)
+            if isinstance(error, MemoryError):
+                with self._changed:
+                    self._most = max(1, len(queries) // 2)
             for call in batch:
                 call.alone = True
             return

@@ -128,7 +128,7 @@ def test_after_a_batch_that_does_not_fit_into_memory_batches_are_half_as_large(e
 
     held = Held(models.load("toy"), fails)
     shared = BatchingDenoiser(held)
-    works = [lambda call=letters(f"{letter}_"): shared.predict(call) for letter in "abcde"]
+    works = [lambda text=text: shared.predict(letters(text)) for text in ("a_", "b_", "c_", "d_", "e_")]
     for future in in_this_order(shared, held, works):
         future.result(PATIENCE)
     assert [len(each) for each in held.passes] == [1, 4, 1, 1, 1, 1]

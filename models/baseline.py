@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from models.denoiser import Bools, Ids
+from models.speed import memory_told
 from models.transformer import TransformerDenoiser
 
 
+@memory_told("the reference loop")
 @torch.inference_mode()
 def reference_loop(
     denoiser: TransformerDenoiser,
@@ -23,7 +25,7 @@ def reference_loop(
     """DiffuLLaMA's quick-start sampler (arXiv:2410.17891): the filled ids [length], and the forward passes spent.
 
     A forward pass in each of the T steps whether or not anything changed, the head on every position of the sequence,
-    and a full sort for the nucleus every time.
+    and a full sort for the nucleus every time. Raises MemoryError where the GPU has too little memory.
     """
     device = denoiser.device
     dice = torch.Generator(device).manual_seed(seed)

@@ -9,7 +9,7 @@ import torch
 
 from models.batching import BatchingDenoiser
 from models.denoiser import Query
-from models.speed import bandwidth, canvas, find_device, machine, time_pass
+from models.speed import bandwidth, canvas, find_device, forget, machine, time_pass
 from models.transformer import TransformerDenoiser, compile_shapes
 from models.untrained import SHAPES, build, check, weight_bytes
 from tests.models.random_weights import ARCHITECTURES, MASK, ask, denoiser, difference, network
@@ -202,3 +202,12 @@ def test_the_machine_is_named_and_its_bandwidth_is_a_number(monkeypatch):
     device = find_device("cpu")
     assert bandwidth(device, repeat=1) > 0
     assert "threads" in machine(device)
+
+
+def test_recorded_graphs_are_given_back_before_the_memory_is(monkeypatch):
+    done = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.compiler, "reset", lambda: done.append("graphs"))
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append("memory"))
+    forget()
+    assert done == ["graphs", "memory"]

@@ -47,6 +47,7 @@ def _draft(
 ) -> Tensor:
     """[1, length] a token for every position, given ones too, each drawn from its own nucleus."""
     logits = denoiser.head(denoiser.body(input_ids=state, use_cache=False).last_hidden_state).float()
+    logits = logits.to(state.device)  # of an offloaded model they may lie on a GPU, where the canvas does not
     logits = torch.cat([logits[:, :1], logits[:, :-1]], dim=1)  # output i - 1 is about token i
     logits[..., denoiser.tokenizer.mask_id] = float("-inf")
     logits[..., denoiser.vocabulary :] = float("-inf")

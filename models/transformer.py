@@ -33,7 +33,8 @@ def compile_shapes(body: Any, **settings: Any) -> Any:
     By default all networks share the eight, since transformers wraps them in one function. The limit is given here
     because Dynamo's global settings hold only in the thread that makes them.
     """
-    return torch.compile(body, dynamic=False, recompile_limit=_COMPILED, isolate_recompiles=True, **settings)
+    own = {"recompile_limit": _COMPILED, "isolate_recompiles": True}  # which torch's overloads leave out
+    return torch.compile(body, dynamic=False, **own, **settings)  # pyright: ignore[reportCallIssue]
 
 
 class TransformerDenoiser:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ class OnAGpu(torch.Tensor):
 
     @classmethod
     def __torch_function__(cls, function, types, args=(), kwargs=None):
-        found = super().__torch_function__(function, types, args, kwargs or {})
+        found: Any = super().__torch_function__(function, types, args, kwargs or {})
         if function is torch.Tensor.to:
             return found.as_subclass(torch.Tensor)
         assert function in (torch.Tensor.float, torch.Tensor.as_subclass), "on two devices"

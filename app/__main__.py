@@ -21,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InfillError as error:
         print(f"error: {cli.one_line(str(error))}", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        print(f"error: {cli.one_line(str(error)) or 'there is too little memory for this'}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
 

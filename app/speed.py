@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,10 +20,12 @@ CONTEXTS, GAPS = (128, 512, 2048), (16, 64)
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """A network in one number format; without figures where it does not fit."""
+    """A network in one number format; without figures where it does not fit, and without some where a pass does not."""
 
     numbers: str
-    problem: str | None = None
+    problem: str | None = None  # what does not fit
+    compiled: bool = False
+    loading: int | None = None  # bytes of the GPU's memory in use at most while it was built; None on a CPU
     weight_bytes: int = 0  # that every pass must read
     floor: float = 0.0  # seconds that reading them takes at the bandwidth of a copy
     passes: tuple[Pass, ...] = ()
@@ -44,10 +47,12 @@ class Asked:
 
 
 def run(asked: Asked, *, as_json: bool = False) -> None:
-    """Measure and print, a block for each number format. Raises InfillError before anything is measured."""
+    """Measure and print, a block for each number format.
+
+    Raises InfillError before anything is measured, and MemoryError where not even a copy fits.
+    """
     try:
         from models import speed, untrained
-        from models.placement import reclaim
 
         device = speed.find_device(asked.device)
         numbers = asked.numbers or (("bf16", "int8", "nf4") if device.type == "cuda" else ("fp32",))
@@ -65,7 +70,7 @@ def run(asked: Asked, *, as_json: bool = False) -> None:
     rate = speed.bandwidth(device)
     facts = {
         "model": f"{asked.shape}, random weights",
-        "device": device.type,
+        "device": str(device),
         "machine": speed.machine(device),
         "torch": speed.TORCH,
         "date": datetime.date.today().isoformat(),
@@ -76,32 +81,45 @@ def run(asked: Asked, *, as_json: bool = False) -> None:
         print(_heading(facts))
     found = []
     for each in numbers:
-        found.append(_measure(asked, each, device.type, rate, contexts, gaps))
-        reclaim()  # the next network needs the room
+        speed.forget()  # the network needs the room of what was there before
+        found.append(_measure(asked, each, rate, contexts, gaps))
         if not as_json:
             print("\n" + "\n".join(_lines(found[-1])), flush=True)
     if as_json:
         print(json.dumps(facts | {"speeds": [asdict(speed) for speed in found]}))
 
 
-def _measure(
-    asked: Asked, numbers: str, device: str, rate: float, contexts: Sequence[int], gaps: Sequence[int]
-) -> Speed:
+def _measure(asked: Asked, numbers: str, rate: float, contexts: Sequence[int], gaps: Sequence[int]) -> Speed:
     from models import speed, untrained
 
+    device = speed.find_device(asked.device)
+    speed.watch_peak(device)
     try:
-        denoiser = untrained.build(asked.shape, numbers, device=device, static=asked.static)
-    except ValueError as error:  # it does not fit; the next format may; the advice is about other commands' flags
+        denoiser = untrained.build(asked.shape, numbers, device=str(device), static=asked.static)
+    except (ValueError, MemoryError) as error:
+        # The next format may fit; the advice is about other commands' flags.
         return Speed(numbers=numbers, problem=str(error).partition(": try")[0])
-    read = untrained.weight_bytes(denoiser)
+    loading, read = speed.peak(device), untrained.weight_bytes(denoiser)
+    passes, fills, failed = [], [], []
+    for context, gap in itertools.product(contexts, gaps):
+        try:
+            passes.append(speed.time_pass(denoiser, context, gap, repeat=asked.repeat))
+        except MemoryError:
+            failed.append(f"a pass over {context} tokens with a gap of {gap}")
+    for context in contexts:
+        try:
+            fills.append(time_fill(denoiser, context, seed=asked.seed, repeat=min(3, asked.repeat)))
+        except MemoryError:
+            failed.append(f"the fills in {context} tokens")
     return Speed(
         numbers=numbers,
+        problem=f"there is too little memory for {', '.join(failed)}" if failed else None,
+        compiled=denoiser.compiled,
+        loading=loading,
         weight_bytes=read,
         floor=read / rate,
-        passes=tuple(
-            speed.time_pass(denoiser, context, gap, repeat=asked.repeat) for context in contexts for gap in gaps
-        ),
-        fills=tuple(time_fill(denoiser, context, seed=asked.seed, repeat=min(3, asked.repeat)) for context in contexts),
+        passes=tuple(passes),
+        fills=tuple(fills),
     )
 
 
@@ -110,18 +128,22 @@ def _heading(facts: dict[str, Any]) -> str:
     if facts["device"] == "cpu":
         lines.append("No GPU was measured: the figures are this CPU's.")
     if facts["static"]:
-        lines.append("Static shapes" + ", compiled." if facts["device"] == "cuda" else "Static shapes, not compiled.")
+        lines.append("Static shapes.")
     return "\n".join([*lines, f"A copy reads and writes {facts['bytes_per_second'] / 1e9:.1f} GB/s."])
 
 
 def _lines(speed: Speed) -> Iterator[str]:
     if speed.problem:
         yield f"{speed.numbers}: {speed.problem}"
+    if not speed.weight_bytes:
         return
+    name = f"{speed.numbers}, compiled" if speed.compiled else speed.numbers
     yield (
-        f"{speed.numbers}: every pass reads {speed.weight_bytes / 1e9:.2f} GB of weights, which takes at least "
+        f"{name}: every pass reads {speed.weight_bytes / 1e9:.2f} GB of weights, which takes at least "
         f"{1e3 * speed.floor:.2f} ms"
     )
+    if speed.loading is not None:
+        yield f"loading them takes {speed.loading / 1e9:.2f} GB of the GPU's memory"
     yield f"{'context':>8}{'gap':>5}{'ms a pass':>11}{'x least':>9}{'ms a window':>13}{'peak GB':>9}"
     for each in speed.passes:
         window = "–" if each.window_seconds is None else f"{1e3 * each.window_seconds:.2f}"

@@ -53,8 +53,8 @@ def load(
     `mask_token_id` overrides what checkpoint and preset say. `static` keeps to a few shapes (`TransformerDenoiser`);
     `dual_cache` computes all positions only in every so many passes (`DualCacheDenoiser`), which is approximate.
     `progress` is told of a download, in bytes.
-    Raises ValueError if there is no such model, if it is damaged or not of a kind that can be read, or if it does not
-    fit into memory; that before it is downloaded.
+    Raises ValueError if there is no such model, if it is damaged or not of a kind that can be read, if settings do not
+    go together, or if it does not fit into memory; these two before it is downloaded.
     """
     source = find(name)
     if source is None:
@@ -64,21 +64,20 @@ def load(
             raise ValueError("the dual cache needs a transformer; 'toy' is none")
         return toy()
     from models.checkpoint import load_denoiser
+    from models.dual_cache import DualCacheDenoiser, check
     from models.hub import remote_weights
     from models.placement import place
     from models.weights import read_weights
 
+    if dual_cache is not None:
+        check(dual_cache, static=static)
     weights = read_weights(source.folder) if source.folder else remote_weights(source.repo or "")
     placement = place(source.name, weights, device=device, dtype=dtype, quantize=quantize)
     folder = fetch(source, progress=progress)
     if weights is None:  # the hub could not be asked, but the files are here
         placement = place(source.name, read_weights(folder), device=device, dtype=dtype, quantize=quantize)
     denoiser = load_denoiser(folder, source, placement, mask_token_id=mask_token_id, static=static)
-    if dual_cache is None:
-        return denoiser
-    from models.dual_cache import DualCacheDenoiser
-
-    return DualCacheDenoiser(denoiser, refresh=dual_cache)
+    return denoiser if dual_cache is None else DualCacheDenoiser(denoiser, refresh=dual_cache)
 
 
 def fetch(source: Source, *, progress: Progress | None = None) -> Path:

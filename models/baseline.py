@@ -6,9 +6,11 @@ import torch
 from torch import Tensor
 
 from models.denoiser import Bools, Ids
+from models.speed import memory_told
 from models.transformer import TransformerDenoiser
 
 
+@memory_told("the reference loop")
 @torch.inference_mode()
 def reference_loop(
     denoiser: TransformerDenoiser,
@@ -23,7 +25,7 @@ def reference_loop(
     """DiffuLLaMA's quick-start sampler (arXiv:2410.17891): the filled ids [length], and the forward passes spent.
 
     A forward pass in each of the T steps whether or not anything changed, the head on every position of the sequence,
-    and a full sort for the nucleus every time.
+    and a full sort for the nucleus every time. Raises MemoryError where the GPU has too little memory.
     """
     device = denoiser.device
     dice = torch.Generator(device).manual_seed(seed)
@@ -45,6 +47,7 @@ def _draft(
 ) -> Tensor:
     """[1, length] a token for every position, given ones too, each drawn from its own nucleus."""
     logits = denoiser.head(denoiser.body(input_ids=state, use_cache=False).last_hidden_state).float()
+    logits = logits.to(state.device)  # of an offloaded model they may lie on a GPU, where the canvas does not
     logits = torch.cat([logits[:, :1], logits[:, :-1]], dim=1)  # output i - 1 is about token i
     logits[..., denoiser.tokenizer.mask_id] = float("-inf")
     logits[..., denoiser.vocabulary :] = float("-inf")

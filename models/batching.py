@@ -37,11 +37,14 @@ class BatchingDenoiser:
     """
 
     def __init__(self, denoiser: Denoiser, *, most: int = 8) -> None:
-        """At most `most` queries to a pass; a call of more goes alone."""
+        """At most `most` queries to a pass; a call of more goes alone. Waits until the denoiser has warmed up."""
         self.name, self.tokenizer, self.context = denoiser.name, denoiser.tokenizer, denoiser.context
         self.notices = denoiser.notices
         self._denoiser, self._most = denoiser, most
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        warm_up = getattr(denoiser, "warm_up", None)  # of networks, which may be compiled
+        if warm_up is not None:
+            self._thread.submit(warm_up).result()
         self._changed = threading.Condition()  # guards the rest
         self._waiting: list[_Call] = []  # in the order in which they came, those that are being served included
         self._leader: _Call | None = None
@@ -78,15 +81,21 @@ class BatchingDenoiser:
         return self._leader in (None, call) and self._waiting[0] is call
 
     def _serve(self, batch: list[_Call]) -> None:
-        """One forward pass. If a shared one fails, each of its calls goes alone in its turn, to its own error."""
+        """One forward pass. If a shared one fails, each of its calls goes alone in its turn, to its own error.
+
+        If that was for want of memory, later ones are half as large, rather than fail in every step again.
+        """
+        queries = [query for call in batch for query in call.queries]
         try:
-            queries = [query for call in batch for query in call.queries]
             predictions = iter(self._thread.submit(self._denoiser.predict, queries).result())
-        except Exception:
+        except Exception as error:
             if len(batch) == 1:
                 raise
             # Said aloud, for the calls may well succeed alone: a batch that does not fit into memory, say.
             getLogger(__name__).warning("%d calls failed in one pass; each is tried alone", len(batch), exc_info=True)
+            if isinstance(error, MemoryError):
+                with self._changed:
+                    self._most = max(1, len(queries) // 2)
             for call in batch:
                 call.alone = True
             return

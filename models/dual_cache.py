@@ -108,6 +108,16 @@ class _Run:
         return all(self.window.start <= at < self.window.stop for at in (*changed, *asked, *query.positions))
 
 
+def check(refresh: int, *, static: bool) -> None:
+    """Raises ValueError where these settings of a dual cache make no sense; nothing has been loaded then."""
+    if refresh < 1:
+        raise ValueError(f"the dual cache is refreshed every so many passes, 1 or more, not {refresh}")
+    if static:
+        raise ValueError(
+            "the dual cache runs windows of any length, and goes without static shapes: leave one of the two away"
+        )
+
+
 class DualCacheDenoiser(TransformerDenoiser):
     """A full pass in every `refresh` passes of a run; in the others only the window [s - 1, e) around the gap.
 
@@ -121,14 +131,14 @@ class DualCacheDenoiser(TransformerDenoiser):
 
     def __init__(self, exact: TransformerDenoiser, *, refresh: int = 4, compared: bool = True) -> None:
         """`compared` False saves the comparing passes. Raises ValueError if a setting makes no sense."""
-        if refresh < 1:
-            raise ValueError(f"the dual cache is refreshed every so many passes, 1 or more, not {refresh}")
-        if exact.static:
-            raise ValueError(
-                "the dual cache runs windows of any length, and goes without static shapes: leave one away"
-            )
+        check(refresh, static=exact.static)
         vars(self).update(vars(exact))  # the same network, read in another way
         self.refresh, self.compared = refresh, compared
+        if refresh > 1:
+            self.notices += (
+                f"The dual cache is on: one pass in {refresh} computes the whole text, the others only the gap. That "
+                "is approximate, and may write something else than exact passes do: leave --dual-cache away for those.",
+            )
         self.meter = Meter()
         """Of all runs together."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import torch
@@ -14,6 +15,13 @@ from models.weights import BYTES, QUANTISED, Weights
 
 ROOM = 1.15
 """What a forward pass takes besides the weights, as a factor: states, kernels' buffers, the logits of a gap."""
+
+
+_CGROUPS = Path("/sys/fs/cgroup")
+_LIMITS = (  # of control groups, version 2 and 1: the limit, what is in use, and the files that this includes
+    ("memory.max", "memory.current", "memory.stat", "inactive_file"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
+)
 
 
 class TooLargeError(ValueError):
@@ -133,17 +141,37 @@ def _device(asked: str | None) -> str:
 
 def _numbers(kind: str) -> str:
     if kind == "cuda" or (kind == "spread" and torch.cuda.is_available()):
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+        # A GPU that only emulates bf16, as a T4 does, is faster in fp16.
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
     return "float16" if kind == "mps" else "float32"
 
 
 def free_memory(device: str) -> int | None:
     """Bytes; None where nobody knows, as where ZeroGPU only pretends that there is a GPU."""
     if not device.startswith("cuda"):
-        return psutil.virtual_memory().available
+        free, left = psutil.virtual_memory().available, _container_leaves(_CGROUPS)
+        return free if left is None else min(free, left)
     if os.environ.get("SPACES_ZERO_GPU"):
         return None
-    return torch.cuda.mem_get_info(device)[0]
+    # What PyTorch has taken from the GPU and does not use, it will use again.
+    reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + reserve
+
+
+def _container_leaves(groups: Path) -> int | None:
+    """Bytes until a container is killed; None where there is no limit, or no container (or one of another system).
+
+    Files that were read or written lately, as by a download, count as used there, but make room when it is needed.
+    """
+    for limit, used, statistics, cached in _LIMITS:
+        try:
+            told, taken = (groups / limit).read_text(), int((groups / used).read_text())
+            files = dict(line.split() for line in (groups / statistics).read_text().splitlines())
+        except OSError:
+            continue
+        if told.strip() != "max":  # version 1 says some 2**63 instead, which limits nothing either
+            return max(0, int(told) - taken + int(files.get(cached, 0)))
+    return None
 
 
 def reclaim() -> None:

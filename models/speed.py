@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 
 from models.denoiser import Ids, Memory, Query
 from models.dual_cache import DualCacheDenoiser
-from models.placement import place
+from models.placement import place, reclaim
 from models.transformer import TransformerDenoiser
 
 TORCH = torch.__version__
@@ -35,10 +36,42 @@ class Pass:
 
 
 def find_device(asked: str | None = None) -> torch.device:
-    """What was asked for; else the GPU, or the CPU where there is none. Raises ValueError where it is not here."""
+    """What was asked for; else the GPU, or the CPU where there is none.
+
+    Raises ValueError where it is not here, or is of a kind that cannot be measured.
+    """
     if asked is None:
         asked = "cuda" if torch.cuda.is_available() else "cpu"
+    if asked.partition(":")[0] not in ("cpu", "cuda"):
+        raise ValueError(f"networks of random weights run on cpu, cuda or cuda:1, not on '{asked}'")
     return torch.device(place("", None, device=asked).device)
+
+
+@contextmanager
+def memory_told(what: str) -> Iterator[None]:
+    """MemoryError, which needs no torch to be caught, where the GPU has too little memory for something."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(f"the GPU has too little memory for {what} ({error})") from None
+
+
+def forget() -> None:
+    """Give back what earlier networks took of the GPU's memory, their recorded graphs included."""
+    if torch.cuda.is_available():
+        torch.compiler.reset()
+    reclaim()
+
+
+def watch_peak(device: torch.device) -> None:
+    """What `peak` tells is from now on."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak(device: torch.device) -> int | None:
+    """Bytes of the GPU's memory that were in use at most since `watch_peak`; None on a CPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
 
 
 def canvas(denoiser: TransformerDenoiser, context: int, gap: int, *, seed: int = 0) -> tuple[Ids, Ids]:
@@ -57,22 +90,18 @@ def canvas(denoiser: TransformerDenoiser, context: int, gap: int, *, seed: int =
 
 
 def time_pass(denoiser: TransformerDenoiser, context: int, gap: int, *, repeat: int) -> Pass:
-    """At temperature 0.9 and top-p 0.9, where the reduction has most to do. Raises ValueError as `canvas` does."""
+    """At temperature 0.9 and top-p 0.9, where the reduction has most to do.
+
+    Raises ValueError as `canvas` does, and MemoryError as `predict` does.
+    """
     ids, positions = canvas(denoiser, context, gap)
     uniforms = np.random.default_rng(0).random(gap)
     fresh = Query(ids=ids, positions=positions, uniforms=uniforms, temperature=0.9, top_p=0.9)
-    on_gpu = denoiser.device.type == "cuda"
-    if on_gpu:
-        torch.cuda.reset_peak_memory_stats(denoiser.device)
+    watch_peak(denoiser.device)
     seconds = _median(lambda: denoiser.predict([fresh]), denoiser.device, repeat)
-    peak = torch.cuda.max_memory_allocated(denoiser.device) if on_gpu else None
-    return Pass(
-        context=context,
-        gap=gap,
-        seconds=seconds,
-        window_seconds=_window_seconds(denoiser, fresh, repeat),
-        peak=peak,
-    )
+    most = peak(denoiser.device)
+    window_seconds = _window_seconds(denoiser, fresh, repeat)
+    return Pass(context=context, gap=gap, seconds=seconds, window_seconds=window_seconds, peak=most)
 
 
 def _window_seconds(denoiser: TransformerDenoiser, query: Query, repeat: int) -> float | None:
@@ -109,8 +138,9 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+@memory_told("a copy")
 def bandwidth(device: torch.device, *, repeat: int = 10) -> float:
-    """Bytes a second, read and written, of copying a large tensor."""
+    """Bytes a second, read and written, of copying a large tensor. Raises MemoryError where it does not fit."""
     source = torch.zeros(COPIED[device.type] // 4, device=device)
     target = torch.empty_like(source)
     return 2 * source.nbytes / _median(lambda: target.copy_(source), device, repeat)

@@ -14,13 +14,27 @@ from models.denoiser import Query, Tokenizer
 from models.prediction import Prediction
 from models.reduction import contrasted, reduce
 
-SHORTEST = 64
-"""Tokens; static shapes are this long or twice, four times, … as long, up to the model's context."""
+SHORTEST, HIGHEST = 64, 8
+"""Tokens and rows: static shapes are so long or twice, four times, … as long, up to the model's context; and 1, 2, 4 or
+so many rows high. A higher batch, such as that of all lengths of a gap, keeps the GPU busy without being compiled."""
+
+_COMPILED = 64
+"""Shapes of one network at most: more than SHORTEST and HIGHEST allow. Dynamo's own limit is 8."""
 
 
 def power_of_two(number: int) -> int:
     """The smallest one that is not less."""
     return 1 << (number - 1).bit_length()
+
+
+def compile_shapes(body: Any, **settings: Any) -> Any:
+    """A network that is compiled anew for each shape, as `torch.compile` does by itself only for the first eight.
+
+    By default all networks share the eight, since transformers wraps them in one function. The limit is given here
+    because Dynamo's global settings hold only in the thread that makes them.
+    """
+    own = {"recompile_limit": _COMPILED, "isolate_recompiles": True}  # which torch's overloads leave out
+    return torch.compile(body, dynamic=False, **own, **settings)  # pyright: ignore[reportCallIssue]
 
 
 class TransformerDenoiser:
@@ -42,8 +56,9 @@ class TransformerDenoiser:
     ) -> None:
         """`model` is a *ForCausalLM with `config.is_causal = False`; ids from `vocabulary` on are padded rows.
 
-        `static` pads every batch to one of a few shapes, and on a GPU compiles the network for each into a CUDA graph:
-        the first pass of a shape takes long, and the later ones launch nothing kernel by kernel.
+        `static` pads a batch to one of a few shapes, and on a GPU compiles the network for each into a CUDA graph: the
+        first pass of a shape takes long (see `warm_up`), and the later ones launch nothing kernel by kernel. Networks
+        in int8 are never compiled, for the shapes inside them change with what they read.
         """
         self.name, self.tokenizer, self.context, self.notices = name, tokenizer, context, notices
         self.body, self.head = model.base_model, model.get_output_embeddings()
@@ -51,8 +66,25 @@ class TransformerDenoiser:
         self.device = torch.device("cpu") if spread else self.head.weight.device
         self.vocabulary = vocabulary
         self.static = static
-        compiled = static and self.device.type == "cuda"
-        self._run = torch.compile(self.body, mode="reduce-overhead", dynamic=False) if compiled else self.body
+        eight_bits = any(type(module).__name__ == "Linear8bitLt" for module in model.modules())
+        self.compiled = static and self.device.type == "cuda" and not eight_bits
+        self._run = compile_shapes(self.body, mode="reduce-overhead") if self.compiled else self.body
+
+    def warm_up(self) -> None:
+        """Compile the static shapes of a single text, so that nobody has to wait for it later; else nothing.
+
+        In the thread that will ask for predictions: CUDA graphs are recorded for each thread anew.
+        """
+        length = 0
+        while self.compiled and length < self.context:
+            length = self._padded(length + 1)
+            ids = np.full(length, self.tokenizer.mask_id, dtype=np.int64)
+            query = Query(ids=ids, positions=np.array([1]), uniforms=np.zeros(1))
+            try:
+                for _ in range(2):  # the second one is recorded
+                    self.predict([query])
+            except MemoryError:  # told to whoever comes with so long a text
+                return
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """One forward pass over all queries whose state is not known yet; see `Denoiser`.
@@ -95,8 +127,10 @@ class TransformerDenoiser:
         if not queries:
             return []
         height, longest = len(queries), max(len(query.ids) for query in queries)
-        if self.static:
-            height, longest = power_of_two(height), min(max(SHORTEST, power_of_two(longest)), self.context)
+        high = height > HIGHEST
+        static = self.static and not high
+        if static:
+            height, longest = power_of_two(height), self._padded(longest)
         ids = np.full((height, longest), self.tokenizer.mask_id, dtype=np.int64)
         seen = np.zeros((height, longest), dtype=np.int64)
         seen[:, 0] = 1  # a row in which nothing is seen has no softmax
@@ -104,14 +138,19 @@ class TransformerDenoiser:
             ids[row, : len(query.ids)] = query.ids
             seen[row, : len(query.ids)] = 1
         # Without a mask attention can be flash attention; a static graph must have the mask that other canvases need.
-        attention = None if seen.all() and not self.static else torch.from_numpy(seen).to(self.device)
-        hidden = self._run(
+        attention = None if seen.all() and not static else torch.from_numpy(seen).to(self.device)
+        run = self.body if high else self._run
+        hidden = run(
             input_ids=torch.from_numpy(ids).to(self.device), attention_mask=attention, use_cache=False
         ).last_hidden_state
         rows = np.repeat(np.arange(len(queries)), [len(query.positions) for query in queries])
         columns = np.concatenate([query.positions for query in queries]) - 1
         logits = self._read(hidden[torch.from_numpy(rows), torch.from_numpy(columns)])
         return [(part, 1) for part in logits.split([len(query.positions) for query in queries])]
+
+    def _padded(self, length: int) -> int:
+        """Tokens of the static shape that holds so many."""
+        return min(max(SHORTEST, power_of_two(length)), self.context)
 
     def _read(self, hidden: Tensor) -> Tensor:
         """Raw logits [n, vocabulary rows] of hidden states [n, width]."""

@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForCausalLM
 from models.placement import place
 from models.presets import BUNDLED
 from models.quantised import bits, scales
+from models.speed import memory_told
 from models.transformer import TransformerDenoiser
 from models.weights import Weights
 
@@ -79,7 +80,8 @@ def check(name: str, numbers: str) -> int:
 def build(name: str, numbers: str, *, device: str, static: bool = False) -> TransformerDenoiser:
     """A network of SHAPES in NUMBERS, filled layer by layer where it stays; no step on the way takes more room.
 
-    Raises ValueError as `check` does, where there is no such device, and where the memory does not suffice.
+    Raises ValueError as `check` does, where there is no such device, and where the memory does not suffice by the
+    numbers; MemoryError where it does not after all.
     """
     context = check(name, numbers)
     dtype, quantize = NUMBERS[numbers]
@@ -96,9 +98,11 @@ def build(name: str, numbers: str, *, device: str, static: bool = False) -> Tran
         from transformers.integrations.bitsandbytes import replace_with_bnb_linear
 
         model = replace_with_bnb_linear(model, ["lm_head"], bits(quantize, placement.torch_dtype))
-    with torch.random.fork_rng(), torch.no_grad():
+    filled = torch.device(device)
+    dice = [filled] if filled.type == "cuda" else []
+    with memory_told("the weights"), torch.random.fork_rng(dice), torch.no_grad():
         torch.manual_seed(0)
-        _fill(model, torch.device(device))
+        _fill(model, filled)
     return TransformerDenoiser(
         f"{name} ({numbers}, random weights)",
         model.eval(),

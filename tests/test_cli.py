@@ -134,6 +134,18 @@ def test_a_mistake_is_one_line_on_standard_error_and_exit_code_2(arguments, word
     assert words in printed.err
 
 
+@pytest.mark.parametrize("said", ["the GPU has too little memory for this text; shorten it", ""])
+def test_too_little_memory_is_one_line_as_well(said, capsys, monkeypatch):
+    def full(*_args, **_settings):
+        raise MemoryError(said)
+
+    monkeypatch.setattr(cli, "infill", full)
+    assert main(RUN) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert printed.err.startswith(f"error: {said or 'there is too little memory'}")
+
+
 def test_a_mistake_is_told_before_the_model_is_loaded(capsys):
     assert main(["infill", "--model", "nowhere", "--blocks", "99"]) == 2
     assert "blocks" in capsys.readouterr().err

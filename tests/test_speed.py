@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from app.__main__ import main
+from models import baseline, speed, untrained
+from models.transformer import TransformerDenoiser
 from models.untrained import SHAPES
 
 
@@ -50,6 +52,76 @@ def test_a_network_that_does_not_fit_has_a_line_that_says_so(tiny, capsys, monke
     monkeypatch.setattr("models.placement.free_memory", lambda device: 1000)
     assert main([*tiny, "--contexts", "18", "--gaps", "3"]) == 0
     assert "GB" in capsys.readouterr().out.splitlines()[-1]
+
+
+def test_what_does_not_fit_costs_only_its_own_figures(tiny, capsys, monkeypatch):
+    """A GPU that is full after 20 tokens of a pass, 30 of the reference loop, and at once in fp16."""
+    real_fill, real_forward, real_draft = untrained._fill, TransformerDenoiser._forward, baseline._draft
+
+    def fill(model, device):
+        check(model.dtype == torch.float16)
+        real_fill(model, device)
+
+    def forward(self, queries):
+        check(any(len(query.ids) > 20 for query in queries))
+        return real_forward(self, queries)
+
+    def draft(denoiser, state, *settings):
+        check(state.shape[1] > 18)
+        return real_draft(denoiser, state, *settings)
+
+    def check(full: bool) -> None:
+        if full:
+            raise torch.OutOfMemoryError("tried to allocate 2 GiB")
+
+    monkeypatch.setattr(untrained, "_fill", fill)
+    monkeypatch.setattr(TransformerDenoiser, "_forward", forward)
+    monkeypatch.setattr(baseline, "_draft", draft)
+    asked = [*tiny, "--dtypes", "fp16,fp32", "--contexts", "18,20,24", "--gaps", "3"]
+    assert main([*asked, "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)["speeds"]
+    assert "too little memory for the weights" in first["problem"]
+    assert second["problem"] == (
+        "there is too little memory for a pass over 24 tokens with a gap of 3, the fills in 20 tokens, the fills in 24 "
+        "tokens"
+    )
+    assert [each["context"] for each in second["passes"]] == [18, 20]
+    assert [each["context"] for each in second["fills"]] == [18]
+    assert main(asked) == 0
+    printed = capsys.readouterr().out
+    assert "fp32: there is too little memory for a pass over 24" in printed
+    assert "fp32: every pass reads" in printed
+
+
+def test_a_network_is_built_where_it_was_asked_for_in_all_the_memory_and_what_that_takes_is_told(
+    tiny, capsys, monkeypatch
+):
+    done, build = [], untrained.build
+    monkeypatch.setattr(speed, "find_device", lambda asked: torch.device(asked))
+    monkeypatch.setattr(speed, "machine", lambda device: "a pretended GPU")
+    monkeypatch.setattr(speed, "bandwidth", lambda device: done.append(f"copy on {device}") or 1e9)
+    monkeypatch.setattr(speed, "forget", lambda: done.append("forget"))
+    monkeypatch.setattr(speed, "watch_peak", lambda device: done.append("watch"))
+    monkeypatch.setattr(speed, "peak", lambda device: 5_000_000_000 if str(device) == "cuda:1" else None)
+
+    def built(name, numbers, *, device, static):
+        done.append(f"build on {device}")
+        return build(name, numbers, device="cpu", static=static)
+
+    monkeypatch.setattr(untrained, "build", built)
+    asked = [*tiny, "--device", "cuda:1", "--dtypes", "fp32", "--contexts", "18", "--gaps", "3"]
+    assert main([*asked, "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert done[:4] == ["copy on cuda:1", "forget", "watch", "build on cuda:1"]
+    assert (data["device"], data["speeds"][0]["loading"]) == ("cuda:1", 5_000_000_000)
+    assert main(asked) == 0
+    assert "loading them takes 5.00 GB of the GPU's memory" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("device", ["spread", "mps", "tpu"])
+def test_devices_that_cannot_be_measured_are_refused_with_those_that_can(tiny, device, capsys):
+    assert main([*tiny, "--device", device]) == 2
+    assert f"run on cpu, cuda or cuda:1, not on '{device}'" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

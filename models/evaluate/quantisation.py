@@ -21,6 +21,7 @@ from models.adapt.data import Packed, read_records
 from models.denoiser import Query
 from models.evaluate.likelihood import elbo
 from models.evaluate.table import table
+from models.placement import place
 from models.quantised import scales
 from models.tokenizer import read_tokenizer
 from models.transformer import TransformerDenoiser
@@ -126,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("model", metavar="MODEL", help="a preset, a checkpoint folder, or a hub name; not quantised")
     parser.add_argument("--text", type=Path, required=True, help="held-out text (.txt or .xz)")
     parser.add_argument("--chunks", type=int, default=128, help="of the text (default: %(default)s)")
-    parser.add_argument("--forms", default=",".join(FORMS), help="(default: %(default)s; bf16 on a GPU only)")
+    parser.add_argument("--forms", help=f"(default: {','.join(FORMS)}; on a CPU, where it is slow, bf16 only if named)")
     parser.add_argument("--device", help="cpu or cuda (default: the best that is here)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--plot", type=Path, metavar="FILE.html", help="also draw the bound against memory")
@@ -143,18 +144,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measured(args: argparse.Namespace) -> tuple[list[Cost], str]:
-    names = args.forms.split(",")
+    if args.forms is None:
+        on_cpu = place("", None, device=args.device).device == "cpu"
+        names = [name for name in FORMS if not (on_cpu and name == "bf16")]
+    else:
+        names = args.forms.split(",")
     if unknown := [name for name in names if name not in FORMS]:
         raise ValueError(f"'{unknown[0]}' is no form of a model: give some of {','.join(FORMS)}")
     source = models.find(args.model)
     if source is None:
         raise ValueError("the toy has no weights to quantise: give a checkpoint folder or a hub name")
-    forms: dict[str, Any] = {}
-    for name in names:
-        if name == "bf16" and args.device in (None, "cpu") and not torch.cuda.is_available():
-            continue  # computed at a fraction of the speed, and no smaller than what is stored
-        forms[name] = models.load(args.model, device=args.device, **FORMS[name])
-    first = forms[names[0]]
+    forms: dict[str, Any] = {name: models.load(args.model, device=args.device, **FORMS[name]) for name in names}
+    first = next(iter(forms.values()))
     tokenizer = read_tokenizer(models.fetch(source))
     chunks = Packed(read_records(args.text), tokenizer, context=min(first.context, 1024), seed=0).epoch(0)[
         : args.chunks

@@ -120,6 +120,26 @@ def test_a_batch_that_does_not_fit_into_memory_is_served_one_by_one(caplog):
     assert "out of memory" in caplog.text
 
 
+@pytest.mark.parametrize(("error", "sizes"), [(MemoryError, [1, 2, 2]), (IndexError, [1, 4])])
+def test_after_a_batch_that_does_not_fit_into_memory_batches_are_half_as_large(error, sizes):
+    def fails(queries: list[Query]) -> None:
+        if len(queries) > 3:
+            raise error("at the first time")
+
+    held = Held(models.load("toy"), fails)
+    shared = BatchingDenoiser(held)
+    works = [lambda text=text: shared.predict(letters(text)) for text in ("a_", "b_", "c_", "d_", "e_")]
+    for future in in_this_order(shared, held, works):
+        future.result(PATIENCE)
+    assert [len(each) for each in held.passes] == [1, 4, 1, 1, 1, 1]
+    held.passes, held.fails = [], lambda queries: None
+    held.begun.clear()
+    held.go.clear()
+    for future in in_this_order(shared, held, works):
+        future.result(PATIENCE)
+    assert [len(each) for each in held.passes] == sizes
+
+
 def test_a_caller_that_is_interrupted_while_it_waits_withdraws(monkeypatch):
     held = Held(models.load("toy"))
     shared = BatchingDenoiser(held)

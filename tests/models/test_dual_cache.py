@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import models
 from app.decode import decode
 from app.strategies.registry import strategies
 from models.denoiser import Memory, Query
@@ -159,6 +160,23 @@ def test_settings_that_make_no_sense_are_refused():
     exact.static = True
     with pytest.raises(ValueError, match="static"):
         DualCacheDenoiser(exact)
+
+
+@pytest.mark.parametrize(("settings", "said"), [({"dual_cache": 0}, "not 0"), ({"static": True}, "static shapes")])
+def test_they_are_refused_before_anything_is_downloaded(settings, said, monkeypatch):
+    monkeypatch.setattr("models.hub.remote_weights", lambda repo: pytest.fail("asked the hub"))
+    with pytest.raises(ValueError, match=said):
+        models.load("owner/model", **{"dual_cache": 4} | settings)
+
+
+def test_who_reads_the_result_is_told_that_it_is_approximate():
+    exact = denoiser(network("llama"))
+    exact.notices = ("said before",)
+    before, told = DualCacheDenoiser(exact, refresh=4).notices
+    assert before == "said before"
+    assert "one pass in 4" in told
+    assert "leave --dual-cache away" in told
+    assert DualCacheDenoiser(exact, refresh=1).notices == exact.notices == ("said before",), "that is exact"
 
 
 def test_the_meter_is_right_about_two_beliefs_worked_out_by_hand():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -30,7 +32,10 @@ def machine(monkeypatch):
     def pretend(gpus: list[float], memory: float = 64, *, mps: bool = False, bf16: bool = True) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(gpus))
         monkeypatch.setattr(torch.cuda, "device_count", lambda: len(gpus))
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
+        # By default torch counts a GPU that emulates bf16, as a T4 does.
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16 or including_emulation
+        )
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
         free = {"cuda": gpus[:1], **{f"cuda:{n}": [gpu] for n, gpu in enumerate(gpus)}}
         monkeypatch.setattr(placement, "free_memory", lambda device: int(GB * free.get(device, [memory])[0]))
@@ -122,6 +127,51 @@ def test_a_gpu_that_is_not_there_and_kernels_that_are_not_there_are_told(machine
     machine([], mps=True)
     with pytest.raises(ValueError, match="bitsandbytes has no kernels for MPS"):
         place("x", LARGE, quantize="nf4")
+
+
+@pytest.mark.parametrize(
+    ("files", "free"),
+    [
+        ({}, 64),
+        ({"memory.max": "max", "memory.current": 9 * GB, "memory.stat": "inactive_file 0"}, 64),
+        ({"memory.max": 16 * GB, "memory.current": 9 * GB, "memory.stat": f"anon 1\ninactive_file {4 * GB}"}, 11),
+        ({"memory.max": 16 * GB, "memory.current": 17 * GB, "memory.stat": "anon 1"}, 0),
+        ({"memory.max": 100 * GB, "memory.current": GB, "memory.stat": "inactive_file 0"}, 64),
+        (
+            {
+                "memory/memory.limit_in_bytes": 16 * GB,
+                "memory/memory.usage_in_bytes": 9 * GB,
+                "memory/memory.stat": f"inactive_file 0\ntotal_inactive_file {4 * GB}",
+            },
+            11,
+        ),
+        (
+            {
+                "memory/memory.limit_in_bytes": 9223372036854771712,
+                "memory/memory.usage_in_bytes": 9 * GB,
+                "memory/memory.stat": "total_inactive_file 0",
+            },
+            64,
+        ),
+    ],
+)
+def test_a_container_has_as_much_memory_as_its_limit_leaves_it(tmp_path, monkeypatch, files, free):
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"{content}\n")
+    monkeypatch.setattr(placement, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(placement.psutil, "virtual_memory", lambda: SimpleNamespace(available=64 * GB))
+    assert placement.free_memory("cpu") == free * GB
+
+
+def test_what_pytorch_has_reserved_on_a_gpu_and_does_not_use_is_free(monkeypatch):
+    monkeypatch.delenv("SPACES_ZERO_GPU", raising=False)
+    own = {"cuda": (0, 0), "cuda:1": (9 * GB, 5 * GB)}
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (3 * GB, 16 * GB))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: own[device][0])
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: own[device][1])
+    assert placement.free_memory("cuda:1") == 7 * GB
+    assert placement.free_memory("cuda") == 3 * GB
 
 
 def test_nobody_knows_the_memory_of_a_gpu_that_is_only_pretended(monkeypatch):

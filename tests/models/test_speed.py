@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import threading
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 
+from models.batching import BatchingDenoiser
 from models.denoiser import Query
-from models.speed import bandwidth, canvas, find_device, machine, time_pass
-from models.transformer import TransformerDenoiser
+from models.speed import bandwidth, canvas, find_device, forget, machine, time_pass
+from models.transformer import TransformerDenoiser, compile_shapes
 from models.untrained import SHAPES, build, check, weight_bytes
 from tests.models.random_weights import ARCHITECTURES, MASK, ask, denoiser, difference, network
 
@@ -63,10 +67,12 @@ def test_canvases_of_many_sizes_come_in_few_shapes(architecture):
         return run(**given)
 
     static._run = spy
-    for count, length in ((1, 2), (1, 64), (3, 40), (4, 64), (1, 65), (1, 128), (1, 129), (1, 200)):
+    for count, length in ((1, 2), (1, 64), (3, 40), (8, 64), (9, 40), (1, 65), (1, 128), (1, 129), (1, 200)):
         ids = [1, MASK] + [1] * (length - 2)
         static.predict([ask(ids)] * count)
-    assert shapes == [(1, 64), (1, 64), (4, 64), (4, 64), (1, 128), (1, 128), (1, 200), (1, 200)]
+    assert shapes == [(1, 64), (1, 64), (4, 64), (8, 64), (1, 128), (1, 128), (1, 200), (1, 200)], (
+        "9 rows go uncompiled"
+    )
 
 
 @every_architecture
@@ -80,11 +86,65 @@ def test_the_network_is_one_graph_and_static_shapes_share_it(architecture):
         return graph.forward
 
     torch.compiler.reset()
-    static._run = torch.compile(static.body, backend=backend, fullgraph=True, dynamic=False)
+    static._run = compile_shapes(static.body, backend=backend, fullgraph=True)
     for text in TEXTS:
         (found,) = static.predict([ask(text)])
         assert difference(found, exact.predict([ask(text)])[0]) < 1e-5
     assert len(graphs) == 1
+
+
+def test_every_shape_is_compiled_in_every_network_and_thread():
+    """Dynamo stops after eight by itself, in all networks together, and forgets settings in another thread."""
+    graphs, batches = [], [[ask([1, MASK] * length)] * count for length in (32, 64, 128) for count in (1, 2, 8)]
+    torch.compiler.reset()
+    for _ in range(2):
+        static = build("llama", "fp32", device="cpu", static=True)
+        static.context = 256
+        static._run = compile_shapes(static.body, backend=lambda graph, _: graphs.append(graph) or graph.forward)
+        shared = BatchingDenoiser(static)
+        for batch in batches * 2:
+            shared.predict(batch)
+    assert len(graphs) == 2 * len(batches)
+
+
+def test_a_compiled_network_meets_every_length_before_the_first_visitor_in_the_thread_that_serves_him():
+    _, static = padded("llama")
+    static.context, met, run = 50 + 2 * 64, [], static.body.forward
+    static._run = lambda **given: met.append((tuple(given["input_ids"].shape), threading.get_ident())) or run(**given)
+    BatchingDenoiser(static)
+    assert not met, "only what is compiled"
+    static.compiled = True
+    shared = BatchingDenoiser(static)
+    assert [shape for shape, _ in met] == [(1, length) for length in (64, 64, 128, 128, 178, 178)]
+    shared.predict([ask([1, MASK])])
+    assert len({thread for _, thread in met}) == 1 < len({threading.get_ident(), *(thread for _, thread in met)})
+
+
+def test_a_length_that_does_not_fit_ends_the_warm_up_and_not_the_loading():
+    _, static = padded("llama")
+    static.context, static.compiled, lengths, run = 256, True, [], static.body.forward
+
+    def small(**given):
+        lengths.append(given["input_ids"].shape[1])
+        if lengths[-1] > 64:
+            raise torch.OutOfMemoryError("tried to allocate 2 GiB")
+        return run(**given)
+
+    static._run = small
+    static.warm_up()
+    assert lengths == [64, 64, 128]
+
+
+def test_eight_bits_are_not_compiled_because_their_shapes_change_with_what_is_read(monkeypatch):
+    monkeypatch.setattr("models.transformer.compile_shapes", lambda body, **_: body)
+    head = SimpleNamespace(weight=SimpleNamespace(device=torch.device("cuda")))
+    for numbers, compiled in (("int8", False), ("nf4", True), ("fp32", True)):
+        model = build("llama", numbers, device="cpu", static=True)
+        assert not model.compiled, "on a CPU nothing is"
+        own = {"modules": model.body.modules, "parameters": model.body.parameters}
+        on_gpu = SimpleNamespace(base_model=model.body, get_output_embeddings=lambda: head, **own)
+        again = TransformerDenoiser(numbers, on_gpu, model.tokenizer, context=32, vocabulary=40, static=True)
+        assert again.compiled == compiled
 
 
 @every_architecture
@@ -142,3 +202,12 @@ def test_the_machine_is_named_and_its_bandwidth_is_a_number(monkeypatch):
     device = find_device("cpu")
     assert bandwidth(device, repeat=1) > 0
     assert "threads" in machine(device)
+
+
+def test_recorded_graphs_are_given_back_before_the_memory_is(monkeypatch):
+    done = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.compiler, "reset", lambda: done.append("graphs"))
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: done.append("memory"))
+    forget()
+    assert done == ["graphs", "memory"]

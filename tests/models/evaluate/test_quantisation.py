@@ -21,7 +21,7 @@ def test_every_form_is_compared_with_the_exact_one(text, tmp_path, capsys):
     asked = ["bundled", "--text", str(text), "--chunks", "2", "--device", "cpu"]
     assert main([*asked, "--json", "--plot", str(tmp_path / "plot.html")]) == 0
     rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
-    assert list(rows) == [name for name in FORMS if name != "bf16"], "bf16 is for a GPU"
+    assert list(rows) == [name for name in FORMS if name != "bf16"], "bf16 must be named"
     exact = rows["fp32"]
     assert (exact["agreement"], exact["relative"]) == (100, 1)
     assert exact["megabytes"] == pytest.approx(62.9, abs=0.1)
@@ -32,6 +32,15 @@ def test_every_form_is_compared_with_the_exact_one(text, tmp_path, capsys):
     assert rows["nf4"]["megabytes"] == rows["fp4"]["megabytes"] < rows["int8"]["megabytes"]
     assert rows["int8"]["agreement"] > rows["nf4"]["agreement"]
     assert "nats per token" in (tmp_path / "plot.html").read_text()
+
+
+def test_bf16_is_measured_on_a_cpu_where_it_is_named(text, capsys):
+    asked = ["bundled", "--text", str(text), "--chunks", "1", "--device", "cpu", "--forms", "bf16,int8", "--json"]
+    assert main(asked) == 0
+    half, eight = json.loads(capsys.readouterr().out)
+    assert (half["name"], half["agreement"]) == ("bf16", 100), "the first is what the others are compared with"
+    assert half["megabytes"] == pytest.approx(62.9 / 2, rel=0.01)
+    assert (eight["name"], 50 < eight["agreement"] < 100) == ("int8", True)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

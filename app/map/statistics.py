@@ -40,7 +40,7 @@ class Summary:
     to_best: Estimate  # ROUGE-L less the yardstick's at T = N, on the same problems
     to_equal: Estimate  # less the yardstick's at this NFE, read off its curve
     verdict: str  # one of VERDICTS; empty without runs
-    front: bool  # nothing else has at least its ROUGE-L for no more NFE
+    front: bool  # nothing else has at least its ROUGE-L for no more NFE, rounded to tenths
 
     def flat(self) -> dict[str, Any]:
         """For a line of a CSV file."""
@@ -94,7 +94,8 @@ def summarise(
     level = estimates(quality - equal, counts)
     failures = [[told for row in rows if (told := row[one.key].get("failed"))] for one in chosen]
     whole = np.array([not told for told in failures])  # means over fewer problems do not compare
-    front = pareto(np.where(whole, cost, np.nan), mean(quality))
+    # A hundredth of a pass is no advantage: in mean NFE budgets differ by so much from rounding alone.
+    front = pareto(np.where(whole, cost.round(1), np.nan), mean(quality))
     return [
         Summary(
             label=one.label,

@@ -62,6 +62,25 @@ def _estimate(estimate: Estimate, form: str) -> str:
     return f"{estimate.mean:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
 
 
+MARKS = {"better": " ▲", "worse": " ▼"}
+"""Of a verdict at equal NFE; none where the difference is no more than noise."""
+_COLUMNS = ("T=N", "T=N/2", "T=N/4", "safe", "balanced", "fast")
+
+
+def by_strategy(path: Path) -> str:
+    """A Markdown table of what `write_csv` wrote: ROUGE-L and NFE of every strategy at its budgets and presets."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        cell = f"{float(row['rougeL']):.1f} at {float(row['nfe']):.1f}{MARKS.get(row['verdict'], '')}"
+        found.setdefault(row["strategy"], {})[row["setting"]] = cell + " ★" * (row["front"] == "True")
+    lines = [f"| strategy | {' | '.join(_COLUMNS)} |", f"|{' --- |' * (1 + len(_COLUMNS))}"]
+    for name, cells in sorted(found.items()):
+        lines.append(f"| `{name}` | {' | '.join(cells.get(column, '–') for column in _COLUMNS)} |")
+    return "\n".join(lines)
+
+
 def write_csv(rows: Sequence[Summary], path: Path) -> None:
     """A line for each configuration, every number of it, four digits after the point."""
     flat = [row.flat() for row in rows]

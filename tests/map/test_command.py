@@ -14,6 +14,7 @@ import pytest
 from app.__main__ import main
 from app.errors import InfillError
 from app.map import runs
+from app.map.table import by_strategy
 
 CHOSEN = ["--strategies", "random,klass", "--jobs", "1"]
 
@@ -168,3 +169,19 @@ def test_a_folder_of_other_runs_is_left_alone(problems, tmp_path, capsys):
 def test_a_browser_pictures_the_figure(problems, tmp_path):
     assert bench(problems, tmp_path / "out") == 0
     assert (tmp_path / "out" / "map.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_table_by_strategy_says_at_every_budget_how_it_compares(tmp_path):
+    rows = [
+        {"strategy": "b", "setting": "T=N", "rougeL": "31.66", "nfe": "13.2", "verdict": "worse", "front": "False"},
+        {"strategy": "a", "setting": "T=N/2", "rougeL": "30", "nfe": "6.85", "verdict": "better", "front": "True"},
+        {"strategy": "a", "setting": "fast", "rougeL": "29", "nfe": "5", "verdict": "", "front": "False"},
+    ]
+    with (tmp_path / "map.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    assert by_strategy(tmp_path / "map.csv").splitlines()[2:] == [
+        "| `a` | – | 30.0 at 6.8 ▲ ★ | – | – | – | 29.0 at 5.0 |",
+        "| `b` | 31.7 at 13.2 ▼ | – | – | – | – | – |",
+    ]

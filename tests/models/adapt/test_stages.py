@@ -21,7 +21,7 @@ from tests.models.adapt.runs import VOCABULARY, command, curve, fill
 @pytest.mark.parametrize("whole", ["parent", "child"])
 def test_a_saved_folder_is_loaded_and_fills_a_gap(trained, whole):
     denoiser = models.load(str(trained / whole))
-    assert (denoiser.name, denoiser.context, denoiser.tokenizer.mask_id) == (whole, 32, 1)
+    assert (denoiser.name, denoiser.context, denoiser.tokenizer.mask_id) == (str(trained / whole), 32, 1)
     text = fill(trained / whole)
     assert text.startswith("The little dog")
     assert text.endswith(" home.")
@@ -163,7 +163,7 @@ def without_a_layer(path: Path) -> None:
         ("model.safetensors", without_a_layer, "it has no model.layers.0.mlp.up_proj.weight"),
         ("tokenizer.json", Path.unlink, "it needs its tokenizer.json"),
         ("tokenizer.json", cut, "no tokenizer can be read from it"),
-        ("config.json", cut, "is not a valid JSON file"),
+        ("config.json", cut, "its config.json cannot be read"),
     ],
 )
 def test_a_damaged_parent_is_refused_by_name(trained, tmp_path, capsys, name, damage, said):

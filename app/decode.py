@@ -12,7 +12,7 @@ from app.canvas import Canvas
 from app.passes import Drawing, Passes
 from app.step import Selection, Snapshot, Step
 from models.denoiser import Denoiser, Floats, Ids, Judge, Memory
-from models.prediction import Prediction
+from models.prediction import TOP, Prediction
 
 Choose = Callable[[Snapshot], Selection]
 
@@ -31,14 +31,15 @@ def decode(
     guided_by: str = "suffix",
     reads_committed: bool = False,
     lookback: int = 0,
+    tops: int = TOP,
     memory: Memory | None = None,
     judge: Callable[[], Judge | None] = lambda: None,
 ) -> Iterator[Step]:
     """Denoise until nothing is masked, at most `steps` steps and batched passes; the same seed gives the same steps.
 
     Closing the iterator ends the run before the next forward pass. `reads_committed` also asks about committed
-    positions of the span, whose beliefs were never trained; `lookback` is how many earlier predictions are compared;
-    `judge` is as in `Passes`, the rest as in `Drawing`.
+    positions of the span, whose beliefs were never trained; `lookback` is how many earlier predictions are compared,
+    `tops` how many of the most probable tokens are kept; `judge` is as in `Passes`, the rest as in `Drawing`.
     """
     rng = np.random.default_rng(seed)
     drawing = Drawing(temperature=temperature, top_p=top_p, banned=banned, guidance=guidance, guided_by=guided_by)
@@ -49,7 +50,8 @@ def decode(
         began = time.perf_counter()
         asked = canvas.span if reads_committed else canvas.masks
         uniforms = rng.random(len(canvas))  # one a position, so that a position's draw does not depend on the others
-        (prediction,) = passes.ask([canvas], [asked], [uniforms], lookback=lookback)
+        colder = history[-1].selection.temperature if history else None
+        (prediction,) = passes.ask([canvas], [asked], [uniforms], lookback=lookback, tops=tops, temperature=colder)
         now = Snapshot(canvas=canvas, prediction=prediction, steps=steps, history=history, rng=rng, passes=passes)
         selection = choose(now)
         if selection.tokens is not None:

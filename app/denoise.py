@@ -56,4 +56,5 @@ def denoise(canvas: Canvas, denoiser: Denoiser, request: InfillRequest) -> Itera
         judge=lambda: models.parent_of(denoiser.name),
         reads_committed=strategy.reads_committed,
         lookback=strategy.lookback,
+        tops=strategy.tops,
     )

@@ -15,6 +15,7 @@ from app.length.settle import settle
 from app.request import InfillRequest
 from app.trace import Trace
 from models.denoiser import Denoiser
+from models.prediction import TOP
 
 
 def infill(
@@ -55,7 +56,8 @@ def infill(
     steps, name_bytes = denoise(trace.start, denoiser, request), denoiser.tokenizer.token_bytes
     yield trace
     for step in steps:
-        shown = {*step.canvas.ids[step.canvas.span].tolist(), *step.prediction.top_tokens[step.canvas.span].flat}
+        span = step.canvas.span
+        shown = {*step.canvas.ids[span].tolist(), *step.prediction.top_tokens[span, :TOP].flat}
         new = {int(token): name_bytes(int(token)) for token in shown if token >= 0 and token not in trace.lexicon}
         trace = replace(trace, steps=(*trace.steps, step), lexicon={**trace.lexicon, **new})
         if not step.canvas.masked.any():

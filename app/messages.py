@@ -15,6 +15,7 @@ import numpy as np
 from app.errors import InfillError
 from app.trace import Commits, Trace
 from models.denoiser import Floats, Ids
+from models.prediction import TOP
 
 Message = dict[str, Any]
 
@@ -111,7 +112,7 @@ def candidates(trace: Trace, number: object) -> list[list[list[Any]]]:
     return [
         [
             [_named(trace.lexicon.get(int(token), b"")), round(float(probability), 4)]
-            for token, probability in zip(prediction.top_tokens[i], prediction.top_probs[i], strict=True)
+            for token, probability in zip(prediction.top_tokens[i, :TOP], prediction.top_probs[i, :TOP], strict=True)
             if token >= 0
         ]
         for i in trace.start.slots

@@ -10,7 +10,7 @@ import numpy as np
 
 from app.canvas import Canvas
 from models.denoiser import Denoiser, Floats, Ids, Judge, Memory, Query
-from models.prediction import Prediction
+from models.prediction import TOP, Prediction
 
 TAIL = 16
 """Tokens after the span that a judge reads: enough to notice a fill that breaks off."""
@@ -63,6 +63,8 @@ class Passes:
         uniforms: Sequence[Floats],
         *,
         lookback: int = 0,
+        tops: int = TOP,
+        temperature: float | None = None,
         targets: Ids | None = None,
         against: Sequence[Ids] | None = None,
         weight: float = 0.0,
@@ -71,8 +73,8 @@ class Passes:
         """The beliefs about the asked positions of each canvas, from one batched pass.
 
         `uniforms` are [length] each; `targets` is [length], the token of each position whose probability is wanted in
-        all of them. `against` and `weight` take the place of the run's guidance, see `Query`; `banned` are tokens
-        besides the run's.
+        all of them. `against` and `weight` take the place of the run's guidance, see `Query`, and `temperature` that of
+        the run's; `banned` are tokens besides the run's.
         """
         began = time.perf_counter()
         drawing = self._drawing
@@ -83,11 +85,12 @@ class Passes:
                     ids=canvas.ids,
                     positions=positions,
                     uniforms=draws[positions],
-                    temperature=drawing.temperature,
+                    temperature=drawing.temperature if temperature is None else temperature,
                     top_p=drawing.top_p,
                     banned=(*drawing.banned, *banned),
                     memory=self._memory,
                     lookback=lookback,
+                    tops=tops,
                     targets=None if targets is None else targets[positions],
                     against=other,
                     weight=drawing.guidance if against is None else weight,
@@ -100,7 +103,7 @@ class Passes:
 
     @property
     def temperature(self) -> float:
-        """At which candidates are drawn."""
+        """The run's, at which candidates are drawn unless a strategy asked for another."""
         return self._drawing.temperature
 
     @property

@@ -68,8 +68,8 @@ def _step_to_json(step: Step, start: Canvas) -> dict[str, Any]:
         "candidates": prediction.candidates[asked].tolist(),
         "confidence": prediction.confidence[asked].round(4).tolist(),
         "entropy": prediction.entropy[asked].round(4).tolist(),
-        "top_tokens": prediction.top_tokens[asked].tolist(),
-        "top_probs": prediction.top_probs[asked].round(4).tolist(),
+        "top_tokens": prediction.top_tokens[asked, :TOP].tolist(),
+        "top_probs": prediction.top_probs[asked, :TOP].round(4).tolist(),
     }
 
 

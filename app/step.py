@@ -25,6 +25,7 @@ class Selection:
     confidence: Floats | None = None  # [c] probabilities of those tokens; given with them
     remask: Ids = field(default_factory=lambda: NONE)  # [r] committed positions; one may be committed anew at once
     notes: Mapping[str, float] = field(default_factory=dict)  # the strategy's own numbers (thresholds, schedules)
+    temperature: float | None = None  # for the candidates of the next step; the run's if None
     memo: Floats | None = None  # [length] what the strategy wants to know in its next step; not part of the recording
 
 
@@ -51,6 +52,12 @@ class Snapshot:
     history: tuple[Step, ...]
     rng: np.random.Generator
     passes: Passes
+
+    @property
+    def temperature(self) -> float:
+        """At which this step's candidates were drawn."""
+        asked = self.history[-1].selection.temperature if self.history else None
+        return self.passes.temperature if asked is None else asked
 
     @property
     def step(self) -> int:
@@ -87,7 +94,8 @@ class Snapshot:
         asked = self.prediction.asked
         if not self.passes.knows(self.canvas, asked):
             return None
-        (again,) = self.passes.ask([self.canvas], [asked], [self.rng.random(len(self.canvas))], banned=banned)
+        draws = [self.rng.random(len(self.canvas))]
+        (again,) = self.passes.ask([self.canvas], [asked], draws, banned=banned, temperature=self.temperature)
         return again
 
     @property

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.prediction import Prediction
+from models.prediction import TOP, Prediction
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -64,6 +64,7 @@ class Query:
     banned: tuple[int, ...] = ()  # token ids never to write, besides the mask id and padded vocabulary rows
     memory: Memory | None = None  # of the run that asks
     lookback: int = 0  # how many of the run's earlier predictions to compare with; see `Prediction.drift`
+    tops: int = TOP  # how many of the most probable tokens of a position are wanted
     targets: Ids | None = None  # [n] a token for each position whose probability is wanted
     against: Ids | None = None  # [length] the same canvas knowing less: logits become other + (1 + weight)(own - other)
     weight: float = 0.0  # of the contrast (classifier-free guidance, Ho and Salimans, 2022, arXiv:2207.12598)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOP = 5
-"""How many of the most probable tokens are kept per position."""
+"""How many of the most probable tokens of a position are kept, shown and recorded, unless a query wants more."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -27,8 +27,8 @@ class Prediction:
     drawn_confidence: NDArray[np.float64]  # [length] q(candidate)
     drawn_entropy: NDArray[np.float64]  # [length] of q, in nats
     drawn_margin: NDArray[np.float64]  # [length] of q
-    top_tokens: NDArray[np.int64]  # [length, TOP] most probable first
-    top_probs: NDArray[np.float64]  # [length, TOP] of pi
+    top_tokens: NDArray[np.int64]  # [length, tops] most probable first
+    top_probs: NDArray[np.float64]  # [length, tops] of pi
     drift: NDArray[np.float64]  # [length, lookback] KL(pi || pi of 1, 2, … predictions ago), in nats; inf: no such pi
     log_targets: NDArray[np.float64] | None = None  # [length] log pi of the query's targets; -inf if one is banned
     forwards: int = 1  # 0 where the same state had just been computed and its logits were used again

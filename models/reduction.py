@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models.denoiser import Floats, Query
-from models.prediction import TOP, Prediction
+from models.prediction import Prediction
 
 _UNLIKELY = -100.0
 """A logit for what cannot be, where minus infinity would leave nothing to compare with."""
@@ -17,7 +17,7 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
     """logits [n, vocabulary], aligned: row j is about `query.positions[j]`; banned tokens are -inf already."""
     log_pi = logits.log_softmax(-1)
     pi = log_pi.exp()
-    top = min(TOP, logits.shape[-1])
+    top = min(query.tops, logits.shape[-1])
     top_log, top_tokens = log_pi.topk(max(top, 2), -1)
     top_probs = top_log.exp()
     entropy = torch.special.entr(pi).sum(-1)
@@ -52,9 +52,9 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
         log_targets = spread(log_pi.gather(-1, wanted[:, None])[:, 0])
     full_candidates = np.full(length, -1, dtype=np.int64)
     full_candidates[positions] = candidates.cpu().numpy()
-    full_tokens = np.full((length, TOP), -1, dtype=np.int64)
+    full_tokens = np.full((length, query.tops), -1, dtype=np.int64)
     full_tokens[positions, :top] = top_tokens[:, :top].cpu().numpy()
-    full_probs = np.zeros((length, TOP))
+    full_probs = np.zeros((length, query.tops))
     full_probs[positions, :top] = top_probs[:, :top].cpu().numpy()
     full_tokens[full_probs == 0] = -1  # banned, or there are fewer tokens than places
     return Prediction(

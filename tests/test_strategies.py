@@ -44,6 +44,7 @@ def go(strategy, canvas, *, steps, denoiser=TOY, temperature=1.0, seed=0, knobs=
             banned=SPECIAL,
             reads_committed=strategy.reads_committed,
             lookback=strategy.lookback,
+            tops=strategy.tops,
             judge=lambda: JUDGE,
             **settings,
         )

@@ -17,6 +17,7 @@ DOUBTED = 0.3
 
 @strategy(
     budget="cap",
+    tops=16,
     least=lambda knobs: 3 + bool(knobs["targeted"] and knobs["energy"]),
     judged=lambda knobs: bool(knobs["energy"]),
 )
@@ -28,14 +29,18 @@ def gibbs(
     energy: Annotated[
         float, Knob(0.0, 1.0, "how much the autoregressive parent has to say; costs a pass a position")
     ] = 0.0,
+    cooling: Annotated[
+        float, Knob(0.0, 1.0, "the temperature of the last step as a part of the run's; 1 keeps to that")
+    ] = 1.0,
 ) -> Selection:
     """Draft the span in a third of the steps, then visit position after position, and draw each anew given the rest.
 
     Each sweep visits every position once, in random order; at temperature 0 the run ends with a sweep that changes
     nothing. A sampler of true conditionals would forget its draft and draw from their joint. What a network has learnt
     as conditionals need not belong to any joint (pseudo-Gibbs), so where this leads depends on the order of the visits.
-    With an energy the model's likeliest tokens v are weighed by p(text with v)^energy pi(v)^(1 - energy), p being the
-    parent's probability of the span and of 16 tokens after it; top-p then has no say.
+    With `cooling` the temperature falls evenly from the end of the draft on. With an energy the model's sixteen
+    likeliest tokens v are weighed by p(text with v)^energy pi(v)^(1 - energy), p being the parent's probability of the
+    span and of 16 tokens after it; top-p then has no say.
 
     The form is our own and needs no training, unlike Glauber Dynamics Text Diffusion, 2026, arXiv:2605.04291
     """
@@ -56,7 +61,7 @@ def gibbs(
     for step in now.history:
         visited |= step.canvas.masked & (step.selection.notes["sweep"] == sweep)
     needed = 2 if energy else 1  # calls for a visit, which must be there after this step
-    still = now.passes.temperature > 0 or changed > 0
+    still = now.temperature > 0 or changed > 0
     if not sweep or (still and not (wanted & ~visited).any()):
         wanted, visited = _wanted(now, canvas.commit(sites, tokens), targeted, needed), np.zeros_like(wanted)
         sweep += 1
@@ -72,8 +77,16 @@ def gibbs(
         confidence=confidence[written],
         remask=np.setdiff1d(chosen, sites),
         notes={**notes, "sweep": sweep, "changed": changed},
+        temperature=_cooled(now, cooling),
         memo=wanted.astype(np.float64),
     )
+
+
+def _cooled(now: Snapshot, cooling: float) -> float:
+    """The temperature of the next step."""
+    draft = min(len(now.canvas.span), now.steps // 3)
+    part = (now.step + 1 - draft) / max(1, now.steps - draft)
+    return now.passes.temperature * (1 - (1 - cooling) * min(max(part, 0.0), 1.0))
 
 
 def _wanted(now: Snapshot, full: Canvas, targeted: bool, needed: int) -> Bools:
@@ -105,7 +118,7 @@ def _weighed(now: Snapshot, site: int, energy: float) -> tuple[Ids, Floats, floa
     place = np.array([site])
     log_p = now.passes.judged([now.canvas.commit(place, tokens[[i]]) for i in range(len(tokens))])
     scores = energy * log_p + (1 - energy) * np.log(pi)
-    if now.passes.temperature > 0:
-        scores = scores / now.passes.temperature + now.rng.gumbel(size=len(scores))
+    if now.temperature > 0:
+        scores = scores / now.temperature + now.rng.gumbel(size=len(scores))
     best = np.argmax(scores)
     return tokens[[best]], pi[[best]], -float(log_p[best])

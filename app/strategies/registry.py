@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 import app.strategies
 from app.errors import InfillError, unknown
 from app.step import Selection, Snapshot
+from models.prediction import TOP
 
 Value = float | int | str | bool
 Budget = Literal["exact", "schedule", "cap", "orders"]
@@ -97,6 +98,7 @@ class Strategy:
     budget: Budget
     reads_committed: bool
     lookback: int
+    tops: int
     least: int | Callable[[Mapping[str, Value]], int]
     judged: Callable[[Mapping[str, Value]], bool]
     parameters: tuple[Parameter, ...]
@@ -150,14 +152,15 @@ def strategy(
     budget: Budget,
     reads_committed: bool = False,
     lookback: int = 0,
+    tops: int = TOP,
     least: int | Callable[[Mapping[str, Value]], int] = 1,
     judged: Callable[[Mapping[str, Value]], bool] = lambda knobs: False,
 ) -> Callable[[Callable[..., Selection]], Strategy]:
     """Register a function `(now: Snapshot, *, knobs) -> Selection` under its own name.
 
-    `lookback` is how many columns of the prediction's drift it reads, `least` the smallest step budget with which it is
-    more than another strategy (one that probes needs passes for it), `judged` whether it asks an autoregressive parent;
-    both may depend on the knobs.
+    `lookback` and `tops` are how many columns of the prediction's drift and top tokens it reads, `least` the smallest
+    step budget with which it is more than another strategy (one that probes needs passes for it), `judged` whether it
+    asks an autoregressive parent; both may depend on the knobs.
     """
 
     def register(choose: Callable[..., Selection]) -> Strategy:
@@ -167,7 +170,9 @@ def strategy(
             if parameter.kind is parameter.KEYWORD_ONLY:
                 kind, domain = typing.get_args(hints[name])
                 parameters.append(Parameter(name, kind, parameter.default, domain))
-        made = Strategy(choose.__name__, choose, budget, reads_committed, lookback, least, judged, tuple(parameters))
+        made = Strategy(
+            choose.__name__, choose, budget, reads_committed, lookback, tops, least, judged, tuple(parameters)
+        )
         assert made.name not in _strategies, f"two strategies are called {made.name}"
         _strategies[made.name] = made
         return made

@@ -135,6 +135,7 @@ def run(
             judge=lambda: judge,
             reads_committed=find(name).reads_committed,
             lookback=find(name).lookback,
+            tops=find(name).tops,
         )
     )
 

@@ -10,6 +10,9 @@ from app.errors import InfillError
 from app.infill import infill
 from app.request import InfillRequest
 from app.step import Step
+from models.denoiser import Query
+from models.prediction import Prediction
+from models.toy import toy
 from tests.strategies.scenes import (
     CHI_SQUARE_LIMIT,
     STICKY,
@@ -169,6 +172,30 @@ def test_a_visit_with_an_energy_is_two_calls_and_at_temperature_zero_takes_the_b
         assert visit.nfe - taken[2].nfe == 1 + 3  # the canvas, and three texts for the parent
         last = np.log([0.2, 0.7][token]) * 3 + np.log(0.7)  # the token after the span is a 1
         assert taken[-1].selection.notes["energy"] == pytest.approx(-last)
+
+
+def test_with_an_energy_sixteen_tokens_are_weighed():
+    letters = toy()
+    canvas = blank(3, before=(4,), after=(6,), mask_id=letters.tokenizer.mask_id)
+    taken = run("gibbs", letters, canvas, steps=30, banned=(30,), judge=ChainJudge(letters.transition), energy=0.5)
+    spent = [after.nfe - before.nfe for before, after in itertools.pairwise(taken)]
+    assert max(spent) == 1 + 16
+
+
+@pytest.mark.parametrize("cooling", [0.0, 0.25, 1.0])
+def test_the_temperature_falls_evenly_from_the_draft_to_the_last_step(cooling):
+    asked: list[float] = []
+
+    class Listening(Told):
+        def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+            asked.extend(query.temperature for query in queries)
+            return super().predict(queries)
+
+    taken = run(
+        "gibbs", Listening(lambda ids, place: EVEN), blank(3), steps=13, temperature=0.8, banned=(), cooling=cooling
+    )
+    expected = 0.8 * (1 - (1 - cooling) * np.arange(11) / 10)
+    assert asked == pytest.approx([0.8, 0.8, *expected][: len(taken)])
 
 
 def test_an_energy_without_a_parent_is_refused_at_once():

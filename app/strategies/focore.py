@@ -17,7 +17,7 @@ MOST = 8
 """Key tokens that are hidden from the contrasted canvas."""
 
 
-@strategy(budget="cap", least=4)
+@strategy(budget="cap", tops=20, least=4)
 def focore(
     now: Snapshot,
     *,
@@ -34,7 +34,7 @@ def focore(
     """Commit the surest drafts of a contrast: the text as it is against the text without its key tokens.
 
     Key tokens are committed ones whose beliefs changed most between two steps while they were masked, as far as the
-    five most probable tokens show (the paper: twenty). The contrast is a pass of its own, so T steps are as many as
+    twenty most probable tokens show. The contrast is a pass of its own, so T steps are as many as
     about T / 2 with contrast; it takes the place of the request's guidance. Once the key tokens have been the same and
     the beliefs in the window calm for two steps, there is no more contrast, and sure drafts are committed together.
 
@@ -65,12 +65,12 @@ def focore(
 def _changes(now: Snapshot) -> Floats:
     """[steps - 1, length] half the L1 distance between a mask's beliefs in one step and in the next; 0 for others.
 
-    A token that is not among the five most probable counts as 0 there.
+    A token that is not among the twenty most probable counts as 0 there.
     """
     beliefs = [*(step.prediction for step in now.history), now.prediction]
     tokens = np.array([belief.top_tokens for belief in beliefs])
     probs = np.array([belief.top_probs for belief in beliefs])
-    same = tokens[1:, :, :, None] == tokens[:-1, :, None, :]  # [steps - 1, length, TOP after, TOP before]
+    same = tokens[1:, :, :, None] == tokens[:-1, :, None, :]  # [steps - 1, length, tops after, tops before]
     kept = np.abs(probs[1:] - (same * probs[:-1, :, None, :]).sum(-1)).sum(-1)
     gone = (probs[:-1] * ~same.any(2)).sum(-1)
     masked = [step.canvas.masked for step in now.history]

@@ -54,7 +54,15 @@ def go(strategy, canvas, *, steps, denoiser=TOY, temperature=1.0, seed=0, knobs=
 def test_the_strategies_of_the_specification_are_there():
     assert set(strategies()) >= {
         *("random", "reference", "low_confidence", "maskgit", "margin", "entropy", "threshold", "factor", "frechet"),
-        *("early_commit", "first_hitting", "entropy_bound", "left_to_right", "right_to_left", "outside_in"),
+        *(
+            "early_commit",
+            "first_hitting",
+            "entropy_bound",
+            "left_to_right",
+            "right_to_left",
+            "outside_in",
+            "middle_out",
+        ),
         *("remdm", "p2", "rcr", "credit", "dus", "apart", "klass", "extrapolate", "ahd", "core", "saber", "gibbs"),
         *("speculate", "focore", "pc_sampler", "edge_damping"),
     }

@@ -8,6 +8,7 @@ EXPECTED = {
     "left_to_right": [1, 2, 3, 4, 5],
     "right_to_left": [5, 4, 3, 2, 1],
     "outside_in": [1, 5, 2, 4, 3],
+    "middle_out": [3, 2, 4, 1, 5],
 }
 
 

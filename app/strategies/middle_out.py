@@ -1,0 +1,22 @@
+"""From the middle to both ends."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.step import Selection, Snapshot
+from app.strategies.registry import strategy
+
+
+@strategy(budget="orders")
+def middle_out(now: Snapshot) -> Selection:
+    """Commit from the middle to both sides in turn: the first word stands as far as can be from all that is known.
+
+    Of several gaps each is filled from its own middle, and all reach their ends together.
+    """
+    scores = np.zeros(len(now.canvas))
+    for gap in now.canvas.gaps:
+        places = np.arange(len(gap))
+        from_end = np.minimum(places, places[::-1])
+        scores[gap.start : gap.stop] = from_end - from_end.max(initial=0)
+    return now.first(now.ranked(scores), 1)

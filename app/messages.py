@@ -28,7 +28,7 @@ def opening(trace: Trace) -> Message:
     request, masks = trace.request, len(trace.start.slots)
     notices = [*trace.notices, *(choice.told(gap) for gap, choice in trace.choices.items())]
     if not trace.settled:
-        notices.append(f"How many masks? {masks} are looked at now.")
+        notices.append(f"How many masks? Trying {masks}.")
     return {
         "given": list(trace.given),
         "spaces": list(request.spaces),

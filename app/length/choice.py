@@ -54,7 +54,7 @@ class LengthChoice:
         others = ", ".join(str(length) for length in self.tried if length != self.chosen)
         instead = f", rather than {others}" if others else ""
         spent = f"{self.rows} rows in {self.calls} forward passes"
-        return f"Gap {gap + 1}: {self.chosen} masks{instead}; chosen with {spent}."
+        return f"Gap {gap + 1}: {self.chosen} mask{'s' * (self.chosen != 1)}{instead}; chosen with {spent}."
 
 
 def as_json(choice: LengthChoice) -> dict[str, Any]:

@@ -83,7 +83,8 @@ def length_curve(choice: LengthChoice, palette: Palette, *, title: str) -> Figur
             "color": palette.accent,
         },
         "text": [f"chosen {n}" if n == choice.chosen else str(n) for n in choice.tried],
-        "textposition": "top center",
+        "textposition": ["top center" if n - lengths[0] > 2 else "top right" for n in choice.tried.tolist()],
+        "cliponaxis": False,
         "customdata": choice.rerank.round(3).tolist(),
         "hovertemplate": f"%{{x}} masks, written out; ranked by {choice.rule}: %{{customdata}}<extra></extra>",
     }

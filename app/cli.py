@@ -157,6 +157,8 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
                 print(state_line(trace, len(trace.steps)), file=sys.stderr)
     except KeyboardInterrupt:
         trace = replace(trace, ended="stopped")
+    if not trace.settled:
+        print(*trace.notices, sep="\n", file=sys.stderr)
     if trace.ended != "complete":
         print(f"ended by {trace.ended}: {trace.masks_left[-1]} masks are left", file=sys.stderr)
     print(recording.dump(trace) if args.json else trace.text)

@@ -27,30 +27,33 @@ def strategy_of(request: InfillRequest) -> tuple[Strategy, Choose]:
     return strategy, choose
 
 
-def check(request: InfillRequest, denoiser: Denoiser) -> None:
-    """Raises InfillError, before any pass, for what `denoise` could not do with any canvas."""
-    strategy, _ = strategy_of(request)
-    forbidden_tokens(request, denoiser.tokenizer)
+def check(request: InfillRequest, denoiser: Denoiser) -> tuple[Strategy, Choose, tuple[int, ...]]:
+    """A request's strategy, the same with its knobs and constraints, and the tokens never to write.
+
+    Raises InfillError, before any pass, for what could not be done with any canvas.
+    """
+    strategy, choose = strategy_of(request)
+    banned = forbidden_tokens(request, denoiser.tokenizer)
     if strategy.needs_judge(request.knobs) and models.parent_of(denoiser.name) is None:
         raise InfillError(
             f"'{denoiser.name}' has no autoregressive parent at hand to judge texts with; choose a setting of "
             f"'{strategy.name}' without one, or the bundled model"
         )
+    return strategy, constrained(choose, request, denoiser.tokenizer), banned
 
 
 def denoise(canvas: Canvas, denoiser: Denoiser, request: InfillRequest) -> Iterator[Step]:
     """See `decode`. Raises InfillError, at once, for a strategy, knobs, a budget or constraints that cannot be."""
-    check(request, denoiser)
-    strategy, choose = strategy_of(request)
+    strategy, choose, banned = check(request, denoiser)
     return decode(
         canvas,
         denoiser,
-        constrained(choose, request, denoiser.tokenizer),
+        choose,
         steps=request.steps,
         temperature=request.temperature,
         top_p=request.top_p,
         seed=request.seed,
-        banned=forbidden_tokens(request, denoiser.tokenizer),
+        banned=banned,
         guidance=request.guidance,
         guided_by=request.guided_by,
         judge=lambda: models.parent_of(denoiser.name),

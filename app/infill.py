@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import models
-from app.canvas import lay_out
+from app.canvas import fewest_masks, lay_out
 from app.denoise import check, denoise
 from app.length.choice import LengthChoice
 from app.length.fit import LengthFit, fit_of
@@ -47,7 +47,7 @@ def infill(
         )
 
     for considered in settled() if request.length is None else ():
-        trace = _begun(considered, denoiser, settled=False)
+        trace = before(considered, denoiser, f"How many masks? Trying {considered.length}.")
         if time.perf_counter() - began > time_limit:
             yield replace(trace, ended="time limit")
             return
@@ -69,25 +69,21 @@ def infill(
             return
 
 
-def _begun(
-    request: InfillRequest,
-    denoiser: Denoiser,
-    choices: Mapping[int, LengthChoice] | None = None,
-    *,
-    settled: bool = True,
-) -> Trace:
+def before(request: InfillRequest, denoiser: Denoiser, notice: str) -> Trace:
+    """The trace of a run that has not begun, and a notice that says why; `auto` lengths are as short as can be.
+
+    Raises InfillError where the text does not fit the model.
+    """
+    lengths = [gap.length or fewest_masks(request, number, denoiser) for number, gap in enumerate(request.gaps)]
+    request = request.with_lengths(lengths)
+    trace = _begun(request, denoiser, {})
+    return replace(trace, notices=(*trace.notices, notice), settled=False)
+
+
+def _begun(request: InfillRequest, denoiser: Denoiser, choices: Mapping[int, LengthChoice]) -> Trace:
     """The trace of a run that has made no step. Raises InfillError where the text does not fit the model."""
     canvas, cut = lay_out(request, denoiser)
     special, name_bytes = denoiser.tokenizer.special_ids, denoiser.tokenizer.token_bytes
     lexicon = {int(token): b"" if token in special else name_bytes(int(token)) for token in set(canvas.ids.tolist())}
-    chosen = choices or {}
-    told = dict.fromkeys((*denoiser.notices, *(notice for c in chosen.values() for notice in c.notices), *cut))
-    return Trace(
-        request=request,
-        model=denoiser.name,
-        start=canvas,
-        lexicon=lexicon,
-        notices=(*told,),
-        choices=chosen,
-        settled=settled,
-    )
+    told = dict.fromkeys((*denoiser.notices, *(notice for c in choices.values() for notice in c.notices), *cut))
+    return Trace(request=request, model=denoiser.name, start=canvas, lexicon=lexicon, notices=(*told,), choices=choices)

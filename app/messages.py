@@ -25,15 +25,12 @@ NATS = 24
 
 def opening(trace: Trace) -> Message:
     """What does not change during a run: the given text around the gaps, and what was asked for."""
-    request, masks = trace.request, len(trace.start.slots)
-    notices = [*trace.notices, *(choice.told(gap) for gap, choice in trace.choices.items())]
-    if not trace.settled:
-        notices.append(f"How many masks? Trying {masks}.")
+    request = trace.request
     return {
         "given": list(trace.given),
         "spaces": list(request.spaces),
         "gaps": [len(gap) for gap in trace.start.gaps],
-        "notices": notices,
+        "notices": [*trace.notices, *(choice.told(gap) for gap, choice in trace.choices.items())],
         "strategy": request.strategy,
         "steps": request.steps,
     }

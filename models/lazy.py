@@ -14,7 +14,7 @@ class LazyDenoiser:
 
     def __init__(self, load: Callable[[], Denoiser]) -> None:
         self._load = load
-        self._lock = threading.Lock()
+        self._lock, self._starting = threading.Lock(), threading.Lock()
         self._denoiser: Denoiser | None = None
         self._thread: threading.Thread | None = None
         self.failure = ""  # what the last try to load it said
@@ -35,9 +35,11 @@ class LazyDenoiser:
             with suppress(ValueError):
                 self.get()
 
-        if not self.loading:
-            self._thread = threading.Thread(target=load, name="load-model", daemon=True)
-            self._thread.start()
+        with self._starting:
+            if not self.loading:
+                thread = threading.Thread(target=load, name="load-model", daemon=True)
+                thread.start()
+                self._thread = thread  # only now can others wait for it
 
     def wait(self, seconds: float | None = None) -> None:
         """Until what was started ends, well or not, or until the time is over."""

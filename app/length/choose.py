@@ -178,7 +178,7 @@ def choose(
     gap_of: Callable[[Canvas], Ids] = masks,
     notices: tuple[str, ...] = (),
 ) -> Generator[int | None, None, LengthChoice]:
-    """Look at all lengths [k], write the best few out, rank those, and keep every forward pass in the account.
+    """Look at all lengths [k], write the best few out, rank those, and keep account of the forward passes.
 
     Yields before each forward pass: the length that it is about, None where it is about many; closing it ends the work.
     With `tries` 1 nothing is written out: the best score wins. Fills are ranked by `parent`, or else by the denoiser.

@@ -51,7 +51,7 @@ def gibbs(
         return now.first(now.ranked(now.prediction.confidence), -(-len(sites) // left), sweep=0)
     tokens, confidence = now.prediction.candidates[sites], now.prediction.confidence[sites]
     notes, changed = {}, 0
-    if sweep and energy and len(sites) == 1:  # more: a ban has kept something back
+    if sweep and energy and len(sites) == 1 and now.remaining > 1:  # else a ban has kept something back
         tokens, confidence, notes["energy"] = _weighed(now, int(sites[0]), energy)
     if sweep and len(now.history) > 1:
         before = now.history[-2].canvas

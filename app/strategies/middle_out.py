@@ -12,7 +12,7 @@ from app.strategies.registry import strategy
 def middle_out(now: Snapshot) -> Selection:
     """Commit from the middle to both sides in turn: the first word stands as far as can be from all that is known.
 
-    Of several gaps each is filled from its own middle, and all reach their ends together.
+    Of several gaps each is filled from its own middle, and all begin together.
     """
     scores = np.zeros(len(now.canvas))
     for gap in now.canvas.gaps:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -13,8 +12,8 @@ from dataclasses import replace
 from app.denoise import strategy_of
 from app.errors import InfillError
 from app.hardware import on_zero_gpu
-from app.infill import infill
-from app.length.choose import TRIES
+from app.infill import before, infill
+from app.length.choose import LONGEST, TRIES
 from app.request import MAX_LENGTH, InfillRequest
 from app.strategies.registry import find
 from app.trace import Trace
@@ -34,6 +33,9 @@ little (on a CPU), and nearer to the time limit; with fewer, a short run waits f
 measured."""
 
 
+_MOMENT = 0.3  # seconds
+
+
 def runs_at_once() -> int | None:
     """How many runs the page's queue lets through: all, for each model has its own `Turns`.
 
@@ -43,21 +45,33 @@ def runs_at_once() -> int | None:
 
 
 class Turns:
-    """Who may use a model now: at most AT_ONCE runs, whatever goes on with other models."""
+    """Who may use a model now: at most AT_ONCE runs, first come, first served, whatever goes on with other models."""
 
     def __init__(self) -> None:
-        self._free, self._here = threading.Semaphore(AT_ONCE), threading.Semaphore(AT_ONCE + WAITING)
+        self._changed = threading.Condition()
+        self._runs: list[object] = []  # in the order in which they came: those that go on, then those that wait
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait for a place. Raises InfillError where too many wait already."""
-        if not self._here.acquire(blocking=False):
-            raise InfillError("too many runs wait for this model: try again in a minute, or choose another one")
+    def place(self) -> Iterator[Callable[[], bool]]:
+        """A place among the runs; what it gives waits a moment for its turn, and says whether that has come.
+
+        Raises InfillError where too many wait already.
+        """
+        mine = object()
+        with self._changed:
+            if len(self._runs) >= AT_ONCE + WAITING:
+                raise InfillError("too many runs wait for this model: try again in a minute, or choose another one")
+            self._runs.append(mine)
         try:
-            with self._free:
-                yield
+            yield lambda: self._wait(mine)
         finally:
-            self._here.release()
+            with self._changed:
+                self._runs.remove(mine)
+                self._changed.notify_all()
+
+    def _wait(self, mine: object) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: mine in self._runs[:AT_ONCE], _MOMENT)
 
 
 def runner(shelf: Shelf, time_limit: float) -> Run:
@@ -66,10 +80,12 @@ def runner(shelf: Shelf, time_limit: float) -> Run:
     Where ZeroGPU is, the first model must be loaded before the page is launched.
     """
 
-    turns: defaultdict[str, Turns] = defaultdict(Turns)
+    turns: dict[str, Turns] = {}
 
     def run(request: InfillRequest, model: str) -> Iterator[Trace]:
-        with shelf.lent(model) as denoiser, turns[model].turn():
+        with shelf.lent(model) as denoiser, turns.setdefault(model, Turns()).place() as my_turn:
+            while not my_turn():  # whoever loses patience can leave here
+                yield before(request, denoiser, "Others are served first.")
             try:
                 yield from infill(request, denoiser, time_limit=time_limit)
             except MemoryError as error:
@@ -82,12 +98,13 @@ def seconds_asked_for(request: InfillRequest, time_limit: float) -> int:
     """How long a run may need a GPU, from its steps and masks; the shorter, the sooner a visitor is served.
 
     A step commits at least one position, except where the strategy takes exactly its budget, or probes. Where a length
-    is `auto`, some are written out before, and those passes count, too.
+    is `auto`, all are looked at and some written out before, and those passes count, too.
     """
     strategy = find(request.strategy)
     whole = strategy.budget == "exact" or strategy.least_steps({}) > 1
     passes = request.steps if whole else min(request.steps, request.length or MAX_LENGTH)
-    passes *= 1 + (TRIES + 1) * sum(gap.length is None for gap in request.gaps)
+    open_ = sum(gap.length is None for gap in request.gaps)
+    passes = passes * (1 + (TRIES + 1) * open_) + 2 * LONGEST * open_
     return math.ceil(START + min(passes * PASS, time_limit))
 
 

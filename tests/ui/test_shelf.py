@@ -275,6 +275,18 @@ def test_runs_that_wait_for_one_model_keep_nobody_from_another(busy):
     assert ended == ["complete"]
 
 
+def test_a_run_that_waits_can_be_seen_and_left(busy):
+    run, under_way = busy
+    waiting = run(InfillRequest(text="a [[auto|20:b]] c" + " d [[auto]]" * 15), "large")
+    first = next(waiting)
+    assert (first.settled, first.steps, first.notices[-1]) == (False, (), "Others are served first.")
+    after = run(REQUEST, "large")
+    assert not next(after).settled
+    close(waiting)
+    close(under_way[0])
+    assert list(after)[-1].ended == "complete"
+
+
 def test_where_too_many_wait_the_next_one_is_told(monkeypatch):
     monkeypatch.setattr("app.ui.runner.WAITING", 0)
     run = runner(Shelf(LazyDenoiser(lambda: models.load("toy"))), 90)

@@ -135,6 +135,7 @@ def test_the_duration_that_is_asked_for_depends_on_the_request(found):
         ({"length": 10, "steps": 40}, 10),
         ({"length": 10, "steps": 40, "strategy": "reference"}, 40),
         ({"length": 128, "steps": 256, "strategy": "left_to_right"}, 128),
+        ({"text": "a [[auto]] b [[auto]]", "steps": 4}, 4 * (1 + 2 * 4) + 2 * 64),
     ],
 )
 def test_seconds_count_the_forward_passes_that_a_run_can_need(asked, passes):

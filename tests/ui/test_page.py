@@ -423,6 +423,7 @@ def test_opening_a_trace_ends_the_run_that_goes_on(page: Page, denoiser, tmp_pat
     type_in(page, "Twice", "the end.", masks=20)
     denoiser.delay = 0.3
     page.click("#fill")
+    wait_until(page, "running")  # the run before has made more steps than are waited for
     wait_for_step(page, 2)
     page.locator("#open-trace input, input[type=file]").first.set_input_files(file)
     wait_until(page, "complete")

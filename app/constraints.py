@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
@@ -12,10 +12,9 @@ import numpy as np
 from app.canvas import Canvas
 from app.errors import InfillError
 from app.request import InfillRequest
-from app.step import Selection, Snapshot
+from app.step import Choose, Selection, Snapshot
+from app.template import breaks_line
 from models.denoiser import Floats, Ids, Tokenizer, Vocabulary
-
-Choose = Callable[[Snapshot], Selection]
 
 
 class NothingFitsError(InfillError):
@@ -36,8 +35,7 @@ def forbidden_tokens(request: InfillRequest, tokenizer: Tokenizer) -> tuple[int,
     if request.ban or request.one_line:
         for token, name in enumerate(_names(tokenizer)):
             text = name.decode("utf-8", "replace")
-            breaks = request.one_line and len(f"{text}.".splitlines()) > 1  # form feeds and the like, too
-            if breaks or (request.ban and request.ban.search(text)):
+            if (request.one_line and breaks_line(text)) or (request.ban and request.ban.search(text)):
                 found.add(token)
         if len(found | {tokenizer.mask_id}) >= tokenizer.size:
             raise InfillError("what is banned leaves the model nothing to write; ban fewer words")

@@ -10,11 +10,9 @@ import numpy as np
 
 from app.canvas import Canvas
 from app.passes import Drawing, Passes
-from app.step import Selection, Snapshot, Step
+from app.step import Choose, Snapshot, Step
 from models.denoiser import Denoiser, Floats, Ids, Judge, Memory
 from models.prediction import TOP, Prediction
-
-Choose = Callable[[Snapshot], Selection]
 
 
 def decode(

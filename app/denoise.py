@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import models
 from app.canvas import Canvas
 from app.constraints import constrained, forbidden_tokens
-from app.decode import Choose, decode
+from app.decode import decode
 from app.errors import InfillError
 from app.request import InfillRequest
-from app.step import Step
+from app.step import Choose, Step
 from app.strategies.registry import Strategy, find
 from models.denoiser import Denoiser
 

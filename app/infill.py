@@ -36,11 +36,11 @@ def infill(
     only where a banned word cannot be kept out.
     """
     began = time.perf_counter()
-    check(request, denoiser)  # mistakes are told before a length is chosen
     choices: dict[int, LengthChoice] = {}
 
     def settled() -> Iterator[InfillRequest]:
         nonlocal request, choices
+        check(request, denoiser)  # else `denoise` does, before the first trace
         fit, unfitted = fit_of(denoiser.name) if length_fit is None else (length_fit, ())
         request, choices = yield from settle(
             request, denoiser, fit, parent=models.parent_of(denoiser.name), notices=unfitted

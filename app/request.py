@@ -98,7 +98,7 @@ class InfillRequest:
             for pin in gap.pins:
                 if self.ban and (found := self.ban.search(pin.words)):
                     raise InfillError(f"'{pin}' cannot be met, because '{found[0]}' is banned; give up one of them")
-                if self.one_line and len(f"{pin.words}.".splitlines()) > 1:
+                if self.one_line and template.breaks_line(pin.words):
                     raise InfillError(f"'{pin}' cannot be met, because it has a line break, and one line is asked for")
 
     @functools.cached_property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -168,3 +168,7 @@ class Snapshot:
         order = span[np.lexsort((masked[span], -scores[span]))]
         best, rest = order[:count], order[count:]
         return Selection(commit=best[masked[best]], remask=rest[~masked[rest]])
+
+
+Choose = Callable[[Snapshot], Selection]
+"""A strategy whose knobs are set."""

@@ -37,7 +37,7 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
     ) -> Iterator[dict[str, Any]]:
         """Fill the gap between prefix and suffix, or those of a text; yields the first state and that after each step.
 
-        Where a length is "auto" there are states before the first one, not settled yet, one for each pass of that.
+        While a run waits for others, or a length that is "auto" is chosen, there are states before, not settled yet.
 
         Args:
             prefix: the text before the gap; may be empty.

@@ -16,7 +16,7 @@ from app import calibration, lossless, speed
 from app.errors import InfillError
 from app.loops import compare_loops
 from app.map.command import FLAGS, add_map_flags, run_map
-from app.map.figures import symbol
+from app.map.figures import page, symbol
 from app.measure import Row, cache_facts, measure, read_problems
 from app.model_flags import add_model_flags, model_settings
 from app.strategies.registry import find, strategies
@@ -71,9 +71,8 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         yaxis_title="ROUGE-L",
         template="plotly_white",
     )
-    config = {"modeBarButtonsToRemove": ["sendChartToCloud"], "displaylogo": False}
     try:
-        figure.write_html(path, include_plotlyjs=True, config=config)
+        page(figure, path)
     except OSError as error:
         raise InfillError(f"cannot write '{path}': {error.strerror}") from None
 

@@ -17,7 +17,6 @@ from app.denoise import strategy_of
 from app.errors import InfillError
 from app.infill import infill
 from app.length.choose import LONGEST
-from app.length.fit import fit_of
 from app.model_flags import add_model_flags, model_settings
 from app.request import GUIDES, MAX_STEPS, InfillRequest
 from app.strategies.registry import BUDGETS, Choice, Parameter, Strategy, find, strategies
@@ -142,11 +141,8 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
     strategy_of(request)  # a mistake is told before a model is loaded
     if not args.time_limit > 0:
         raise InfillError(f"the time limit must be a number of seconds above 0, not {args.time_limit}")
-    denoiser, fit = load(args.model, **model_settings(args)), None
-    if request.length is None:
-        fit, notices = fit_of(args.model)
-        print(*notices, sep="\n", end="\n" * bool(notices), file=sys.stderr)
-    traces = infill(request, denoiser, time_limit=args.time_limit, length_fit=fit)
+    denoiser = load(args.model, **model_settings(args))
+    traces = infill(request, denoiser, time_limit=args.time_limit)
     trace = start = next(traces)
     try:
         for trace in itertools.chain([start], traces):

@@ -18,7 +18,11 @@ from models.denoiser import Floats, Ids, Tokenizer, Vocabulary
 
 
 class NothingFitsError(InfillError):
-    """Whatever could be written somewhere would complete a banned word."""
+    """Whatever could be written somewhere would complete a banned word; `rows` and `calls` are the run's until then."""
+
+    def __init__(self, message: str, *, rows: int, calls: int) -> None:
+        super().__init__(message)
+        self.rows, self.calls = rows, calls
 
 
 _vocabularies: WeakKeyDictionary[Vocabulary, list[bytes]] = WeakKeyDictionary()
@@ -105,7 +109,9 @@ def _kept_from(
             raise NothingFitsError(
                 f"the banned word '{words[-1]}' cannot be kept out: nothing else that the model could write fits"
                 f" position {now.canvas.places(np.array(held[:1]))[0] + 1}; give it more steps, another seed, or"
-                " another length"
+                " another length",
+                rows=now.passes.rows,
+                calls=now.passes.calls,
             )
     elif held and not written:
         next((position for position in others if not write([position])), None)

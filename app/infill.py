@@ -10,7 +10,7 @@ import models
 from app.canvas import fewest_masks, lay_out
 from app.denoise import check, denoise
 from app.length.choice import LengthChoice
-from app.length.fit import LengthFit, fit_of
+from app.length.fit import fit_of
 from app.length.settle import settle
 from app.request import InfillRequest
 from app.trace import Trace
@@ -23,15 +23,13 @@ def infill(
     denoiser: Denoiser,
     *,
     time_limit: float = float("inf"),
-    length_fit: LengthFit | None = None,
 ) -> Iterator[Trace]:
     """Yield the trace before the first step and after each; the last one says how it ended.
 
     `time_limit`, in seconds since the first trace was asked for, ends the run before the next forward pass, as closing
     the iterator does.
     Lengths that are `auto` are settled first: then there is a trace before each pass of that, too, which is not yet
-    `settled` and starts with as many masks as the pass is about. `length_fit` is what was learnt of the model for
-    that, by default what lies in its folder.
+    `settled` and starts with as many masks as the pass is about.
     Special tokens (end of text and the like) are never written. Raises InfillError before anything is computed; later
     only where a banned word cannot be kept out.
     """
@@ -41,7 +39,7 @@ def infill(
     def settled() -> Iterator[InfillRequest]:
         nonlocal request, choices
         check(request, denoiser)  # else `denoise` does, before the first trace
-        fit, unfitted = fit_of(denoiser.name) if length_fit is None else (length_fit, ())
+        fit, unfitted = fit_of(denoiser.name)
         request, choices = yield from settle(
             request, denoiser, fit, parent=models.parent_of(denoiser.name), notices=unfitted
         )

@@ -202,9 +202,10 @@ def choose(
                     yield length
             except NothingFitsError as error:
                 refused = error
+                rows, calls = rows + error.rows, calls + error.calls
+                continue
             if last is not None:
                 rows, calls = rows + last.nfe, calls + last.calls
-            if last is not None and not last.canvas.masked.any():
                 fills.append((last.canvas, gap_of(start)))
                 written.append(length)
         if refused is not None and not fills:

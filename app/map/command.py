@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import models
+from app import calibration
 from app.errors import InfillError
 from app.map import figures, table
 from app.map.configurations import Configuration, Presets, configurations
@@ -141,12 +142,10 @@ def _facts(args: argparse.Namespace) -> dict[str, Any]:
         source = models.find(args.model)
     except ValueError as error:
         raise InfillError(str(error)) from error
-    folder = source.folder if source else None
-    weights = [] if folder is None else sorted(folder.glob("*.safetensors"))
     return {
         "model": args.model,
         **model_settings(args),
-        "weights": hashlib.sha256(b"".join(path.read_bytes() for path in weights)).hexdigest(),
+        "weights": calibration.fingerprint(source.folder) if source and source.folder else "",
         "problems": hashlib.sha256(args.problems.read_bytes()).hexdigest(),
     }
 

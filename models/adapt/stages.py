@@ -169,5 +169,6 @@ def accelerator_for(precision: str | None) -> Accelerator:
     logging.disable_progress_bar()  # of weights that load in milliseconds
     getLogger("accelerate").setLevel(ERROR)  # it warns of the tied head with every state
     if precision is None:
-        precision = "bf16" if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+        native = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+        precision = "bf16" if native else "no"
     return Accelerator(mixed_precision=precision)

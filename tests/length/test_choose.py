@@ -148,7 +148,7 @@ def test_a_length_at_which_banned_words_cannot_be_kept_out_is_not_chosen(refused
     def finish(canvas: Canvas) -> Iterator[Step]:
         for step in finisher(request, model)(canvas):
             if len(canvas.masks) in refused and not step.canvas.masked.any():
-                raise NothingFitsError("the banned word cannot be kept out")
+                raise NothingFitsError("the banned word cannot be kept out", rows=step.nfe, calls=step.calls)
             yield step
 
     work = choose(canvas_of, model, replace(UNFITTED, part=(10.0, 1.0)), finish, candidates(model, 8))
@@ -158,6 +158,7 @@ def test_a_length_at_which_banned_words_cannot_be_kept_out_is_not_chosen(refused
         return
     choice = outcome(work)
     assert choice.chosen == chosen
+    assert (choice.rows, choice.calls) == (model.rows, model.calls)  # those of the refused length, too
     assert choice.tried.tolist() == [length for length in (4, 8, 1) if length not in refused]
 
 

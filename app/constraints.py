@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
@@ -13,14 +13,13 @@ from app.canvas import Canvas
 from app.errors import InfillError
 from app.request import InfillRequest
 from app.step import Choose, Selection, Snapshot
-from app.template import breaks_line
 from models.denoiser import Floats, Ids, Tokenizer, Vocabulary
 
 
 class NothingFitsError(InfillError):
     """Whatever could be written somewhere would complete a banned word; `rows` and `calls` are the run's until then."""
 
-    def __init__(self, message: str, *, rows: int, calls: int) -> None:
+    def __init__(self, message: str, *, rows: int = 0, calls: int = 0) -> None:  # unpickling gives the message alone
         super().__init__(message)
         self.rows, self.calls = rows, calls
 
@@ -36,11 +35,9 @@ def forbidden_tokens(request: InfillRequest, tokenizer: Tokenizer) -> tuple[int,
     Raises InfillError where nothing is left to write.
     """
     found = set(tokenizer.special_ids)
-    if request.ban or request.one_line:
-        for token, name in enumerate(_names(tokenizer)):
-            text = name.decode("utf-8", "replace")
-            if (request.one_line and breaks_line(text)) or (request.ban and request.ban.search(text)):
-                found.add(token)
+    if request.ban:
+        names = enumerate(_names(tokenizer))
+        found |= {token for token, name in names if request.ban.search(name.decode("utf-8", "replace"))}
         if len(found | {tokenizer.mask_id}) >= tokenizer.size:
             raise InfillError("what is banned leaves the model nothing to write; ban fewer words")
     return tuple(sorted(found))
@@ -54,7 +51,7 @@ def _names(tokenizer: Vocabulary) -> list[bytes]:
 
 
 def constrained(choose: Choose, request: InfillRequest, tokenizer: Tokenizer) -> Choose:
-    """The strategy, kept from completing banned words; itself where no words are banned.
+    """The strategy, kept from completing what is banned; itself where nothing is.
 
     Its commits are made one by one, the surest first. One that would complete a banned word is drawn anew from the
     model's distribution without it, until it does not. Where nothing is left it stays masked, and the surest other mask
@@ -100,14 +97,15 @@ def _kept_from(
     order = _surest(wanted.commit, sure)
     others = _surest(np.setdiff1d(now.canvas.masks, wanted.commit), sure)
     held = write(order)
-    if now.remaining <= 1:  # whatever was put off must be written now
+    if _is_last(now, wanted, written):  # whatever was put off must be written now
         held += others
         before = None
         while held and len(held) != before:  # what could not stand before may do so beside what came after
             before, held = len(held), write(held)
         if held:
+            what = f"the banned word '{words[-1]}'" if words[-1].strip() else "a line break"
             raise NothingFitsError(
-                f"the banned word '{words[-1]}' cannot be kept out: nothing else that the model could write fits"
+                f"{what} cannot be kept out: nothing else that the model could write fits"
                 f" position {now.canvas.places(np.array(held[:1]))[0] + 1}; give it more steps, another seed, or"
                 " another length",
                 rows=now.passes.rows,
@@ -117,14 +115,22 @@ def _kept_from(
         next((position for position in others if not write([position])), None)
     if not words and written.keys() == set(order):
         return wanted
-    commit = np.array([*written], dtype=np.int64)
+    commit, tokens = _commits(written)
+    confidence = np.array([probability for _, probability in written.values()])
     return replace(
-        wanted,
-        commit=commit,
-        tokens=np.array([token for token, _ in written.values()], dtype=np.int64),
-        confidence=np.array([probability for _, probability in written.values()]),
-        notes={**wanted.notes, "kept out": len(words)},
+        wanted, commit=commit, tokens=tokens, confidence=confidence, notes={**wanted.notes, "kept out": len(words)}
     )
+
+
+def _commits(written: Mapping[int, tuple[int, float]]) -> tuple[Ids, Ids]:
+    """[c] positions and their tokens."""
+    return np.array([*written], dtype=np.int64), np.array([token for token, _ in written.values()], dtype=np.int64)
+
+
+def _is_last(now: Snapshot, wanted: Selection, written: Mapping[int, tuple[int, float]]) -> bool:
+    """Whether the budget ends with this step; a canvas that a probe has paid for allows another one."""
+    after = now.canvas.remask(wanted.remask).commit(*_commits(written))
+    return now.step >= now.steps or (now.remaining <= 1 and not now.passes.knows(after))
 
 
 def _surest(positions: Ids, sure: Floats) -> list[int]:

@@ -74,6 +74,8 @@ def decode(
 def _with_choice(prediction: Prediction, chosen: Ids, tokens: Ids, confidence: Floats | None) -> Prediction:
     """The prediction with the tokens that the strategy chose itself as candidates, and how probable those are."""
     assert confidence is not None, "tokens were chosen without their probabilities"
-    prediction = replace(prediction, candidates=prediction.candidates.copy(), confidence=prediction.confidence.copy())
-    prediction.candidates[chosen], prediction.confidence[chosen] = tokens, confidence
-    return prediction
+    changed = {"candidates": tokens, "confidence": confidence, "drawn_confidence": confidence}
+    arrays = {name: getattr(prediction, name).copy() for name in changed}
+    for name, values in changed.items():
+        arrays[name][chosen] = values
+    return replace(prediction, **arrays)

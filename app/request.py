@@ -17,6 +17,7 @@ MAX_STEPS = 256
 MAX_BANNED = 64
 MAX_CHARACTERS = 20_000
 GUIDES = ("suffix", "prefix")
+_LINE_BREAK = "[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]"  # as str.splitlines has it
 TIME_LIMIT = 90.0
 """Seconds after which a run on the page ends; what is there stays."""
 
@@ -97,9 +98,9 @@ class InfillRequest:
         for gap in self.gaps:
             for pin in gap.pins:
                 if self.ban and (found := self.ban.search(pin.words)):
-                    raise InfillError(f"'{pin}' cannot be met, because '{found[0]}' is banned; give up one of them")
-                if self.one_line and template.breaks_line(pin.words):
-                    raise InfillError(f"'{pin}' cannot be met, because it has a line break, and one line is asked for")
+                    word = f"'{found[0]}' is banned"
+                    why = word if found[0].strip() else "it has a line break, and one line is asked for"
+                    raise InfillError(f"'{pin}' cannot be met, because {why}; give up one of them")
 
     @functools.cached_property
     def template(self) -> Template:
@@ -135,10 +136,10 @@ class InfillRequest:
 
     @functools.cached_property
     def ban(self) -> re.Pattern[str] | None:
-        """Finds banned words, whole ones; None where nothing is banned."""
-        if not self.banned:
-            return None
-        return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, self.banned))})(?!\w)", re.IGNORECASE)
+        """Finds what must not be written: banned words, whole ones, and line breaks; None where nothing is banned."""
+        words = rf"(?<!\w)(?:{'|'.join(map(re.escape, self.banned))})(?!\w)"
+        patterns = [words] * bool(self.banned) + [_LINE_BREAK] * self.one_line
+        return re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
 
 
 def _checked_text(name: str, text: object) -> str:

@@ -170,5 +170,14 @@ class Snapshot:
         return Selection(commit=best[masked[best]], remask=rest[~masked[rest]])
 
 
+def spaced(order: Ids, distance: int) -> Ids:
+    """The positions of an order that stand at least so far from all that are taken before them."""
+    taken: list[int] = []
+    for position in order.tolist():
+        if all(abs(position - other) >= distance for other in taken):
+            taken.append(position)
+    return np.array(taken, dtype=np.int64)
+
+
 Choose = Callable[[Snapshot], Selection]
 """A strategy whose knobs are set."""

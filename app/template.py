@@ -55,11 +55,6 @@ def read(text: str) -> Template:
     return Template(tuple(given), tuple(gaps))
 
 
-def breaks_line(text: str) -> bool:
-    """Whether a line ends in it: form feeds and the like do that, too."""
-    return len(f"{text}.".splitlines()) > 1
-
-
 def with_lengths(text: str, lengths: Sequence[int]) -> str:
     """The same text with other numbers of masks, one for each gap."""
     insides = [(start, inside) for _, start, inside in _cut(text) if inside is not None]

@@ -30,8 +30,8 @@ class BatchingDenoiser:
     keeps OpenMP's workers and recorded CUDA graphs for each thread anew.
 
     What a caller gets does not depend on who else is there, up to rounding: a network's products differ in their last
-    digits with the shape of the batch. In fp32 every number is within 1e-5 of what the query alone gives, and the same
-    seed commits the same tokens in the same order, except that a tie closer than about 1e-6 (of two tokens, of two
+    digits with the shape of the batch. In fp32 every probability is within 1e-5 of what the query alone gives, and the
+    same seed commits the same tokens in the same order, except that a tie closer than about 1e-6 (of two tokens, of two
     positions, of a draw and the edge that it falls on) may fall either way. In half precision rounding is coarser, and
     so are the ties. `most=1` merges nothing: exactly the numbers of single queries, still one pass at a time.
     """

@@ -124,7 +124,8 @@ class DualCacheDenoiser(TransformerDenoiser):
     Keys and values outside the window stay as the last full pass left them, and those inside are computed anew. With
     full attention every token changes all the others' keys and values above the first layer, so this is an
     approximation, unlike an autoregressive cache; `refresh` 1 is exact. Every refresh also passes the window once
-    more, to compare; that pass counts in NFE like any other. Queries without a memory are answered exactly.
+    more, to compare; that pass counts in NFE like any other. The canvases of a question are passed one by one, so here
+    a run's `calls`, and its budget, count questions rather than passes. Queries without a memory are answered exactly.
 
     Wu et al., 2025, Fast-dLLM (DualCache), arXiv:2505.22618; the window begins one token earlier, for the shift by one.
     """

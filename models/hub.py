@@ -37,8 +37,7 @@ def remote_weights(repo: str) -> Weights | None:
     try:
         metadata = get_safetensors_metadata(repo)
     except NotASafetensorsRepoError:
-        files = HfApi().list_repo_files(repo)
-        pickles = [name for name in files if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]
+        pickles = _pickles(repo)
         found = f"only pickled weights ({pickles[0]}), which can run code as they are read" if pickles else "no weights"
         raise ValueError(f"{repo} on the hub has {found}; a checkpoint in safetensors is needed") from None
     except (RepositoryNotFoundError, GatedRepoError) as error:
@@ -52,6 +51,13 @@ def remote_weights(repo: str) -> Weights | None:
             tensor.data_offsets[1] - tensor.data_offsets[0] for file in files for tensor in file.tensors.values()
         ),
     )
+
+
+def _pickles(repo: str) -> list[str]:
+    """The files of a repository that are weights as pickles; none where it cannot be asked."""
+    with suppress(HTTPError, HfHubHTTPError, OSError):
+        return [name for name in HfApi().list_repo_files(repo) if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]
+    return []
 
 
 def download(repo: str, *, mask_id: int | None = None, progress: Progress | None = None) -> Path:

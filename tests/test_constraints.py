@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from weakref import WeakKeyDictionary
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 import models
-from app.constraints import forbidden_tokens
+from app.constraints import NothingFitsError, forbidden_tokens
 from app.errors import InfillError
 from app.infill import infill
 from app.request import InfillRequest
@@ -44,6 +45,8 @@ class Syllables:
         "\v",
         "é".encode()[:1],
         "é".encode()[1:],
+        "\u2028".encode()[:2],
+        "\u2028".encode()[2:],
     )
     size, mask_id, begin, special_ids = len(NAMES) + 2, len(NAMES) + 1, (len(NAMES),), frozenset({len(NAMES)})
     frequencies = None
@@ -200,7 +203,7 @@ def test_a_position_that_a_ban_holds_back_waits_whatever_the_strategy(strategy, 
 
 
 def test_a_letter_spread_over_two_tokens_is_seen():
-    first, second = Syllables.NAMES[-2:]
+    first, second = Syllables.NAMES[-4:-2]
     assert last(Stubborn(first, second, other=("s",)), length=2, steps=2).fill == "é"
     assert last(Stubborn(first, second, other=("s",)), length=2, steps=2, banned="é").fill == "\ufffds"
 
@@ -237,6 +240,50 @@ def test_one_line_stays_one_line():
     model = Stubborn(" do", "\n", "g", "x\r", other=("s",))
     assert "\n" in last(model, length=4).fill
     assert last(model, length=4, one_line=True).fill == " dosgs"
+
+
+def test_a_line_break_spread_over_two_tokens_is_one():
+    first, second = Syllables.NAMES[-2:]
+    assert last(Stubborn(first, second, other=("s",)), length=2, steps=2).fill == "\u2028"
+    assert last(Stubborn(first, second, other=("s",)), length=2, steps=2, one_line=True).fill == "\ufffds"
+    with pytest.raises(InfillError, match=r"^a line break cannot be kept out: nothing else that the model could write"):
+        last(Stubborn(first, second), length=2, steps=2, one_line=True)
+    with pytest.raises(InfillError, match="'1:a\u2028b' cannot be met, because it has a line break"):
+        InfillRequest(text="[[4|1:a\u2028b]]", one_line=True)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 12])
+def test_a_ban_that_never_applies_changes_nothing_that_any_strategy_writes(steps):
+    """Of a probe in the last step but one, too: a canvas that it has paid for leaves another step."""
+    toy = models.load("toy")
+    for strategy, found in strategies().items():
+        asked = {"prefix": "the cat ", "suffix": " and ran", "length": 12, "strategy": strategy, "seed": 7}
+        asked["steps"] = max(steps, found.least_steps({}))
+        free, bound = last(toy, **asked), last(toy, **asked, banned="xylophone")
+        assert bound.order.tolist() == free.order.tolist(), strategy
+        assert (bound.fill, bound.nfe) == (free.fill, free.nfe), strategy
+
+
+def test_what_a_ban_puts_in_the_place_of_a_draft_is_judged_by_its_own_probability():
+    model = Stubborn(" do", "g", other=("ma", "s"))
+    for seed in range(20):
+        trace = last(model, length=4, steps=6, banned="dog", strategy="p2", temperature=1.0, seed=seed)
+        for step in trace.steps:
+            written = step.selection.commit
+            found = step.prediction.drawn_confidence[written]
+            assert found.tolist() == pytest.approx(step.prediction.confidence[written].tolist())
+
+
+def test_a_word_that_cannot_be_kept_out_is_named_across_processes():
+    error = NothingFitsError("the banned word 'dog'", rows=3, calls=2)
+    there = pickle.loads(pickle.dumps(error))
+    assert (str(there), there.rows, there.calls) == ("the banned word 'dog'", 3, 2)
+
+
+def test_blocks_go_on_where_a_ban_has_used_up_their_steps():
+    two = MarkovDenoiser(ToyTokenizer("ab"), np.full((2, 2), 0.5))
+    trace = last(two, length=8, steps=4, banned="aa,ab,ba,bb", strategy="low_confidence", knobs={"blocks": 4})
+    assert trace.ended == "complete"
 
 
 def test_the_bundled_model_keeps_to_what_is_banned():

@@ -40,7 +40,8 @@ def settle(
     Raises InfillError where the gaps do not fit the context, or pinned words none of the candidates.
     """
     lengths = [gap.length for gap in request.gaps]
-    room = min(MAX_LENGTH, denoiser.context - 1)
+    between = sum(len(denoiser.tokenizer.encode(part, opening=False)) for part in request.parts[1:-1])
+    room = max(1, min(MAX_LENGTH, denoiser.context - 1 - between))
     usual = (room - sum(length or 0 for length in lengths)) // max(1, lengths.count(None))  # at most
     usual = max(1, min(usual, round(math.exp(fit.centre))))
     fewest = [fewest_masks(request, number, denoiser) for number in range(len(lengths))]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from pathlib import PurePosixPath
+from typing import Any, cast
 
 from app.errors import unknown
 from app.hardware import FLAVOURS
@@ -30,6 +31,14 @@ def _flag(value: object) -> str:
 
 def _texts(value: object) -> str:
     return "" if isinstance(value, list) and not any(map(_text, value)) else "a list of texts"
+
+
+def _patterns(value: object) -> str:
+    fits = not _texts(value) and all(
+        not PurePosixPath(pattern).is_absolute() and ".." not in PurePosixPath(pattern).parts
+        for pattern in cast("list[str]", value)
+    )
+    return "" if fits else "a list of names and patterns inside this folder, such as app/**"
 
 
 def _one_of(words: Iterable[str]) -> Rule:
@@ -104,8 +113,8 @@ DEPLOY: dict[str, Rule] = {
     "visibility": _VISIBILITY,
     "variables": _variables,
     "secrets": _names,
-    "include": _texts,
-    "exclude": _texts,
+    "include": _patterns,
+    "exclude": _patterns,
 }
 DEPLOY_NEEDS = ("repo", "profile", "visibility", "include")
 PROFILE: dict[str, Rule] = {

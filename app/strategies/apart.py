@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from app.step import Selection, Snapshot
+from app.step import Selection, Snapshot, spaced
 from app.strategies.registry import Knob, Tau, strategy
 
 
@@ -28,10 +28,7 @@ def apart(
     Luxembourg et al., 2025, Plan for Speed, arXiv:2506.19037; Kim et al., 2026, DAPD, arXiv:2603.12996
     """
     order = now.ranked(now.prediction.confidence)
-    spaced: list[int] = []
-    for position in order.tolist():
-        if all(abs(position - other) >= distance for other in spaced):
-            spaced.append(position)
-    passed = int((now.prediction.confidence[spaced] >= tau).sum())
-    order = np.concatenate([spaced, order[~np.isin(order, spaced)]]).astype(np.int64)
+    apart = spaced(order, distance)
+    passed = int((now.prediction.confidence[apart] >= tau).sum())
+    order = np.concatenate([apart, order[~np.isin(order, apart)]])
     return now.first(order, max(1, passed), threshold=tau, passed=passed)

@@ -41,44 +41,47 @@ def focore(
     The idea is arXiv:2605.01373 (FoCore and FoCore_A); what it leaves open is our own
     """
     confidence, changes = now.prediction.confidence, _changes(now)
-    keys = _keys(now.canvas, changes, density)
+    most = np.maximum(now.memo, changes[-1:].max(axis=0, initial=0.0))  # of all steps
+    keys = _keys(now.canvas, most, density)
     near = now.canvas.masks[now.canvas.masks < now.canvas.masks[0] + window]
-    moved = float(changes[-2:, near].max(initial=0.0))
+    moved = float(changes[:, near].max(initial=0.0))
     calm = bool(now.history) and now.history[-1].selection.notes["converged"] > 0
     if now.step > 2 and len(keys):
-        before = _keys(now.history[-2].canvas, changes[:-1], density)  # of the canvas that the last step saw
+        before = _keys(now.history[-2].canvas, now.memo, density)  # of the canvas that the last step saw
         calm |= moved < converge and np.array_equal(keys, before)
     notes = {"keys": len(keys), "moved": moved, "converged": float(calm)}
     if calm:
         sure = np.zeros(len(now.canvas), dtype=np.bool_)
         sure[near] = confidence[near] >= tau
-        return now.passing(sure, confidence, **notes)
+        return replace(now.passing(sure, confidence, **notes), memo=most)
     if not len(keys) or not weight or now.remaining <= 1:
-        return now.first(now.ranked(confidence), 1, **notes)
+        return replace(now.first(now.ranked(confidence), 1, **notes), memo=most)
     hidden = now.canvas.ids.copy()
     hidden[keys] = now.canvas.mask_id
     (contrast,) = now.probe([now.canvas], against=[hidden], weight=weight)
     chosen = now.first(now.ranked(contrast.confidence), 1, **notes)
-    return replace(chosen, tokens=contrast.candidates[chosen.commit], confidence=contrast.confidence[chosen.commit])
+    tokens, sure = contrast.candidates[chosen.commit], contrast.confidence[chosen.commit]
+    return replace(chosen, tokens=tokens, confidence=sure, memo=most)
 
 
 def _changes(now: Snapshot) -> Floats:
-    """[steps - 1, length] half the L1 distance between a mask's beliefs in one step and in the next; 0 for others.
+    """[<= 2, length] half the L1 distance between a mask's beliefs in the last steps and in those after them.
 
-    A token that is not among the twenty most probable counts as 0 there.
+    0 for others. A token that is not among the twenty most probable counts as 0 there.
     """
-    beliefs = [*(step.prediction for step in now.history), now.prediction]
+    history = now.history[-2:]
+    beliefs = [*(step.prediction for step in history), now.prediction]
     tokens = np.array([belief.top_tokens for belief in beliefs])
     probs = np.array([belief.top_probs for belief in beliefs])
-    same = tokens[1:, :, :, None] == tokens[:-1, :, None, :]  # [steps - 1, length, tops after, tops before]
+    same = tokens[1:, :, :, None] == tokens[:-1, :, None, :]  # [<= 2, length, tops after, tops before]
     kept = np.abs(probs[1:] - (same * probs[:-1, :, None, :]).sum(-1)).sum(-1)
     gone = (probs[:-1] * ~same.any(2)).sum(-1)
-    masked = [step.canvas.masked for step in now.history]
+    masked = [step.canvas.masked for step in history]
     return (kept + gone) / 2 * np.reshape(masked, kept.shape)
 
 
-def _keys(canvas: Canvas, changes: Floats, density: float) -> Ids:
+def _keys(canvas: Canvas, most: Floats, density: float) -> Ids:
     """[k] committed positions among the part of the span whose beliefs have changed most while they were masked."""
-    span, most = canvas.span, changes.max(axis=0, initial=0.0)
+    span = canvas.span
     top = span[np.argsort(-most[span], kind="stable")][: math.ceil(density * len(span))]
     return np.sort(top[(most[top] > 0) & ~canvas.masked[top]][:MOST])

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from app.canvas import Canvas
-from app.step import Selection, Snapshot
+from app.step import Selection, Snapshot, spaced
 from app.strategies.registry import Knob, strategy
 from models.denoiser import Bools, Floats, Ids
 
@@ -69,7 +69,8 @@ def gibbs(
     if len(sites) < len(canvas.span) or len(sites) == 1:
         free[sites] = False  # they are being written now; only of a draft in one step some may wait for their visit
     going_on = now.remaining > max(now.settling, needed)
-    chosen = _apart(now.rng.permutation(np.flatnonzero(free)), 1 if energy else block) if going_on else sites[:0]
+    visits = spaced(now.rng.permutation(np.flatnonzero(free)), 2)
+    chosen = visits[: 1 if energy else block] if going_on else sites[:0]
     written = ~np.isin(sites, chosen)
     return Selection(
         commit=sites[written],
@@ -100,15 +101,6 @@ def _wanted(now: Snapshot, full: Canvas, targeted: bool, needed: int) -> Bools:
             assert probe.log_targets is not None
             wanted[site] = probe.log_targets[site] < np.log(DOUBTED)
     return wanted
-
-
-def _apart(order: Ids, count: int) -> Ids:
-    """The first `count` of an order of which no two are neighbours."""
-    chosen: list[int] = []
-    for site in order.tolist():
-        if len(chosen) < count and all(abs(site - other) > 1 for other in chosen):
-            chosen.append(site)
-    return np.array(chosen, dtype=np.int64)
 
 
 def _weighed(now: Snapshot, site: int, energy: float) -> tuple[Ids, Floats, float]:

@@ -31,7 +31,7 @@ def low_confidence(
     later = sum(left[current + 1 :])
     # Steps for this block: its share of what is left, at least one for it and for each later block.
     share = round(now.remaining * left[current] / (left[current] + later))
-    share = min(max(1, share), now.remaining - sum(masks > 0 for masks in left[current + 1 :]))
+    share = max(1, min(share, now.remaining - sum(masks > 0 for masks in left[current + 1 :])))
     count = -(-left[current] // share)
     scores = now.prediction.confidence.copy()
     scores[span[edges[current + 1] :]] = -1.0

@@ -16,6 +16,4 @@ def threshold(
 
     Wu et al., 2025, Fast-dLLM, arXiv:2505.22618
     """
-    order = now.ranked(now.prediction.confidence)
-    passed = int((now.prediction.confidence[order] >= tau).sum())
-    return now.first(order, max(1, passed), threshold=tau, passed=passed)
+    return now.passing(now.prediction.confidence >= tau, now.prediction.confidence, threshold=tau)

@@ -83,6 +83,7 @@ def runner(shelf: Shelf, time_limit: float) -> Run:
     turns: dict[str, Turns] = {}
 
     def run(request: InfillRequest, model: str) -> Iterator[Trace]:
+        strategy_of(request)  # a mistake is told before anybody waits
         with shelf.lent(model) as denoiser, turns.setdefault(model, Turns()).place() as my_turn:
             while not my_turn():  # whoever loses patience can leave here
                 yield before(request, denoiser, "Others are served first.")
@@ -128,7 +129,7 @@ def on_a_borrowed_gpu(run: Run, time_limit: float) -> Run:
             yield error
 
     def here(request: InfillRequest, model: str) -> Iterator[Trace]:
-        strategy_of(request)  # a mistake is told before a GPU is asked for
+        strategy_of(request)  # … nor asks for a GPU
         steps = ()
         with closing(in_the_worker(request, model)) as arriving:  # pyright: ignore[reportArgumentType]
             for part in arriving:

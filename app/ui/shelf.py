@@ -48,6 +48,7 @@ class Shelf:
         self.name, self._given = name, first  # which is told how far the download is
         self._first = LazyDenoiser(lambda: BatchingDenoiser(first.get())) if merge else first
         self._others: dict[str, LazyDenoiser] = {}
+        self._loading = threading.Lock()  # one after the other: each looks at the memory that is free
         self._lending = threading.Lock()  # guards the next two, and who is let go
         self._runs: Counter[str] = Counter()  # under way, by model
         self._wanted: dict[str, float] = {}  # when a model was last asked for
@@ -87,7 +88,8 @@ class Shelf:
 
             while True:
                 try:
-                    return BatchingDenoiser(self._load(offer.name, progress=lazy.tell, **offer.settings))
+                    with self._loading:
+                        return BatchingDenoiser(self._load(offer.name, progress=lazy.tell, **offer.settings))
                 except TooLargeError as error:
                     failure = str(error)
                 # Out here, because the error holds what was loaded before it failed.
@@ -161,7 +163,8 @@ class Shelf:
             yield self._told(name)
             lazy.wait(_POLL)
         if lazy.ready:
-            yield f"{lazy.get().name} is ready." + "".join(f" {notice}" for notice in lazy.get().notices)
+            denoiser = lazy.get()
+            yield f"{denoiser.name} is ready." + "".join(f" {notice}" for notice in denoiser.notices)
         else:
             yield lazy.failure or f"{name or self.name} could not be loaded."
 

@@ -50,6 +50,14 @@ def test_no_length_takes_more_than_all_gaps_may_have_together():
     assert all(1 <= (gap.length or 0) <= 9 for gap in many.gaps)
 
 
+@pytest.mark.parametrize("between", [225, 251])
+def test_the_text_between_gaps_leaves_room_for_shorter_ones(between):
+    request, choices = settled("a [[2]]" + "b" * between + "[[auto]]c")
+    most = TOY.context - 1 - len(" ") - between - 2
+    assert choices[1].lengths.tolist() == list(range(1, most + 1))
+    assert request.gaps[1].length == choices[1].chosen
+
+
 def test_notices_go_along_and_a_text_without_room_is_refused():
     _, choices = settled("a [[auto]]", longest=3, notices=("not fitted",))
     assert choices[0].notices == ("not fitted",)

@@ -15,7 +15,9 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from httpx import HTTPError
 from huggingface_hub import close_session, constants, hf_api
+from huggingface_hub.errors import NotASafetensorsRepoError
 
 import models
 from models.presets import BUNDLED
@@ -182,6 +184,21 @@ def test_pickles_and_code_are_neither_downloaded_nor_read(hub, load, tmp_path):
     del hub.files["model.safetensors"]
     said = load(tmp_path / "other", address(hub))
     assert said.startswith(f"{REPO} on the hub has only pickled weights (pytorch_model.bin)")
+
+
+def test_a_network_that_fails_while_pickles_are_looked_for_is_no_crash(monkeypatch):
+    from models import hub as real
+
+    def fail(*args: object) -> None:
+        raise HTTPError("the connection broke")
+
+    def refuse(repo: str) -> None:
+        raise NotASafetensorsRepoError("no safetensors")
+
+    monkeypatch.setattr(real, "get_safetensors_metadata", refuse)
+    monkeypatch.setattr(real.HfApi, "list_repo_files", fail)
+    with pytest.raises(ValueError, match="has no weights; a checkpoint in safetensors is needed"):
+        real.remote_weights(REPO)
 
 
 def test_without_a_network_and_with_a_wrong_name_it_says_what_to_do(hub, load, tmp_path):

@@ -42,6 +42,12 @@ def test_a_sound_folder_has_nothing_to_put_right(space):
         ("space.suggested_hardware", "h100", "space.suggested_hardware must be one of cpu-basic"),
         ("deploy.hardwear", "l4x1", "deploy: unknown key 'hardwear'"),
         ("deploy.include", None, "deploy: include is missing"),
+        (
+            "deploy.include",
+            ["app.py", "../*"],
+            "deploy.include must be a list of names and patterns inside this folder",
+        ),
+        ("deploy.exclude", ["/etc/*"], "deploy.exclude must be a list of names and patterns inside this folder"),
         ("deploy.visibility", "secret", "deploy.visibility must be one of public, protected, private"),
         ("deploy.secrets", ["HF_TOKEN=hf_abc"], "without values"),
         ("deploy.variables", {"DEBUG": True}, "numbers and true in quotes"),
@@ -108,6 +114,7 @@ def test_all_mistakes_are_told_at_once(space, edit):
     [
         (b"v: 1\nspace: [", "no YAML: line"),
         (b"v: 1\nv: 1\n", "no YAML: line 2: v stands there twice"),
+        (b"? [a, b]\n: 1\n", "no YAML: line 1: found unhashable key"),
         (b"v: \x00", "no YAML"),
         (b"v: \xff", "not UTF-8 at byte 3"),
     ],

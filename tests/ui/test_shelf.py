@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -192,6 +194,27 @@ def test_a_model_that_nobody_uses_makes_room_for_one_that_is_chosen_and_comes_ba
     assert len(memory.held) == 2
 
 
+def test_models_are_loaded_one_after_the_other_for_each_looks_at_the_memory_that_is_free():
+    at_once = 0
+    most: list[int] = []
+
+    def load(name: str, **settings: Any) -> Denoiser:
+        nonlocal at_once
+        at_once += 1
+        most.append(at_once)
+        time.sleep(0.05)
+        at_once -= 1
+        return models.load("toy")
+
+    offers = [Offer(name=name, settings={}, about="of three", gigabytes=4.0) for name in ("one", "two", "three")]
+    models_ = Shelf(LazyDenoiser(lambda: models.load("toy")), offers=lambda: offers, load=load)
+    models_.choices()
+    with ThreadPoolExecutor() as threads:
+        told = [*threads.map(lambda offer: list(models_.preparing(offer.name))[-1], offers)]
+    assert told == ["toy is ready."] * 3
+    assert most == [1, 1, 1]
+
+
 def test_a_model_in_use_is_never_let_go_and_the_one_that_does_not_fit_says_why():
     models_ = shelf_of(Memory(1))
     list(models_.preparing("one"))
@@ -285,6 +308,12 @@ def test_a_run_that_waits_can_be_seen_and_left(busy):
     close(waiting)
     close(under_way[0])
     assert list(after)[-1].ended == "complete"
+
+
+def test_a_mistake_is_told_before_anybody_waits(busy):
+    run, _ = busy
+    with pytest.raises(InfillError, match="steps or more"):
+        next(run(InfillRequest(length=4, steps=2, strategy="core"), "large"))
 
 
 def test_where_too_many_wait_the_next_one_is_told(monkeypatch):

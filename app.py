@@ -52,6 +52,11 @@ if __name__ == "__main__":
     page = build(shelf, parent=parent, presets=calibrated)
     if zero:
         denoiser.get()
-    page.launch(server_port=options.port, prevent_thread_lock=True, **launch_options())
+    try:
+        page.launch(server_port=options.port, prevent_thread_lock=True, **launch_options())
+    except (OSError, OverflowError):
+        if options.port is None:
+            raise
+        parser.error(f"port {options.port} is taken, or is none (1 to 65535): give another one, or leave --port away")
     denoiser.start()
     page.block_thread()

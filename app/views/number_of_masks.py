@@ -99,10 +99,13 @@ def length_curve(choice: LengthChoice, palette: Palette, *, title: str) -> Figur
             "mode": "lines+text",
             "line": {"dash": dash, "color": palette.ink, "width": 2},
             "text": [""] * (len(lengths) - 1) + [name],
-            "textposition": "top left",
+            "textposition": f"{side} left",
             "hovertemplate": f"{name} at %{{x}} masks: %{{y:.2f}}<extra></extra>",
         }
-        for name, values, dash in (("confidence", choice.phi, "solid"), ("its bias", choice.bias, "dash"))
+        for name, values, dash, side in (
+            ("confidence", choice.phi, "solid", "top"),
+            ("its bias", choice.bias, "dash", "bottom"),
+        )
     ]
     drawn = figure(
         palette,

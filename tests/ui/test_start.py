@@ -41,6 +41,19 @@ def first_answer(address: str, server: subprocess.Popen[str]) -> str:
     pytest.fail(f"no answer from app.py:\n{server.communicate()[0]}", pytrace=False)
 
 
+@pytest.mark.parametrize("port", ["taken", "99999"])
+def test_a_port_that_cannot_be_had_is_told_in_one_line(port) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1]) if port == "taken" else port
+        command = [sys.executable, "app.py", "--model", "toy", "--port", port]
+        done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, timeout=PATIENCE)
+    assert done.returncode == 2
+    assert f"error: port {port} is taken, or is none" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 def test_app_py_serves_the_page_at_the_port_that_was_asked_for_and_fills_a_gap() -> None:
     from gradio_client import Client
 

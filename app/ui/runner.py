@@ -129,7 +129,7 @@ def on_a_borrowed_gpu(run: Run, time_limit: float) -> Run:
             yield error
 
     def here(request: InfillRequest, model: str) -> Iterator[Trace]:
-        strategy_of(request)  # … nor asks for a GPU
+        strategy_of(request)  # a mistake is told before a GPU is asked for
         steps = ()
         with closing(in_the_worker(request, model)) as arriving:  # pyright: ignore[reportArgumentType]
             for part in arriving:

@@ -180,6 +180,8 @@ def one_line(text: str) -> str:
 
 
 def _length(text: str) -> int | str:
+    if text != AUTO and not text.removeprefix("-").isdecimal():
+        raise argparse.ArgumentTypeError(f"a number of masks, or auto, not '{text}'")
     return text if text == AUTO else int(text)
 
 

@@ -547,10 +547,16 @@ new ResizeObserver(() => {
   if (run.name) refresh();
 }).observe(element);
 new MutationObserver(() => { if (run.name) refresh(); }).observe(document.body, { attributeFilter: ["class"] }); // dark mode
+const WAITING = "waiting for the model…";
+let before = ["", ""]; // what was said when the button was pressed
 window.addEventListener("fill-asked-for", () => {
-  part("ended").textContent = "waiting for the model…";
+  if (part("ended").textContent !== WAITING) before = [part("ended").textContent, part("live").textContent];
+  part("ended").textContent = WAITING;
   part("live").textContent = "Waiting for the model.";
   part("told").textContent = "";
+});
+window.addEventListener("fill-refused", () => {
+  if (part("ended").textContent === WAITING) [part("ended").textContent, part("live").textContent] = before;
 });
 watch("value", () => receive(props.value));
 receive(props.value);

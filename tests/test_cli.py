@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from app import cli, recording
 from app.__main__ import main
 from app.strategies.registry import BUDGETS, Choice, find, strategies
 
+ROOT = Path(__file__).parents[1]
 RUN = ["infill", "--model", "toy", "--prefix", "the cat", "--suffix", "sat", "--length", "6"]
 
 
@@ -331,3 +334,21 @@ def test_a_length_that_is_left_open_is_chosen_and_told(asked, capsys):
     assert trace.request.gaps[gap].length == choice.chosen == len(trace.start.gaps[gap])
     assert choice.told(gap) in told.err
     assert "not fitted to 'toy'" in told.err
+
+
+def test_a_reader_that_stops_early_and_a_terminal_without_the_characters_are_no_crash(recorded):
+    program = [sys.executable, "-m", "app"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as closed:
+        done = subprocess.run([*program, "strategies"], cwd=ROOT, stdout=closed, stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+    ascii_only = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([*program, "replay", recorded], cwd=ROOT, capture_output=True, env=ascii_only, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"????" in done.stdout  # the masks
+
+
+def test_a_length_that_is_none_is_told_in_words(capsys):
+    assert main(["infill", "--length", "x"]) == 2
+    assert "a number of masks, or auto, not 'x'" in capsys.readouterr().err

@@ -162,6 +162,7 @@ def build(
         redraw_after(filling)
         filling.success(chosen_number, run, length, **quiet)
         filling.failure(stopped, run, view, queue=False, **quiet)  # what came before a crash stays
+        filling.failure(None, js="() => { window.dispatchEvent(new Event('fill-refused')); }", api_visibility="private")
         redraw_after(stop.click(stopped, run, view, cancels=filling, queue=False, **quiet))
         redraw_after(upload.upload(opened, upload, [view, run], cancels=filling, **quiet))
         gr.api(endpoint(make), api_name="infill", **shared)  # pyright: ignore[reportPrivateImportUsage]

@@ -84,7 +84,7 @@ def runner(shelf: Shelf, time_limit: float) -> Run:
 
     def run(request: InfillRequest, model: str) -> Iterator[Trace]:
         strategy_of(request)  # a mistake is told before anybody waits
-        with shelf.lent(model) as denoiser, turns.setdefault(model, Turns()).place() as my_turn:
+        with shelf.lent(model) as denoiser, turns.setdefault(model or shelf.name, Turns()).place() as my_turn:
             while not my_turn():  # whoever loses patience can leave here
                 yield before(request, denoiser, "Others are served first.")
             try:

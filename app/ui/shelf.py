@@ -169,7 +169,7 @@ class Shelf:
             yield lazy.failure or f"{name or self.name} could not be loaded."
 
     def _find(self, name: str) -> LazyDenoiser:
-        if name == FIRST:
+        if name in (FIRST, self.name):
             return self._first
         if name not in self._others and self.has_others:
             self._settle()
@@ -179,7 +179,7 @@ class Shelf:
         return self._others[name]
 
     def _told(self, name: str) -> str:
-        lazy = self._given if name == FIRST else self._others[name]
+        lazy = self._given if name in (FIRST, self.name) else self._others[name]
         if lazy.downloading:
             here, total = lazy.downloaded
             return f"{name or self.name} is being downloaded: {here / 1e6:.0f} of {total / 1e6:.0f} MB."

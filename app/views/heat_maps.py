@@ -6,7 +6,7 @@ import numpy as np
 from plotly.graph_objects import Figure
 
 from app.trace import Trace
-from app.views.palette import Palette, figure, position_axis
+from app.views.palette import Palette, figure, position_axis, whole_numbers
 from app.views.registry import labels, view
 from models.denoiser import Floats
 
@@ -77,5 +77,5 @@ def _map(trace: Trace, palette: Palette, values: Floats, title: str, unit: str, 
         x="position in the gap",
         y="denoising step",
         xaxis=position_axis(names) | {"showgrid": False},
-        yaxis={"autorange": "reversed", "tickformat": "d", "showgrid": False},
+        yaxis=whole_numbers(len(trace.steps)) | {"autorange": "reversed", "showgrid": False},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from plotly.graph_objects import Figure
 
 from app.trace import Trace
-from app.views.palette import Palette, figure
+from app.views.palette import Palette, figure, whole_numbers
 from app.views.registry import view
 
 
@@ -29,6 +29,6 @@ def masks_left(trace: Trace, palette: Palette) -> Figure:
         title="Masks left",
         x="denoising step",
         y="masks left",
-        xaxis={"tickformat": "d", "range": [-0.3, len(left) - 0.3]},
-        yaxis={"tickformat": "d", "rangemode": "tozero"},
+        xaxis=whole_numbers(len(left)) | {"range": [-0.3, len(left) - 0.3]},
+        yaxis=whole_numbers(max(left)) | {"rangemode": "tozero"},
     )

@@ -99,12 +99,12 @@ def length_curve(choice: LengthChoice, palette: Palette, *, title: str) -> Figur
             "mode": "lines+text",
             "line": {"dash": dash, "color": palette.ink, "width": 2},
             "text": [""] * (len(lengths) - 1) + [name],
-            "textposition": f"{side} left",
+            "textposition": "top left" if values[-1] > other[-1] else "bottom left",
             "hovertemplate": f"{name} at %{{x}} masks: %{{y:.2f}}<extra></extra>",
         }
-        for name, values, dash, side in (
-            ("confidence", choice.phi, "solid", "top"),
-            ("its bias", choice.bias, "dash", "bottom"),
+        for name, values, other, dash in (
+            ("confidence", choice.phi, choice.bias, "solid"),
+            ("its bias", choice.bias, choice.phi, "dash"),
         )
     ]
     drawn = figure(

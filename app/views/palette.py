@@ -49,6 +49,11 @@ def figure(
     return Figure({"data": list(traces), "layout": layout}, _validate=False)
 
 
+def whole_numbers(largest: int) -> dict[str, Any]:
+    """An axis of whole numbers up to about `largest`, without a tick between two of them."""
+    return {"tickformat": "d"} | ({"dtick": 1} if largest <= 10 else {})
+
+
 def position_axis(names: list[str]) -> dict[str, Any]:
     """The x axis of the gap's positions, from 1, each with its token."""
     count = len(names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from plotly.graph_objects import Figure
 
 from app.trace import Trace
-from app.views.palette import Palette, figure, position_axis
+from app.views.palette import Palette, figure, position_axis, whole_numbers
 from app.views.registry import labels, view
 
 
@@ -46,5 +46,5 @@ def unmasking_order(trace: Trace, palette: Palette) -> Figure:
         x="position in the gap",
         y="denoising step",
         xaxis=position_axis(names),
-        yaxis={"range": [len(trace.steps) + 1, 0], "tickformat": "d"},
+        yaxis=whole_numbers(len(trace.steps)) | {"range": [len(trace.steps) + 0.6, 0.4]},
     )

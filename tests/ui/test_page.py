@@ -99,6 +99,23 @@ def test_fill_streams_every_step_to_a_text_that_joins_up(page: Page) -> None:
     expect(part(page, "live")).to_contain_text("The gap reads: abcdefghijk")
 
 
+def test_after_a_refused_request_the_page_says_what_it_said_before(page: Page) -> None:
+    said = part(page, "ended").inner_text()
+    gaps = page.get_by_placeholder("Tom went to the [[3]]")
+    gaps.fill("a [[0]] b")
+    page.click("#fill")
+    expect(page.locator(".toast-body")).to_contain_text("a gap has from 1 to 128 masks")
+    expect(part(page, "ended")).to_have_text(said)
+    gaps.fill("")
+    type_in(page, "Once", "the end.", masks=4)
+    fill(page)
+    said = part(page, "ended").inner_text()
+    gaps.fill("a [[0]] b")
+    page.click("#fill")
+    expect(page.locator(".toast-body")).to_contain_text("(2)")
+    expect(part(page, "ended")).to_have_text(said)
+
+
 def test_masks_wait_visibly_and_a_fresh_token_stands_out_while_a_run_goes_on(page: Page, denoiser) -> None:
     type_in(page, "Once", "the end.", masks=10)
     denoiser.delay = 0.25

@@ -326,3 +326,10 @@ def test_where_too_many_wait_the_next_one_is_told(monkeypatch):
         next(run(REQUEST, FIRST))
     close(under_way[0])
     assert list(run(REQUEST, FIRST))[-1].ended == "complete"
+
+
+def test_the_first_model_also_goes_by_its_name(loading):
+    models_ = Shelf(LazyDenoiser(lambda: models.load("toy")), name="toy", offers=lambda: OFFERS, load=loading)
+    assert list(runner(models_, 90)(REQUEST, "toy"))[-1].ended == "complete"
+    assert list(models_.preparing("toy"))[-1].startswith("toy is ready")
+    assert not loading.asked

@@ -19,7 +19,7 @@ from app.recording import dump, load
 from app.request import InfillRequest
 from app.step import Selection, Step
 from app.trace import Trace
-from app.views.palette import DARK, LIGHT, Palette
+from app.views.palette import DARK, LIGHT, Palette, whole_numbers
 from app.views.registry import View, labels, views
 
 every_view = pytest.mark.parametrize("view", views().values(), ids=views())
@@ -300,3 +300,8 @@ def test_several_gaps_and_pinned_words_are_drawn_as_such(view: View, palette: Pa
     assert [name.endswith("(given)") for name in names] == trace.start.pinned.tolist()
     drawn = [text for each in figure.to_dict()["data"] for text in each.get("customdata", ())]
     assert not any(text.endswith("(given)") for text in drawn)
+
+
+@pytest.mark.parametrize(("largest", "spacing"), [(3, 1), (10, 1), (11, None), (128, None)])
+def test_an_axis_of_few_whole_numbers_has_a_tick_at_each(largest, spacing):
+    assert whole_numbers(largest).get("dtick") == spacing

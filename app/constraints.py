@@ -129,8 +129,10 @@ def _commits(written: Mapping[int, tuple[int, float]]) -> tuple[Ids, Ids]:
 
 def _is_last(now: Snapshot, wanted: Selection, written: Mapping[int, tuple[int, float]]) -> bool:
     """Whether the budget ends with this step; a canvas that a probe has paid for allows another one."""
+    if now.remaining > 1:
+        return False
     after = now.canvas.remask(wanted.remask).commit(*_commits(written))
-    return now.step >= now.steps or (now.remaining <= 1 and not now.passes.knows(after))
+    return now.step >= now.steps or not now.passes.knows(after)
 
 
 def _surest(positions: Ids, sure: Floats) -> list[int]:

@@ -74,8 +74,8 @@ def decode(
 def _with_choice(prediction: Prediction, chosen: Ids, tokens: Ids, confidence: Floats | None) -> Prediction:
     """The prediction with the tokens that the strategy chose itself as candidates, and how probable those are."""
     assert confidence is not None, "tokens were chosen without their probabilities"
-    changed = {"candidates": tokens, "confidence": confidence, "drawn_confidence": confidence}
-    arrays = {name: getattr(prediction, name).copy() for name in changed}
-    for name, values in changed.items():
-        arrays[name][chosen] = values
-    return replace(prediction, **arrays)
+    candidates, sure, drawn = (
+        values.copy() for values in (prediction.candidates, prediction.confidence, prediction.drawn_confidence)
+    )
+    candidates[chosen], sure[chosen], drawn[chosen] = tokens, confidence, confidence
+    return replace(prediction, candidates=candidates, confidence=sure, drawn_confidence=drawn)

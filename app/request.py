@@ -137,8 +137,9 @@ class InfillRequest:
     @functools.cached_property
     def ban(self) -> re.Pattern[str] | None:
         """Finds what must not be written: banned words, whole ones, and line breaks; None where nothing is banned."""
-        words = rf"(?<!\w)(?:{'|'.join(map(re.escape, self.banned))})(?!\w)"
-        patterns = [words] * bool(self.banned) + [_LINE_BREAK] * self.one_line
+        patterns = [_LINE_BREAK] if self.one_line else []
+        if self.banned:
+            patterns.append(rf"(?<!\w)(?:{'|'.join(map(re.escape, self.banned))})(?!\w)")
         return re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from app.canvas import Canvas, fewest_masks
+from app.canvas import Canvas, fewest_masks, given_ids
 from app.errors import InfillError
 from app.length.choice import LengthChoice
 from app.length.choose import LONGEST, candidates, canvases, choose, finisher
@@ -40,8 +40,8 @@ def settle(
     Raises InfillError where the gaps do not fit the context, or pinned words none of the candidates.
     """
     lengths = [gap.length for gap in request.gaps]
-    between = sum(len(denoiser.tokenizer.encode(part, opening=False)) for part in request.parts[1:-1])
-    room = max(1, min(MAX_LENGTH, denoiser.context - 1 - between))
+    (_, *between, _), _ = given_ids(request, denoiser)
+    room = max(1, min(MAX_LENGTH, denoiser.context - 1 - sum(map(len, between))))
     usual = (room - sum(length or 0 for length in lengths)) // max(1, lengths.count(None))  # at most
     usual = max(1, min(usual, round(math.exp(fit.centre))))
     fewest = [fewest_masks(request, number, denoiser) for number in range(len(lengths))]

@@ -83,7 +83,6 @@ def runner(shelf: Shelf, time_limit: float) -> Run:
     turns: dict[str, Turns] = {}
 
     def run(request: InfillRequest, model: str) -> Iterator[Trace]:
-        strategy_of(request)  # a mistake is told before anybody waits
         with shelf.lent(model) as denoiser, turns.setdefault(model or shelf.name, Turns()).place() as my_turn:
             while not my_turn():  # whoever loses patience can leave here
                 yield before(request, denoiser, "Others are served first.")
@@ -92,7 +91,13 @@ def runner(shelf: Shelf, time_limit: float) -> Run:
             except MemoryError as error:
                 raise InfillError(f"The run ended: {error}") from error
 
-    return on_a_borrowed_gpu(run, time_limit) if on_zero_gpu(os.environ) else run
+    made = on_a_borrowed_gpu(run, time_limit) if on_zero_gpu(os.environ) else run
+
+    def checked(request: InfillRequest, model: str) -> Iterator[Trace]:
+        strategy_of(request)  # a mistake is told before anybody waits or a GPU is asked for
+        yield from made(request, model)
+
+    return checked
 
 
 def seconds_asked_for(request: InfillRequest, time_limit: float) -> int:
@@ -129,7 +134,6 @@ def on_a_borrowed_gpu(run: Run, time_limit: float) -> Run:
             yield error
 
     def here(request: InfillRequest, model: str) -> Iterator[Trace]:
-        strategy_of(request)  # a mistake is told before a GPU is asked for
         steps = ()
         with closing(in_the_worker(request, model)) as arriving:  # pyright: ignore[reportArgumentType]
             for part in arriving:

@@ -179,7 +179,7 @@ class Shelf:
         return self._others[name]
 
     def _told(self, name: str) -> str:
-        lazy = self._given if name in (FIRST, self.name) else self._others[name]
+        lazy = self._others.get(name, self._given)
         if lazy.downloading:
             here, total = lazy.downloaded
             return f"{name or self.name} is being downloaded: {here / 1e6:.0f} of {total / 1e6:.0f} MB."

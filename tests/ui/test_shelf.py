@@ -173,9 +173,9 @@ class Memory:
         return denoiser
 
 
-def shelf_of(memory: Memory) -> Shelf:
+def shelf_of(load: Callable[..., Denoiser]) -> Shelf:
     offers = [Offer(name=name, settings={}, about="of three", gigabytes=4.0) for name in ("one", "two", "three")]
-    return Shelf(LazyDenoiser(lambda: models.load("toy")), offers=lambda: offers, load=memory)
+    return Shelf(LazyDenoiser(lambda: models.load("toy")), offers=lambda: offers, load=load)
 
 
 def test_a_model_that_nobody_uses_makes_room_for_one_that_is_chosen_and_comes_back_when_it_is_asked_for():
@@ -206,11 +206,10 @@ def test_models_are_loaded_one_after_the_other_for_each_looks_at_the_memory_that
         at_once -= 1
         return models.load("toy")
 
-    offers = [Offer(name=name, settings={}, about="of three", gigabytes=4.0) for name in ("one", "two", "three")]
-    models_ = Shelf(LazyDenoiser(lambda: models.load("toy")), offers=lambda: offers, load=load)
+    models_ = shelf_of(load)
     models_.choices()
     with ThreadPoolExecutor() as threads:
-        told = [*threads.map(lambda offer: list(models_.preparing(offer.name))[-1], offers)]
+        told = [*threads.map(lambda name: list(models_.preparing(name))[-1], ("one", "two", "three"))]
     assert told == ["toy is ready."] * 3
     assert most == [1, 1, 1]
 

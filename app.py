@@ -12,15 +12,15 @@ os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 if __name__ == "__main__":
     import models
-    from app import calibration
+    from app import presets as calibration
     from app.errors import InfillError
-    from app.hardware import on_zero_gpu
-    from app.model_flags import add_model_flags, model_settings
+    from app.flags import add_model_flags, model_settings
     from app.space import presets, spacefile
+    from app.space.hardware import on_zero_gpu
     from app.ui.page import build, launch_options
     from app.ui.shelf import Shelf
     from models.denoiser import Denoiser
-    from models.lazy import LazyDenoiser
+    from models.serve.lazy import LazyDenoiser
 
     parser = argparse.ArgumentParser(description="The infilling playground's page.")
     add_model_flags(parser, default=None)

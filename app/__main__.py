@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from app import bench, calibrate, cli
+from app import cli
 from app.errors import InfillError
-from app.length import command as length
+from app.measure import bench, calibrate
+from app.measure import length_command as length
 from app.space import command as space
 from models import load
 from models.denoiser import Denoiser

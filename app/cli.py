@@ -12,16 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from app import calibration, recording
-from app.denoise import strategy_of
+from app import presets
 from app.errors import InfillError
+from app.flags import add_model_flags, model_settings
 from app.infill import infill
 from app.length.choose import LONGEST
-from app.model_flags import add_model_flags, model_settings
-from app.request import GUIDES, MAX_STEPS, InfillRequest
+from app.sampler import strategy_of
+from app.sampling.request import GUIDES, MAX_STEPS, InfillRequest
+from app.sampling.template import AUTO
 from app.strategies.registry import BUDGETS, Choice, Parameter, Strategy, find, strategies
-from app.template import AUTO
-from app.trace import Trace
+from app.trace import recording
+from app.trace.trace import Trace
 from models.denoiser import Denoiser
 
 Load = Callable[..., Denoiser]
@@ -85,7 +86,7 @@ def add_commands(commands: Any, strategy: Strategy) -> None:
         "--no-space", action="store_true", help="put no space before a suffix that starts with a letter"
     )
     command.add_argument(
-        "--preset", metavar="LEVEL", help=f"{', '.join(calibration.LEVELS)}: calibrated knobs; those given as flags win"
+        "--preset", metavar="LEVEL", help=f"{', '.join(presets.LEVELS)}: calibrated knobs; those given as flags win"
     )
     add_model_flags(command, default="bundled")
     command.add_argument("--time-limit", type=float, default=float("inf"), help="seconds of decoding")
@@ -120,7 +121,7 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
         raise InfillError("--text is empty; write a text with a gap, as in 'She saw a [[3]].'")
     knobs = {parameter.name: parameter.default for parameter in strategy.parameters}
     if args.preset is not None:
-        knobs |= calibration.preset(args.model, strategy.name, args.preset)
+        knobs |= presets.preset(args.model, strategy.name, args.preset)
     given = {name: getattr(args, f"knob {name}") for name in knobs}
     request = InfillRequest(
         **parts if args.text is None else {"text": args.text},

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import models
-from app.canvas import fewest_masks, lay_out
-from app.denoise import check, denoise
-from app.length.choice import LengthChoice
-from app.length.fit import fit_of
+from app.length.prior import fit_of
 from app.length.settle import settle
-from app.request import InfillRequest
-from app.trace import Trace
+from app.sampler import check, denoise
+from app.sampling.canvas import fewest_masks, lay_out
+from app.sampling.request import InfillRequest
+from app.trace.length_choice import LengthChoice
+from app.trace.trace import Trace
 from models.denoiser import Denoiser
 from models.prediction import TOP
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.canvas import sides
 from app.errors import InfillError
-from app.request import InfillRequest
+from app.sampling.canvas import sides
+from app.sampling.request import InfillRequest
 from models.denoiser import Floats
 
 if TYPE_CHECKING:  # it imports torch
-    from models.autoregressive import AutoregressiveModel
+    from models.networks.autoregressive import AutoregressiveModel
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -10,15 +10,15 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+from models.catalogue import BUNDLED, PARENT, PRESETS, Source, find
 from models.denoiser import Denoiser
-from models.presets import BUNDLED, PARENT, PRESETS, Source, find
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from models.autoregressive import AutoregressiveModel
-    from models.hub import Progress
-    from models.placement import Offer
+    from models.checkpoints.hub import Progress
+    from models.checkpoints.placement import Offer
+    from models.networks.autoregressive import AutoregressiveModel
 
 __all__ = [
     "BUNDLED",
@@ -49,7 +49,7 @@ def load(
     """A denoiser by name: a preset, `toy` (exact, costs nothing), a checkpoint folder, or a hub name `owner/model`.
 
     `device` is cpu, cuda, cuda:1, mps, or spread (over GPUs, memory and disk); the default is the best that is here.
-    `quantize` is int8, nf4 or fp4 (bitsandbytes), `dtype` float32, bfloat16 or float16: see `models.placement.place`.
+    `quantize` is int8, nf4 or fp4 (bitsandbytes), `dtype` float32, bfloat16 or float16: see `placement.place`.
     `mask_token_id` overrides what checkpoint and preset say. `static` keeps to a few shapes (`TransformerDenoiser`);
     `dual_cache` computes all positions only in every so many passes (`DualCacheDenoiser`), which is approximate.
     `progress` is told of a download, in bytes.
@@ -63,11 +63,11 @@ def load(
         if dual_cache is not None:
             raise ValueError("the dual cache needs a transformer; 'toy' is none")
         return toy()
-    from models.checkpoint import load_denoiser
-    from models.dual_cache import DualCacheDenoiser, check
-    from models.hub import remote_weights
-    from models.placement import place
-    from models.weights import read_weights
+    from models.checkpoints.checkpoint import load_denoiser
+    from models.checkpoints.hub import remote_weights
+    from models.checkpoints.placement import place
+    from models.checkpoints.weights import read_weights
+    from models.networks.dual_cache import DualCacheDenoiser, check
 
     if dual_cache is not None:
         check(dual_cache, static=static)
@@ -84,7 +84,7 @@ def fetch(source: Source, *, progress: Progress | None = None) -> Path:
     """The folder of a source, downloaded if it is on the hub. Raises ValueError where it cannot be had."""
     if source.folder is not None:
         return source.folder
-    from models.hub import download
+    from models.checkpoints.hub import download
 
     return download(source.repo or "", mask_id=source.mask_id, progress=progress)
 
@@ -97,14 +97,14 @@ def folder_of(name: str) -> Path | None:
     source = find(name)
     if source is None or source.folder is not None:
         return source and source.folder
-    from models.hub import downloaded
+    from models.checkpoints.hub import downloaded
 
     return downloaded(source.repo or "")
 
 
 def offers() -> list[Offer]:
-    """The presets that this machine can run, and how; see `models.placement.offers`."""
-    from models import placement
+    """The presets that this machine can run, and how; see `models.checkpoints.placement.offers`."""
+    from models.checkpoints import placement
 
     return placement.offers()
 
@@ -112,7 +112,7 @@ def offers() -> list[Offer]:
 @functools.cache
 def load_parent() -> AutoregressiveModel:
     """The bundled model's autoregressive parent, loaded once."""
-    from models import autoregressive
+    from models.networks import autoregressive
 
     return autoregressive.load(PARENT, name="parent")
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from models.denoiser import Floats, Ids, Query, Tokenizer
+from models.networks.reduction import contrasted, reduce
 from models.prediction import Prediction
-from models.reduction import contrasted, reduce
 
 
 class ToyTokenizer:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from app import cli, recording
+from app import cli
 from app.__main__ import main
 from app.strategies.registry import BUDGETS, Choice, find, strategies
+from app.trace import recording
 
 ROOT = Path(__file__).parents[1]
 RUN = ["infill", "--model", "toy", "--prefix", "the cat", "--suffix", "sat", "--length", "6"]

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 import models
-from app import decode as decode_module
 from app.errors import InfillError
 from app.infill import infill
-from app.recording import dump, load
-from app.request import InfillRequest
-from app.trace import Trace
+from app.sampling import decode as decode_module
+from app.sampling.request import InfillRequest
+from app.trace.recording import dump, load
+from app.trace.trace import Trace
 from models.denoiser import Denoiser
 
 EXAMPLES = Path(__file__).parent.parent / "assets" / "examples.json"

@@ -7,9 +7,9 @@ import pytest
 
 from app.errors import InfillError
 from app.prefix_only import PrefixOnly, continue_prefix
-from app.request import InfillRequest
-from models.autoregressive import AutoregressiveModel
-from models.untrained import NumberTokenizer
+from app.sampling.request import InfillRequest
+from models.bench.untrained import NumberTokenizer
+from models.networks.autoregressive import AutoregressiveModel
 from tests.models.random_weights import VOCABULARY, network
 
 REQUEST = InfillRequest(prefix="3 8 4", suffix=" 9 1", length=5, seed=2)

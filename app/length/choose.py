@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from app.canvas import Canvas, lay_out
-from app.constraints import NothingFitsError
-from app.denoise import denoise
 from app.errors import InfillError
-from app.length.choice import LengthChoice
 from app.length.fill_scores import PAIRS, by_parent, elbo
-from app.length.fit import LengthFit
+from app.length.prior import LengthFit
 from app.length.sentences import surroundings
-from app.request import InfillRequest
-from app.step import Step
+from app.sampler import denoise
+from app.sampling.canvas import Canvas, lay_out
+from app.sampling.constraints import NothingFitsError
+from app.sampling.request import InfillRequest
+from app.sampling.step import Step
+from app.trace.length_choice import LengthChoice
 from models.denoiser import Denoiser, Floats, Ids, Query
 
 if TYPE_CHECKING:  # it imports torch
-    from models.autoregressive import AutoregressiveModel
+    from models.networks.autoregressive import AutoregressiveModel
 
 LONGEST = 32
 """Masks; every length up to this is a candidate unless told."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.canvas import Canvas
-from app.passes import TAIL
+from app.sampling.canvas import Canvas
+from app.sampling.forwards import TAIL
 from models.denoiser import Denoiser, Floats, Ids, Query
-from models.subsets import antithetic, mask_counts
+from models.mask_sets import antithetic, mask_counts
 
 if TYPE_CHECKING:  # it imports torch
-    from models.autoregressive import AutoregressiveModel
+    from models.networks.autoregressive import AutoregressiveModel
 
 PAIRS = 4
 
@@ -23,7 +23,7 @@ def elbo(fills: Sequence[tuple[Canvas, Ids]], denoiser: Denoiser, *, pairs: int 
 
     log p(y | given) >= - E over n ~ uniform{1..N}, A ~ uniform subsets of size n, of
     (N / n) sum over i in A of -log p(y_i | all tokens outside A). Fixed counts vary less than coin flips
-    (LLaDA, arXiv:2502.09992); each of the `pairs` has a set and its antithesis, see `models.subsets`. All sets of all
+    (LLaDA, arXiv:2502.09992); each of the `pairs` has a set and its antithesis, see `models.mask_sets`. All sets of all
     fills are rows of one call of the denoiser, `2 * pairs` for each.
     """
     rng = np.random.default_rng(seed)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from app.canvas import Canvas
+from app.sampling.canvas import Canvas
 from models.denoiser import Ids, Vocabulary
 
 _CLOSING = "\"'”’)]"

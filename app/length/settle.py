@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from app.canvas import Canvas, fewest_masks, given_ids
 from app.errors import InfillError
-from app.length.choice import LengthChoice
 from app.length.choose import LONGEST, candidates, canvases, choose, finisher
-from app.length.fit import LengthFit
-from app.request import InfillRequest
-from app.template import MAX_LENGTH
+from app.length.prior import LengthFit
+from app.sampling.canvas import Canvas, fewest_masks, given_ids
+from app.sampling.request import InfillRequest
+from app.sampling.template import MAX_LENGTH
+from app.trace.length_choice import LengthChoice
 from models.denoiser import Denoiser, Ids
 
 if TYPE_CHECKING:  # it imports torch
-    from models.autoregressive import AutoregressiveModel
+    from models.networks.autoregressive import AutoregressiveModel
 
 T = TypeVar("T")
 

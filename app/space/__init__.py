@@ -2,5 +2,5 @@
 
 `schema` says what a Spacefile may hold, `spacefile` reads it, `check` finds what contradicts it, `render` makes the
 files that are uploaded, `presets` chooses the model for the hardware, `hub` talks to Hugging Face, `plan` compares and
-does, `command` is `python -m app space`. Facts about hardware are in `app.hardware`.
+does, `command` is `python -m app space`. Facts about hardware are in `app.space.hardware`.
 """

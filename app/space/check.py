@@ -9,9 +9,9 @@ from typing import Any
 from packaging.requirements import Requirement
 
 from app.errors import InfillError
-from app.hardware import CPU, FLAVOURS, ZERO, ZERO_PYTHON, ZERO_TORCH
-from app.request import MAX_CHARACTERS, MAX_LENGTH, MAX_STEPS, TIME_LIMIT
+from app.sampling.request import MAX_CHARACTERS, MAX_LENGTH, MAX_STEPS, TIME_LIMIT
 from app.space import render
+from app.space.hardware import CPU, FLAVOURS, ZERO, ZERO_PYTHON, ZERO_TORCH
 from app.space.spacefile import Deployment, Spacefile
 
 PYTHONS = ("3.11", "3.12")

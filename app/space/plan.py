@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.errors import InfillError
-from app.hardware import FACTS_FROM, FLAVOURS
 from app.space import presets
+from app.space.hardware import FACTS_FROM, FLAVOURS
 from app.space.hub import KEPT, Hub, Live, same
 from app.space.spacefile import NAME, Deployment, Spacefile
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import models
 from app.errors import InfillError
-from app.hardware import memory, present
+from app.space.hardware import memory, present
 
 VARIABLE = "INFILL_MODEL"
 
@@ -65,5 +65,5 @@ def fitting(
 
 
 def settings(preset: Mapping[str, Any]) -> dict[str, str]:
-    """What a preset of the Spacefile says, as `models.load` calls it; the rest is left to `models.placement`."""
+    """What a preset of the Spacefile says, as `models.load` calls it; the rest is left to `placement`."""
     return {} if preset["quant"] == "none" else {"quantize": preset["quant"]}

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any, cast
 
 from app.errors import unknown
-from app.hardware import FLAVOURS
+from app.space.hardware import FLAVOURS
 
 Rule = Callable[[object], str]
 """What a value must be; empty if it is that."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from app.step import Selection, Snapshot
+from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 
 LONGEST = 6

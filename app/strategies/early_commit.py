@@ -7,7 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
-from app.step import Selection, Snapshot
+from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Choice, Knob, strategy
 
 AGGREGATES = {"mean": np.mean, "median": np.median, "quantile": lambda gaps: np.quantile(gaps, 0.2), "min": np.min}

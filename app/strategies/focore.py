@@ -8,8 +8,8 @@ from typing import Annotated
 
 import numpy as np
 
-from app.canvas import Canvas
-from app.step import Selection, Snapshot
+from app.sampling.canvas import Canvas
+from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 from models.denoiser import Floats, Ids
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.step import Selection, Snapshot
+from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import AlgTemp, Raw, strategy
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.step import Selection, Snapshot
+from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import strategy
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from app.step import Selection, Snapshot
+from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Choice, Knob, strategy
 
 
@@ -25,7 +25,7 @@ def pc_sampler(
     """Commit the surest drafts, but common words later, and positions near the edges of the gap sooner.
 
     The score is exp(-pull distance / gap) min(ceiling, -confidence log f), with f how common the token is in text.
-    Where nobody has counted that (see `models.frequencies`), all tokens count as equally common, with -log f = 1.
+    Where nobody has counted that (see `models.checkpoints`), all tokens count as equally common, with -log f = 1.
 
     Huang et al., 2025, PC-Sampler, arXiv:2508.13021; the distance to the nearest edge, for infilling, is our own
     """

@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 import app.strategies
 from app.errors import InfillError, unknown
-from app.step import Selection, Snapshot
+from app.sampling.step import Selection, Snapshot
 from models.prediction import TOP
 
 Value = float | int | str | bool
@@ -33,7 +33,7 @@ class Knob:
     """A number that the user may turn, from `low` to `high`.
 
     `calibrated` gives its value for a checkpoint from the scores (`confidence`, `margin`, `entropy`, `gap`, `drift`) at
-    which a first choice stays with a certain chance; what it gives is cut to the range. See `app.calibration`.
+    which a first choice stays with a certain chance; what it gives is cut to the range. See `app.presets`.
     """
 
     low: float

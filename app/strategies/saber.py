@@ -7,7 +7,7 @@ from typing import Annotated
 
 import numpy as np
 
-from app.step import NONE, Selection, Snapshot
+from app.sampling.step import NONE, Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 from models.denoiser import Floats, Ids
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.calibration import LEVELS, Presets
+from app.presets import LEVELS, Presets
 from app.strategies.registry import BUDGETS, Choice, Parameter, Strategy, Value, find, strategies
 from app.ui.shelf import FIRST
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from app import messages, recording
 from app.errors import InfillError
-from app.trace import Trace
+from app.trace import messages, recording
+from app.trace.trace import Trace
 from app.ui.runs import Runs
 
 ASSETS = Path(__file__).parents[2] / "assets"

@@ -8,8 +8,8 @@ from typing import Any
 import gradio as gr
 
 from app.errors import InfillError
-from app.length.choice import as_json
-from app.request import InfillRequest
+from app.sampling.request import InfillRequest
+from app.trace.length_choice import as_json
 from app.ui.runner import Run
 from app.ui.shelf import FIRST
 

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-from app import messages, recording
-from app.calibration import Presets
 from app.errors import InfillError
-from app.request import GUIDES, MAX_LENGTH, MAX_STEPS, TIME_LIMIT, InfillRequest
+from app.presets import Presets
+from app.sampling.request import GUIDES, MAX_LENGTH, MAX_STEPS, TIME_LIMIT, InfillRequest
+from app.sampling.template import AUTO
 from app.strategies.registry import strategies
-from app.template import AUTO
-from app.trace import Trace
+from app.trace import messages, recording
+from app.trace.trace import Trace
 from app.ui.controls import StrategyControls, strategy_controls
 from app.ui.denoising_view import ASSETS, denoising_view
 from app.ui.endpoint import endpoint

@@ -10,12 +10,12 @@ import gradio as gr
 
 from app.errors import InfillError
 from app.prefix_only import continue_prefix
-from app.trace import Trace
+from app.trace.trace import Trace
 from app.ui.mistakes import shown
 from app.ui.runs import Runs
 
 if TYPE_CHECKING:  # it imports torch
-    from models.autoregressive import AutoregressiveModel
+    from models.networks.autoregressive import AutoregressiveModel
 
 LoadParent = Callable[[], "AutoregressiveModel"]
 

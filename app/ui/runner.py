@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
-from app.denoise import strategy_of
 from app.errors import InfillError
-from app.hardware import on_zero_gpu
 from app.infill import before, infill
 from app.length.choose import LONGEST, TRIES
-from app.request import MAX_LENGTH, InfillRequest
+from app.sampler import strategy_of
+from app.sampling.request import MAX_LENGTH, InfillRequest
+from app.space.hardware import on_zero_gpu
 from app.strategies.registry import find
-from app.trace import Trace
+from app.trace.trace import Trace
 from app.ui.shelf import Shelf
 
 Run = Callable[[InfillRequest, str], Iterator[Trace]]

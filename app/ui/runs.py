@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import replace
 
 from app.errors import InfillError
-from app.trace import Trace
+from app.trace.trace import Trace
 
 
 class Runs:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import models
 from app.errors import InfillError, unknown
-from models.batching import BatchingDenoiser
 from models.denoiser import Denoiser
-from models.lazy import LazyDenoiser
+from models.serve.batching import BatchingDenoiser
+from models.serve.lazy import LazyDenoiser
 
 if TYPE_CHECKING:  # it imports torch
-    from models.placement import Offer
+    from models.checkpoints.placement import Offer
 
 FIRST = ""
 """How a request asks for the model that the page starts with."""
@@ -84,7 +84,7 @@ class Shelf:
 
     def _lazy(self, offer: Offer) -> LazyDenoiser:
         def load() -> Denoiser:
-            from models.placement import TooLargeError
+            from models.checkpoints.placement import TooLargeError
 
             while True:
                 try:
@@ -101,7 +101,7 @@ class Shelf:
 
     def _let_go(self) -> bool:
         """Free the memory of the idle model that nobody has asked for longest; False where there is none."""
-        from models.placement import reclaim
+        from models.checkpoints.placement import reclaim
 
         with self._lending:
             idle = [name for name, lazy in self._others.items() if lazy.ready and not self._runs[name]]

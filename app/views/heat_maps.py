@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from plotly.graph_objects import Figure
 
-from app.trace import Trace
+from app.trace.trace import Trace
 from app.views.palette import Palette, figure, position_axis, whole_numbers
 from app.views.registry import labels, view
 from models.denoiser import Floats

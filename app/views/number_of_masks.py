@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from plotly.graph_objects import Figure
 
-from app.length.choice import LengthChoice
-from app.trace import Trace
+from app.trace.length_choice import LengthChoice
+from app.trace.trace import Trace
 from app.views.palette import Palette, figure
 from app.views.registry import view
 

@@ -14,7 +14,7 @@ import numpy as np
 from plotly.graph_objects import Figure
 
 import app.views
-from app.trace import Trace
+from app.trace.trace import Trace
 from app.views.palette import Palette
 
 

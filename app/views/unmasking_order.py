@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from plotly.graph_objects import Figure
 
-from app.trace import Trace
+from app.trace.trace import Trace
 from app.views.palette import Palette, figure, position_axis, whole_numbers
 from app.views.registry import labels, view
 

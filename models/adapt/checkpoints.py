@@ -11,8 +11,8 @@ from accelerate import Accelerator
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from models.folders import recover, replace
-from models.tokenizer import one_line
+from models.checkpoints.folders import recover, replace
+from models.checkpoints.tokenizer import one_line
 
 _STEP = "step.json"
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from models.tokenizer import TextTokenizer
+from models.checkpoints.tokenizer import TextTokenizer
 
 END_OF_TEXT = "<|endoftext|>"
 MASK = "<|mask|>"

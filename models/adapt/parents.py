@@ -8,9 +8,9 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import models
-from models.checkpoint import read_network
-from models.tokenizer import read_tokenizer
-from models.weights import read_weights
+from models.checkpoints.checkpoint import read_network
+from models.checkpoints.tokenizer import read_tokenizer
+from models.checkpoints.weights import read_weights
 
 
 def read_parent(model: str, dtype: torch.dtype = torch.float32) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:

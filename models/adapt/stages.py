@@ -19,7 +19,7 @@ from models.adapt.objective import Exercise, Trainee, annealed_attention, masked
 from models.adapt.parents import check_fit, read_parent, settle_mask
 from models.adapt.plan import Plan
 from models.adapt.trainer import Ask, train
-from models.tokenizer import read_tokenizer
+from models.checkpoints.tokenizer import read_tokenizer
 
 
 def tokenizer(*, text: Path, out: Path, vocab_size: int) -> None:

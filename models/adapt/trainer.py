@@ -23,7 +23,7 @@ from models.adapt.curves import draw, read_log
 from models.adapt.data import Batch, Source
 from models.adapt.objective import Exercise, Trainee
 from models.adapt.plan import Plan, optimizers
-from models.folders import recover, refuse_other_folders
+from models.checkpoints.folders import recover, refuse_other_folders
 
 Ask = Callable[[Batch, int | None, torch.Generator], Exercise]
 """(batch, step, generator) -> what the network is asked; step None means validation."""

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from models.autoregressive import AutoregressiveModel
 from models.denoiser import Bools, Floats, Ids, Vocabulary
-from models.progress import progress
-from models.subsets import antithetic, mask_counts
-from models.transformer import TransformerDenoiser
+from models.mask_sets import antithetic, mask_counts
+from models.networks.autoregressive import AutoregressiveModel
+from models.networks.transformer import TransformerDenoiser
+from models.terminal import progress
 
 _TOKENS = 4096
 """About how many tokens go into a forward pass."""

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 import models
 from models.adapt.data import Packed, read_records
+from models.checkpoints.placement import place
+from models.checkpoints.quantisation import scales
+from models.checkpoints.tokenizer import read_tokenizer
 from models.denoiser import Query
 from models.evaluate.likelihood import elbo
 from models.evaluate.table import table
-from models.placement import place
-from models.quantised import scales
-from models.tokenizer import read_tokenizer
-from models.transformer import TransformerDenoiser
+from models.networks.transformer import TransformerDenoiser
 
 FORMS: dict[str, dict[str, str]] = {
     "fp32": {"dtype": "float32"},

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.canvas import Canvas
-from app.constraints import NothingFitsError
 from app.errors import InfillError
 from app.length.choose import candidates, canvases, choose, finisher, outcome, probe, shortlist
-from app.length.fit import UNFITTED
-from app.request import InfillRequest
-from app.step import Step
+from app.length.prior import UNFITTED
+from app.sampling.canvas import Canvas
+from app.sampling.constraints import NothingFitsError
+from app.sampling.request import InfillRequest
+from app.sampling.step import Step
 from models.denoiser import Query
 from models.prediction import Prediction
 from models.toy import MarkovDenoiser, ToyTokenizer, toy

@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
-from app.canvas import Canvas
 from app.length.fill_scores import by_parent, elbo
-from models.autoregressive import AutoregressiveModel
+from app.sampling.canvas import Canvas
+from models.bench.untrained import NumberTokenizer
+from models.networks.autoregressive import AutoregressiveModel
 from models.toy import toy
-from models.untrained import NumberTokenizer
 from tests.models.random_weights import VOCABULARY, denoiser, network
 
 GAP = np.arange(2, 5)

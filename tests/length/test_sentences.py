@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.canvas import Canvas
 from app.length.sentences import boundaries, surroundings, typical
+from app.sampling.canvas import Canvas
 
 PIECES = ("_", " the", " dog", " ran", ".", " She", ' "', '"', " sat", "!", " and", ",", ' "Oh')
 

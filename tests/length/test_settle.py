@@ -7,11 +7,11 @@ import pytest
 from app.errors import InfillError
 from app.infill import infill
 from app.length.choose import outcome
-from app.length.fit import UNFITTED
+from app.length.prior import UNFITTED
 from app.length.settle import settle
-from app.recording import dump, load
-from app.request import InfillRequest
-from app.template import MAX_LENGTH
+from app.sampling.request import InfillRequest
+from app.sampling.template import MAX_LENGTH
+from app.trace.recording import dump, load
 from models.toy import toy
 
 TOY = toy()

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
+from models.bench.untrained import NumberTokenizer
 from models.denoiser import Query
+from models.networks.transformer import TransformerDenoiser
 from models.prediction import Prediction
-from models.transformer import TransformerDenoiser
-from models.untrained import NumberTokenizer
 
 ARCHITECTURES = ("llama", "gpt2")
 VOCABULARY, MASK = 40, 39

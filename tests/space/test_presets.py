@@ -6,8 +6,8 @@ import pytest
 
 import models
 from app.errors import InfillError
-from app.hardware import FLAVOURS, memory, on_zero_gpu, present
 from app.space import spacefile
+from app.space.hardware import FLAVOURS, memory, on_zero_gpu, present
 from app.space.presets import choose
 
 PRESETS = {
@@ -106,8 +106,8 @@ def test_how_a_preset_is_loaded_is_left_to_the_machine_but_on_a_space_whose_gpu_
 
 
 def test_without_a_gpu_the_readmes_own_command_needs_no_device(monkeypatch):
-    from models import placement  # it imports torch
-    from models.weights import Weights
+    from models.checkpoints import placement  # it imports torch
+    from models.checkpoints.weights import Weights
 
     monkeypatch.setattr(placement, "_device", lambda asked: asked or "cpu")
     monkeypatch.setattr(placement, "free_memory", lambda _: 16_000_000_000)

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from app.canvas import Canvas
-from app.decode import decode
-from app.passes import Passes
-from app.step import NONE, Selection, Snapshot, Step
+from app.sampling.canvas import Canvas
+from app.sampling.decode import decode
+from app.sampling.forwards import Passes
+from app.sampling.step import NONE, Selection, Snapshot, Step
 from app.strategies.registry import find
 from models.denoiser import Denoiser, Floats, Ids, Judge, Memory, Query, Tokenizer
+from models.networks.reduction import reduce
 from models.prediction import TOP, Prediction
-from models.reduction import reduce
 from models.toy import MarkovDenoiser, ToyTokenizer
 
 COIN = ToyTokenizer("ab")

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.step import Selection, Snapshot
+from app.sampling.step import Selection, Snapshot
 from tests.strategies.scenes import Indifferent, Told, after, blank, choose, counts, probing, run, snapshot
 
 MASK = 3

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.step import Selection
+from app.sampling.step import Selection
 from models.toy import toy
 from tests.strategies.scenes import after, blank, choose, orders, run, snapshot
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.step import NONE, Selection, Snapshot
+from app.sampling.step import NONE, Selection, Snapshot
 from models.toy import toy
 from tests.strategies.scenes import after, blank, choose, orders, run, snapshot, written
 

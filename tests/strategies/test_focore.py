@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.step import Selection
+from app.sampling.step import Selection
 from models.prediction import TOP
 from models.toy import toy
 from tests.models.random_weights import MASK, denoiser, network

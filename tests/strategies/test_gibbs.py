@@ -8,8 +8,8 @@ import pytest
 
 from app.errors import InfillError
 from app.infill import infill
-from app.request import InfillRequest
-from app.step import Step
+from app.sampling.request import InfillRequest
+from app.sampling.step import Step
 from models.denoiser import Query
 from models.prediction import Prediction
 from models.toy import toy

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.step import Selection, Snapshot
+from app.sampling.step import Selection, Snapshot
 from models.toy import toy
 from tests.strategies.scenes import Indifferent, after, blank, choose, counts, orders, run, snapshot
 

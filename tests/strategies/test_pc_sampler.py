@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from app.canvas import Canvas
-from app.passes import Passes
-from app.step import Snapshot
+from app.sampling.canvas import Canvas
+from app.sampling.forwards import Passes
+from app.sampling.step import Snapshot
 from models.denoiser import Floats
 from models.toy import toy
 from tests.strategies.scenes import Indifferent, blank, choose, counts, orders, run, snapshot

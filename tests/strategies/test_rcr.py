@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from app.step import Snapshot
+from app.sampling.step import Snapshot
 from tests.strategies.scenes import after, choose, snapshot
 
 

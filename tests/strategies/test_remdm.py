@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.step import Selection, Snapshot
+from app.sampling.step import Selection, Snapshot
 from models.toy import toy
 from tests.strategies.scenes import Indifferent, after, blank, choose, run, snapshot
 

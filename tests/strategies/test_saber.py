@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from app.step import NONE, Selection, Snapshot
+from app.sampling.step import NONE, Selection, Snapshot
 from models.toy import toy
 from tests.strategies.scenes import Told, after, blank, choose, counts, probing, run, snapshot
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.decode import decode
+from app.sampling.decode import decode
 from app.strategies.registry import find
 from models.denoiser import Memory
 from models.toy import toy

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from models.denoiser import Memory, Query
+from models.networks.reduction import reduce
 from models.prediction import Prediction
-from models.reduction import reduce
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported
 
@@ -89,7 +89,7 @@ def serve(denoiser: ScriptedDenoiser) -> Iterator[Callable[..., str]]:
     """Serve a page and return its address; `shelf` is what goes to `Shelf`, the rest to `build`."""
     from app.ui.page import build, launch_options
     from app.ui.shelf import Shelf
-    from models.lazy import LazyDenoiser
+    from models.serve.lazy import LazyDenoiser
 
     pages = []
 

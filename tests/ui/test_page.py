@@ -15,9 +15,9 @@ pytest.importorskip("playwright", reason="playwright is a development requiremen
 from playwright.sync_api import Browser, Page, expect
 
 import models
-from app import recording
+from app.trace import recording
+from models.checkpoints.placement import Offer
 from models.denoiser import Denoiser
-from models.placement import Offer
 
 expect.set_options(timeout=20_000)
 

@@ -9,8 +9,8 @@ import pytest
 import models
 from app.errors import InfillError
 from app.infill import infill
-from app.request import InfillRequest
-from app.trace import Trace
+from app.sampling.request import InfillRequest
+from app.trace.trace import Trace
 from app.ui.page import _kept
 from app.ui.runs import Runs
 

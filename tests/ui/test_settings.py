@@ -29,7 +29,7 @@ def test_the_papers_setting_gives_the_defaults(setting):
 def config(**settings):
     from app.ui.page import build
     from app.ui.shelf import Shelf
-    from models.lazy import LazyDenoiser
+    from models.serve.lazy import LazyDenoiser
     from models.toy import toy
 
     return build(Shelf(LazyDenoiser(toy)), **settings).config["components"]
@@ -80,7 +80,7 @@ def test_choosing_a_setting_moves_the_sliders_and_moving_one_leaves_it(browser, 
 def test_another_model_has_no_setting_and_gets_the_papers_values(browser, serve) -> None:
     from playwright.sync_api import expect
 
-    from models.placement import Offer
+    from models.checkpoints.placement import Offer
     from models.toy import toy
     from tests.ui.test_page import opened
 

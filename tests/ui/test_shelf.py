@@ -13,13 +13,13 @@ import pytest
 
 import models
 from app.errors import InfillError
-from app.request import InfillRequest
-from app.trace import Trace
+from app.sampling.request import InfillRequest
+from app.trace.trace import Trace
 from app.ui.runner import AT_ONCE, Run, runner
 from app.ui.shelf import FIRST, Shelf
+from models.checkpoints.placement import Offer
 from models.denoiser import Denoiser
-from models.lazy import LazyDenoiser
-from models.placement import Offer
+from models.serve.lazy import LazyDenoiser
 
 REQUEST = InfillRequest(prefix="the cat", suffix="sat", length=3, steps=3)
 OFFERS = [
@@ -163,7 +163,7 @@ class Memory:
         self.room, self.asked, self.held = room, [], weakref.WeakSet()
 
     def __call__(self, name: str, **settings: Any) -> Denoiser:
-        from models.placement import TooLargeError  # it imports torch
+        from models.checkpoints.placement import TooLargeError  # it imports torch
 
         self.asked.append(name)
         if len(self.held) == self.room:
@@ -247,7 +247,7 @@ def test_a_gpu_that_runs_out_of_memory_ends_the_run_with_a_message_and_the_next_
 
 
 def test_this_machine_is_offered_what_fits_in_the_form_that_loses_least(monkeypatch):
-    from models import placement  # it imports torch
+    from models.checkpoints import placement  # it imports torch
 
     def offered(device: str, gigabytes: float) -> dict[str, dict[str, str]]:
         monkeypatch.setattr(placement, "_device", lambda _: device)

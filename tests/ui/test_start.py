@@ -15,8 +15,8 @@ from urllib.request import urlopen
 
 import pytest
 
-from models.presets import BUNDLED
-from tests.models.test_hub import REPO, Handler, Hub
+from models.catalogue import BUNDLED
+from tests.models.checkpoints.test_hub import REPO, Handler, Hub
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
@@ -151,7 +151,7 @@ from urllib.request import urlopen
 import models
 from app.ui.page import build, launch_options
 from app.ui.shelf import Shelf
-from models.lazy import LazyDenoiser
+from models.serve.lazy import LazyDenoiser
 
 loaded = lambda: sorted({"torch", "transformers"} & set(sys.modules))
 assert not loaded(), f"importing the page loads {loaded()}"

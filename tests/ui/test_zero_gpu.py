@@ -15,8 +15,8 @@ from gradio_client import Client
 
 import models
 from app.infill import infill
-from app.request import InfillRequest
-from app.trace import Trace
+from app.sampling.request import InfillRequest
+from app.trace.trace import Trace
 from app.ui.runner import PASS, START, runs_at_once, seconds_asked_for
 from tests.ui.test_start import PATIENCE, first_answer, free_port
 
@@ -58,10 +58,10 @@ WORKER = """
 import json, os, sys
 from pathlib import Path
 import models
-from app.request import InfillRequest
+from app.sampling.request import InfillRequest
 from app.ui.runner import runner
 from app.ui.shelf import FIRST, Shelf
-from models.lazy import LazyDenoiser
+from models.serve.lazy import LazyDenoiser
 from tests.ui.test_zero_gpu import REQUEST, told
 
 class Watched:
@@ -217,8 +217,8 @@ import json, os, sys
 from pathlib import Path
 from transformers.utils import logging
 import models
-from models.quantize import main
-from tests.models.test_formats import write
+from models.checkpoints.convert import main
+from tests.models.checkpoints.test_formats import write
 
 logging.set_verbosity_error()
 plain, nf4 = str(write(Path(sys.argv[1]) / "plain", is_causal=False)), sys.argv[1] + "/nf4"
@@ -264,7 +264,7 @@ def test_nothing_of_zero_gpu_is_imported_elsewhere():
 import json, sys
 from app.ui.page import build
 from app.ui.shelf import FIRST, Shelf
-from models.lazy import LazyDenoiser
+from models.serve.lazy import LazyDenoiser
 build(Shelf(LazyDenoiser(lambda: None)))
 print(json.dumps("spaces.zero.wrappers" in sys.modules))
 """

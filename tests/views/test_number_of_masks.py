@@ -8,10 +8,10 @@ from plotly.graph_objects import Figure
 
 import models
 from app.infill import infill
-from app.request import InfillRequest
+from app.sampling.request import InfillRequest
 from app.views.number_of_masks import length_curve, number_of_masks
 from app.views.palette import DARK, LIGHT
-from tests.length.test_choice import CHOICE
+from tests.trace.test_length_choice import CHOICE
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])

@@ -15,10 +15,10 @@ from plotly.graph_objects import Figure
 
 import models
 from app.infill import infill
-from app.recording import dump, load
-from app.request import InfillRequest
-from app.step import Selection, Step
-from app.trace import Trace
+from app.sampling.request import InfillRequest
+from app.sampling.step import Selection, Step
+from app.trace.recording import dump, load
+from app.trace.trace import Trace
 from app.views.palette import DARK, LIGHT, Palette, whole_numbers
 from app.views.registry import View, labels, views
 

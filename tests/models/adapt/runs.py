@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 import models
 from app.infill import infill
-from app.request import InfillRequest
+from app.sampling.request import InfillRequest
 from models.adapt.__main__ import main
 from models.adapt.curves import Curve, read_log
 from models.adapt.data import END_OF_TEXT

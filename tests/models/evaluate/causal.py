@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.autoregressive import AutoregressiveModel
-from models.untrained import NumberTokenizer
+from models.bench.untrained import NumberTokenizer
+from models.networks.autoregressive import AutoregressiveModel
 from tests.models.random_weights import MASK, VOCABULARY, network
 
 

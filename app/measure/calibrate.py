@@ -1,0 +1,180 @@
+"""The command that measures how sure of a token a checkpoint must be for it to stay."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import models
+from app.errors import InfillError
+from app.flags import add_model_flags, add_out_flag, beside_weights, model_settings
+from app.measure.reliability import Curve, fit
+from app.measure.run import Problem, as_request, read_problems
+from app.presets import FILE, LEVELS, STRICTEST, fingerprint, knobs_at, write
+from app.sampling.canvas import lay_out
+from app.sampling.decode import decode
+from app.sampling.request import MAX_LENGTH
+from app.strategies.registry import find
+from models.denoiser import Bools, Denoiser, Floats
+from models.terminal import progress
+
+_FALLING = ("entropy", "drift")  # small values are the sure ones
+_WORDS = range(5, 23)  # of a sentence that is taken out
+_AROUND = 5  # sentences that are seen on either side
+_SENTENCES = re.compile(r"(?<=[.!?])\s+|(?<=[.!?][\"'”’])\s+")
+
+
+def add_command(commands: Any) -> None:
+    """`commands` is what `add_subparsers` gave."""
+    command = commands.add_parser(
+        "calibrate", help="measure a model's presets: the knobs at which it is sure enough", allow_abbrev=False
+    )
+    on = command.add_mutually_exclusive_group(required=True)
+    on.add_argument("--problems", type=Path, metavar="FILE", help="JSON lines with prefix, middle, suffix")
+    on.add_argument(
+        "--text",
+        type=Path,
+        metavar="FILE",
+        help="held-out text, records ended by <|endoftext|>, plain or .xz; one sentence is taken out of each",
+    )
+    command.add_argument("--limit", type=int, default=200, help="infills at most (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0, help="draws the sentences (default: %(default)s)")
+    add_out_flag(command, FILE)
+    add_model_flags(command)
+    command.set_defaults(run=_calibrate)
+
+
+def _calibrate(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
+    if args.limit < 1:
+        raise InfillError(f"--limit must be 1 or more, not {args.limit}")
+    problems = read_problems(args.problems) if args.problems else _opened(args.text, args.seed)
+    problems = problems[: args.limit]
+    denoiser = load(args.model, **model_settings(args))
+    out, folder = beside_weights(args, FILE), models.folder_of(args.model)
+    scores, right = observe(problems, denoiser)
+    curves = {name: _curve(name, scores[name], right) for name in STRICTEST}
+    found = {
+        "model": denoiser.name,
+        "weights": fingerprint(folder) if folder else None,
+        "measured": datetime.date.today().isoformat(),
+        "on": (args.text or args.problems).name,
+        "how": "greedily one token a pass, the surest first; in every pass all masks but the one that it commits",
+        "infills": len(problems),
+        "observations": len(right),
+        "first_choice_stays": round(float(right.mean()), 3),
+        "levels": LEVELS,
+    } | as_data(curves)
+    write(out, found)
+    print(_report(found))
+    print(f"written to {out}")
+    return 0
+
+
+def _opened(path: Path, seed: int) -> list[Problem]:
+    from models.adapt.data import read_records  # it imports torch
+
+    try:
+        problems = list(sentences_out(read_records(path), seed))
+    except ValueError as error:
+        raise InfillError(str(error)) from None
+    if not problems:
+        raise InfillError(
+            f"no record of '{path}' has a sentence of {_WORDS[0]} to {_WORDS[-1]} words between two others; "
+            "give running text"
+        )
+    return problems
+
+
+def sentences_out(records: Sequence[str], seed: int) -> Iterable[Problem]:
+    """One sentence out of each record that has one between two others; the draw depends on seed and place alone."""
+    for number, record in enumerate(records):
+        sentences = _SENTENCES.split(" ".join(record.split()))
+        fit_in = [
+            place
+            for place, sentence in enumerate(sentences[1:-1], start=1)
+            if len(sentence.split()) in _WORDS and len(sentence.encode()) < MAX_LENGTH
+        ]
+        if fit_in:
+            place = int(np.random.default_rng([seed, number]).choice(fit_in))
+            yield Problem(
+                prefix=" ".join(sentences[max(0, place - _AROUND) : place]),
+                middle=sentences[place],
+                suffix=" ".join(sentences[place + 1 : place + 1 + _AROUND]),
+            )
+
+
+def observe(problems: Sequence[Problem], denoiser: Denoiser) -> tuple[dict[str, Floats], Bools]:
+    """[n] each score and whether the first choice was what was committed in the end, of every mask at every pass.
+
+    The mask that a pass commits is left out: there the first choice is the last word, and says nothing about waiting.
+    `drift` is infinite in a run's first pass. Raises InfillError where nothing is left.
+    """
+    choose = find("low_confidence").bind({})
+    rows, right = [], []
+    for problem in progress(problems, "infills"):
+        request = as_request(problem, denoiser)
+        canvas, _ = lay_out(request, denoiser)
+        special = tuple(sorted(denoiser.tokenizer.special_ids))
+        steps = list(decode(canvas, denoiser, choose, steps=request.steps, banned=special, lookback=1))
+        final = steps[-1].canvas.ids
+        for step in steps:
+            belief, masks = step.prediction, step.canvas.masks
+            seen = [belief.drift[:, 0] if name == "drift" else getattr(belief, name) for name in STRICTEST]
+            rows.append(np.stack(seen)[:, masks])
+            right.append(belief.top_tokens[masks, 0] == final[masks])
+    table, stayed = np.concatenate(rows, axis=1), np.concatenate(right)
+    if not len(stayed):
+        raise InfillError("every middle is a single token, so there is nothing to wait for; give longer ones")
+    return dict(zip(STRICTEST, table, strict=True)), stayed
+
+
+def _curve(name: str, scores: Floats, right: Bools) -> Curve | None:
+    """None where the score was never finite: drift, where all middles have two tokens or fewer."""
+    finite = np.isfinite(scores)
+    return fit(scores[finite], right[finite], rising=name not in _FALLING) if finite.any() else None
+
+
+def as_data(curves: dict[str, Curve | None]) -> dict[str, Any]:
+    """Thresholds and curves of each score, and the presets that follow from them; a threshold never reached is None."""
+    thresholds = {
+        name: {level: curve and curve.threshold(chance) for level, chance in LEVELS.items()}
+        for name, curve in curves.items()
+    }
+    scores = {
+        name: {
+            "observations": int(curve.counts.sum()) if curve else 0,
+            "thresholds": {level: at if at is None else _short(at) for level, at in thresholds[name].items()},
+            "curve": [[_short(score), _short(chance)] for score, chance in curve.points()] if curve else [],
+        }
+        for name, curve in curves.items()
+    }
+    return {"scores": scores, "presets": knobs_at(thresholds)}
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.4g}")
+
+
+def _report(found: dict[str, Any]) -> str:
+    lines = [
+        f"{found['infills']} infills, {found['observations']} observations; the first choice stays in "
+        f"{found['first_choice_stays']:.1%}",
+        f"{'score':<12}" + "".join(f"{f'{level} ({chance:g})':>18}" for level, chance in LEVELS.items()),
+    ]
+    never = []
+    for name, score in found["scores"].items():
+        at = score["thresholds"]
+        lines.append(f"{name:<12}" + "".join(f"{'never' if at[e] is None else at[e]:>18}" for e in LEVELS))
+        never += [f"{name} ({level})" for level in LEVELS if at[level] is None]
+    if never:
+        lines.append(f"never reached, so the strictest value is taken: {', '.join(never)}")
+    for name, levels in found["presets"].items():
+        knobs = levels[next(iter(LEVELS))]
+        lines += [f"{f'{name} {k}':<24}" + "".join(f"{levels[level][k]:>12}" for level in LEVELS) for k in knobs]
+    return "\n".join(lines)

@@ -1,0 +1,75 @@
+"""How varied the texts are that a model writes out of nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.infill import infill
+from app.sampling.request import InfillRequest
+from app.trace import metrics
+from models.denoiser import Denoiser, Vocabulary
+from models.networks.autoregressive import AutoregressiveModel
+from models.terminal import progress
+
+TEMPERATURE, TOP_P = 0.9, 0.95
+_BATCH = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variety:
+    """N-grams of token ids; compare rows only where samples and tokens are equal, and tokenizers, too."""
+
+    name: str
+    distinct1: float
+    distinct2: float
+    distinct3: float
+    entropy1: float  # divided by the logarithm of the number of n-grams
+    entropy2: float
+    entropy3: float
+    repeated3: float  # share of 3-grams that the same sample has had before
+    samples: int
+    tokens: int  # in a sample
+
+
+def denoised(denoiser: Denoiser, *, samples: int, length: int, seed: int = 0) -> Variety:
+    """Unconditional texts of the `random` strategy with as many steps as tokens, at temperature 0.9 and top-p 0.95."""
+    texts = []
+    for number in progress(range(samples), "samples"):
+        request = InfillRequest(
+            length=length, steps=length, strategy="random", temperature=TEMPERATURE, top_p=TOP_P, seed=seed + number
+        )
+        *_, trace = infill(request, denoiser)
+        texts.append(trace.canvas.ids[trace.canvas.span].tolist())
+    return variety(f"random, T = {length}, temperature {TEMPERATURE}, top-p {TOP_P}", texts)
+
+
+def continued(model: AutoregressiveModel, *, samples: int, length: int, seed: int = 0) -> Variety:
+    """Texts that follow the token that begins a text, at temperature 0.9 and top-p 0.95."""
+    texts = []
+    for start in progress(range(0, samples, _BATCH), "samples"):
+        prefixes = [model.tokenizer.begin] * min(_BATCH, samples - start)
+        texts += model.complete(prefixes, length, temperature=TEMPERATURE, top_p=TOP_P, seed=seed + start)
+    return variety(f"left to right, temperature {TEMPERATURE}, top-p {TOP_P}", texts)
+
+
+def real_text(chunks: NDArray[np.integer], vocabulary: Vocabulary, *, samples: int, length: int) -> Variety | None:
+    """The first tokens of chunks [k, l], for comparison; None where there are too few of them."""
+    texts = [[int(token) for token in chunk if int(token) not in vocabulary.special_ids][:length] for chunk in chunks]
+    enough = [text for text in texts if len(text) == length][:samples]
+    return variety("the text itself", enough) if len(enough) == samples else None
+
+
+def variety(name: str, texts: Sequence[Sequence[int]]) -> Variety:
+    """Of texts of the same length."""
+    return Variety(
+        name=name,
+        **{f"distinct{n}": metrics.distinct(texts, n) for n in (1, 2, 3)},
+        **{f"entropy{n}": metrics.ngram_entropy(texts, n) for n in (1, 2, 3)},
+        repeated3=metrics.repetition(texts, 3),
+        samples=len(texts),
+        tokens=len(texts[0]),
+    )

@@ -1,0 +1,117 @@
+"""How near a chosen length comes to the true one, and what that is worth in the text that is written."""
+
+from __future__ import annotations
+
+import functools
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from app.length.choose import LONGEST, TRIES, candidates, canvases, choose, finisher, outcome
+from app.length.prior import LengthFit
+from app.measure.bootstrap import Estimate, Numbers, estimates, resampled
+from app.measure.run import Problem, as_request, run
+from app.sampling.request import InfillRequest
+from app.trace import metrics
+from app.trace.length_choice import LengthChoice
+from models.denoiser import Denoiser
+
+if TYPE_CHECKING:  # it imports torch
+    from models.networks.autoregressive import AutoregressiveModel
+
+FIXED = 16
+"""Masks, where nothing is known and nothing is asked."""
+NEAR = 2
+"""Tokens from the true length that count as having found it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One way of setting the length, over all problems."""
+
+    way: str
+    near: Estimate  # percent within NEAR tokens of the true length
+    error: Estimate  # tokens, absolute
+    rougeL: Estimate  # noqa: N815 - the measure's own name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    rows: tuple[Row, ...]  # auto, oracle, fixed
+    gain: Estimate  # ROUGE-L of auto less that of fixed, problem by problem
+    forwards: float  # mean rows in forward passes for the choice, decodes included
+    calls: float
+    choices: tuple[LengthChoice, ...]
+
+
+def automatic(
+    request: InfillRequest,
+    denoiser: Denoiser,
+    fit: LengthFit,
+    *,
+    parent: AutoregressiveModel | None = None,
+    tries: int = TRIES,
+    longest: int = LONGEST,
+    notices: tuple[str, ...] = (),
+) -> LengthChoice:
+    """Choose the length of a request's gap; its own is not looked at. One step for each mask."""
+    canvas_of, cut = canvases(request, denoiser, longest)
+    finish = finisher(request, denoiser)
+    lengths = candidates(denoiser, longest)
+    work = choose(canvas_of, denoiser, fit, finish, lengths, parent=parent, tries=tries, notices=notices + cut)
+    return outcome(work)
+
+
+def measure(
+    problems: Sequence[Problem],
+    denoiser: Denoiser,
+    fit: LengthFit,
+    *,
+    parent: AutoregressiveModel | None = None,
+    tries: int = TRIES,
+    longest: int = LONGEST,
+    strategy: str = "low_confidence",
+    seed: int = 0,
+    progress: Callable[[Sequence[Problem]], Iterable[Problem]] = iter,
+) -> Measured:
+    """Every problem with the chosen, the true, and the fixed length; greedy, one step for each mask."""
+    choices, lengths, scores = [], [], []
+    for problem in progress(problems):
+        request = as_request(problem, denoiser, strategy=strategy, seed=seed)
+        choice = automatic(request, denoiser, fit, parent=parent, tries=tries, longest=longest)
+        choices.append(choice)
+        tried = (choice.chosen, request.length, FIXED)
+
+        @functools.cache
+        def score(length: int, request: InfillRequest = request, gold: str = problem.middle) -> float:
+            trace = run(replace(request, length=length, steps=length), denoiser)
+            return metrics.rouge(trace.fill, gold)["rougeL"]
+
+        lengths.append(tried)
+        scores.append([score(length) for length in tried])
+    found, rouge = np.array(lengths), np.array(scores, dtype=np.float64)
+    off = np.abs(found - found[:, 1:2]).astype(np.float64)
+    rows = tuple(
+        Row(
+            way=way,
+            near=_mean(100.0 * (off[:, column] <= NEAR).astype(np.float64)),
+            error=_mean(off[:, column]),
+            rougeL=_mean(rouge[:, column]),
+        )
+        for column, way in enumerate(("auto", "oracle", f"fixed {FIXED}"))
+    )
+    return Measured(
+        rows=rows,
+        gain=_mean(rouge[:, 0] - rouge[:, 2]),
+        forwards=statistics.mean(choice.rows for choice in choices),
+        calls=statistics.mean(choice.calls for choice in choices),
+        choices=tuple(choices),
+    )
+
+
+def _mean(values: Numbers) -> Estimate:
+    """Of values [problems]."""
+    return estimates(values[:, None], resampled(len(values)))[0]

@@ -1,0 +1,170 @@
+"""Every configuration on every problem: problem by problem, on all cores, and resumed where it was killed."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import models
+from app.errors import InfillError
+from app.measure.map.configurations import Configuration
+from app.measure.run import Problem, as_request, oracle_length, run
+from app.trace import metrics
+from models.denoiser import Denoiser
+
+Settings = Mapping[str, Any]
+"""Of every request: temperature, top_p, seed."""
+
+
+def run_problem(
+    problem: Problem, chosen: Iterable[Configuration], denoiser: Denoiser, settings: Settings
+) -> tuple[list[dict[str, Any]], int]:
+    """A row for each configuration, and the forward passes that were computed for all of them together.
+
+    A transformer's states are computed once for all configurations; each NFE is what the run would take alone.
+    """
+    from models.bench.shared_states import SharedStates  # torch, only now
+    from models.networks.transformer import TransformerDenoiser
+
+    shared = SharedStates(denoiser) if isinstance(denoiser, TransformerDenoiser) else None
+    masks = oracle_length(problem, denoiser)
+    rows = [_row(problem, configuration, masks, shared or denoiser, settings) for configuration in chosen]
+    return rows, sum(row.get("nfe", 0) for row in rows) if shared is None else shared.computed
+
+
+def _row(
+    problem: Problem, configuration: Configuration, masks: int, denoiser: Denoiser, settings: Settings
+) -> dict[str, Any]:
+    """A strategy that cannot run is told as such."""
+    try:
+        request = as_request(
+            problem,
+            denoiser,
+            steps=configuration.steps(masks),
+            strategy=configuration.strategy,
+            knobs=configuration.knobs,
+            **settings,
+        )
+        trace = run(request, denoiser)
+    except InfillError as error:
+        return {"key": configuration.key, "failed": str(error)}
+    return {
+        "key": configuration.key,
+        "masks": masks,
+        "nfe": trace.nfe,
+        "calls": trace.calls,
+        **metrics.rouge(trace.fill, problem.middle),
+        "exact": 100.0 * metrics.exact_match(trace.fill, problem.middle),
+        "risk": metrics.independence_risk(trace),
+        "tau": metrics.left_to_right(trace),
+    }
+
+
+class Rows:
+    """The rows of a folder, `rows.jsonl`; a line is one problem's, so that a killed run loses no more than those."""
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
+        """`facts` are what the rows depend on. Raises InfillError where the folder's rows came from something else."""
+        self._file, told = folder / "rows.jsonl", folder / "facts.json"
+        self.by_problem: dict[int, dict[str, dict[str, Any]]] = {}
+        self.computed, self.seconds = 0, 0.0  # forward passes, and processor time, of all that is kept
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if told.exists() and json.loads(told.read_text(encoding="utf-8")) != facts:
+                raise InfillError(f"'{folder}' holds the runs of another model, file or setting; give another --out")
+            told.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+            whole = self._file.read_text(encoding="utf-8").rpartition("\n")[0] if self._file.exists() else ""
+            self._file.write_text(whole + "\n" * bool(whole), encoding="utf-8")  # without the line that a kill cut off
+            for line in whole.splitlines():
+                self._keep(json.loads(line))
+        except OSError as error:
+            raise InfillError(f"cannot write into '{folder}': {error.strerror}") from None
+
+    def _keep(self, found: dict[str, Any]) -> None:
+        rows = self.by_problem.setdefault(found["problem"], {})
+        rows.update({row["key"]: row for row in found["rows"]})
+        self.computed += found["computed"]
+        self.seconds += found["seconds"]
+
+    def add(self, found: dict[str, Any]) -> None:
+        """What a worker gave; on disk when this returns."""
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(found) + "\n")
+        self._keep(found)
+
+    def complete(self, problems: int, keys: Iterable[str]) -> list[int]:
+        """Which of the first so many problems have a row of every key."""
+        wanted = set(keys)
+        return [number for number in range(problems) if wanted <= self.by_problem.get(number, {}).keys()]
+
+
+Task = tuple[int, Problem, Sequence[Configuration]]
+
+
+def tasks(problems: Sequence[Problem], chosen: Iterable[Configuration], rows: Rows) -> list[Task]:
+    """What is still to be run, in an order drawn once and for all: a part of it is a sample of the whole."""
+    unique = list({one.key: one for one in chosen}.values())
+    order = random.Random(0).sample(range(len(problems)), len(problems))
+    left = [(n, [one for one in unique if one.key not in rows.by_problem.get(n, {})]) for n in order]
+    return [(number, problems[number], missing) for number, missing in left if missing]
+
+
+def work(
+    left: Sequence[Task],
+    settings: Settings,
+    *,
+    load: Callable[[], Denoiser],
+    model: tuple[str, Mapping[str, Any]],
+    jobs: int,
+    minutes: float = float("inf"),
+) -> Iterator[dict[str, Any]]:
+    """Run all tasks; what comes out is for `Rows.add`. No task is begun after so many minutes.
+
+    One job runs here, with the denoiser that `load` gives; more run in processes of one thread each, which load `model`
+    themselves: a name, and settings for `models.load`.
+    """
+    until = time.time() + 60 * minutes
+    if not left:
+        return
+    if jobs == 1:
+        denoiser = load()
+        yield from filter(None, (_do(task, denoiser, settings, until) for task in left))
+        return
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = "1"  # for the processes; this one computes nothing
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, spawn, initializer=_begin, initargs=(model, settings, until)) as pool:
+        try:
+            for done in as_completed([pool.submit(_do_in_process, task) for task in left]):
+                if (found := done.result()) is not None:
+                    yield found
+        finally:  # also after a mistake or Ctrl-C: what waits is not begun
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _do(task: Task, denoiser: Denoiser, settings: Settings, until: float) -> dict[str, Any] | None:
+    if time.time() > until:
+        return None
+    number, problem, chosen = task
+    began = time.process_time()
+    rows, computed = run_problem(problem, chosen, denoiser, settings)
+    return {"problem": number, "computed": computed, "seconds": time.process_time() - began, "rows": rows}
+
+
+_process: dict[str, Any] = {}  # a worker's own
+
+
+def _begin(model: tuple[str, Mapping[str, Any]], settings: Settings, until: float) -> None:
+    name, how = model
+    _process.update(denoiser=models.load(name, **how), settings=settings, until=until)
+
+
+def _do_in_process(task: Task) -> dict[str, Any] | None:
+    return _do(task, **_process)

@@ -1,0 +1,142 @@
+"""How fast the page shows a model that costs nothing; needs playwright and a Chromium."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported
+
+import models
+from app.errors import InfillError
+from app.ui.page import build, launch_options
+from app.ui.shelf import Shelf
+from models.denoiser import Denoiser, Query
+from models.prediction import Prediction
+from models.serve.lazy import LazyDenoiser
+
+GAP = 60
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+WATCH = """() => {
+    const root = document.querySelector('[data-part=root]');
+    window.seen = {};
+    const look = () => {
+        if (root.dataset.step && !(root.dataset.step in window.seen)) window.seen[root.dataset.step] = Date.now();
+        requestAnimationFrame(look);
+    };
+    look();
+}"""
+
+
+@dataclass
+class Stopwatch:
+    """A denoiser that notes when each of its forward passes ended."""
+
+    inner: Denoiser
+    pause: float = 0.0  # seconds added to each forward pass
+    ended: list[float] = field(default_factory=list)  # milliseconds since 1970, as the browser counts
+
+    def __post_init__(self) -> None:
+        self.name, self.tokenizer, self.context = self.inner.name, self.inner.tokenizer, self.inner.context
+        self.notices = self.inner.notices
+
+    def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        predictions = self.inner.predict(queries)
+        time.sleep(self.pause)
+        self.ended.append(time.time() * 1000)
+        return predictions
+
+
+def measure() -> list[dict[str, float]]:
+    """A 60-token gap in 60 steps, as fast as it goes and with forward passes of about 20 ms: medians of 3 runs.
+
+    Raises InfillError where there is no playwright or no Chromium.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise InfillError("timing the page needs playwright: pip install -r requirements-dev.txt") from None
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        raise InfillError("timing the page needs Chromium or Chrome; install one, e.g. with apt-get install chromium")
+    watch = Stopwatch(models.load("toy"))
+    page = build(Shelf(LazyDenoiser(lambda: watch)))
+    _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
+    rows = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        tab = browser.new_page()
+        tab.goto(address)
+        tab.wait_for_selector("[data-part=root]")
+        tab.get_by_role("textbox", name="Prefix").fill("once upon a time ")
+        for name in ("Number of masks", "Step budget"):
+            box = tab.get_by_role("spinbutton", name=f"number input for {name}")
+            box.fill(str(GAP))
+            box.press("Tab")
+        for pause in (0.0, 0.02):
+            watch.pause = pause
+            runs = [_run(tab, watch) for _ in range(4)][1:]  # the first one warms up
+            rows.append(
+                {"pause_ms": 1000 * pause} | {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+            )
+        browser.close()
+    page.close(verbose=False)
+    return rows
+
+
+def _run(tab: Any, watch: Stopwatch) -> dict[str, float]:
+    """One fill: what came over the network, and when each step was on screen, by the browser's own clock."""
+    watch.ended.clear()
+    tab.evaluate("() => Object.assign(document.querySelector('[data-part=root]').dataset, {step: '', ended: ''})")
+    tab.evaluate(WATCH)
+    streams: set[str] = set()
+    chunks: list[int] = []
+    network = tab.context.new_cdp_session(tab)
+    network.on(
+        "Network.requestWillBeSent", lambda e: "queue/data" in e["request"]["url"] and streams.add(e["requestId"])
+    )
+    network.on("Network.dataReceived", lambda e: e["requestId"] in streams and chunks.append(e["dataLength"]))
+    network.send("Network.enable")
+    tab.click("#fill")
+    tab.wait_for_selector("[data-part=root][data-ended=complete]")
+    tab.wait_for_timeout(200)  # for the end of the stream
+    network.detach()
+    seen = {int(step): at for step, at in tab.evaluate("window.seen").items() if int(step) > 0}
+    delays = [at - watch.ended[step - 1] for step, at in sorted(seen.items())]
+    closing = [size for size in chunks if size > 10_000]  # the compact trace, sent as last step and as result
+    return {
+        "steps_shown": len(seen),
+        "steps_per_second": (max(seen) - min(seen)) / max(1e-3, (seen[max(seen)] - seen[min(seen)]) / 1000),
+        "seen_per_second": (len(seen) - 1) / max(1e-3, (seen[max(seen)] - seen[min(seen)]) / 1000),
+        "first_ms": delays[0],
+        "p50_ms": statistics.median(delays),
+        "p95_ms": statistics.quantiles(delays, n=20)[-1],
+        "bytes_per_step": (sum(chunks) - sum(closing)) / GAP,
+        "closing_bytes": sum(closing),
+    }
+
+
+def main() -> int:
+    try:
+        rows = measure()
+    except InfillError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if "--json" in sys.argv:
+        print(json.dumps(rows))
+        return 0
+    print(f"{GAP} masks, {GAP} steps".ljust(24) + "".join(f"{row['pause_ms']:>8.0f} ms a pass" for row in rows))
+    for name in [name for name in rows[0] if name != "pause_ms"]:
+        print(name.replace("_", " ").ljust(24) + "".join(f"{row[name]:>18.1f}" for row in rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""Full-size networks of random weights against their memory's bandwidth, and against the plain reference loop."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from app.errors import InfillError
+from app.measure.loops import FILLED, Fill, time_fill
+
+if TYPE_CHECKING:
+    from models.bench.speed import Pass
+
+CONTEXTS, GAPS = (128, 512, 2048), (16, 64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """A network in one number format; without figures where it does not fit, and without some where a pass does not."""
+
+    numbers: str
+    problem: str | None = None  # what does not fit
+    compiled: bool = False
+    loading: int | None = None  # bytes of the GPU's memory in use at most while it was built; None on a CPU
+    weight_bytes: int = 0  # that every pass must read
+    floor: float = 0.0  # seconds that reading them takes at the bandwidth of a copy
+    passes: tuple[Pass, ...] = ()
+    fills: tuple[Fill, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What to measure; None: what suits the device and the network."""
+
+    shape: str
+    device: str | None = None
+    numbers: Sequence[str] | None = None
+    contexts: Sequence[int] | None = None
+    gaps: Sequence[int] | None = None
+    static: bool = False
+    repeat: int = 10
+    seed: int = 0
+
+
+def run(asked: Asked, *, as_json: bool = False) -> None:
+    """Measure and print, a block for each number format.
+
+    Raises InfillError before anything is measured, and MemoryError where not even a copy fits.
+    """
+    try:
+        from models.bench import speed, untrained
+
+        device = speed.find_device(asked.device)
+        numbers = asked.numbers or (("bf16", "int8", "nf4") if device.type == "cuda" else ("fp32",))
+        longest = min(untrained.check(asked.shape, each) for each in numbers)
+    except ValueError as error:
+        raise InfillError(str(error)) from error
+    contexts = asked.contexts or [context for context in CONTEXTS if context <= longest]
+    gaps = asked.gaps or GAPS
+    for context in contexts:
+        if not max(gaps) < context <= longest or min(gaps) < 1:
+            raise InfillError(
+                f"a context of {context} with a gap of {max(gaps)} cannot be measured: '{asked.shape}' reads {longest} "
+                "tokens, and a gap has 1 token or more, with something before it; see --contexts and --gaps"
+            )
+    rate = speed.bandwidth(device)
+    facts = {
+        "model": f"{asked.shape}, random weights",
+        "device": str(device),
+        "machine": speed.machine(device),
+        "torch": speed.TORCH,
+        "date": datetime.date.today().isoformat(),
+        "bytes_per_second": rate,
+        "static": asked.static,
+    }
+    if not as_json:
+        print(_heading(facts))
+    found = []
+    for each in numbers:
+        speed.forget()  # the network needs the room of what was there before
+        found.append(_measure(asked, each, rate, contexts, gaps))
+        if not as_json:
+            print("\n" + "\n".join(_lines(found[-1])), flush=True)
+    if as_json:
+        print(json.dumps(facts | {"speeds": [asdict(speed) for speed in found]}))
+
+
+def _measure(asked: Asked, numbers: str, rate: float, contexts: Sequence[int], gaps: Sequence[int]) -> Speed:
+    from models.bench import speed, untrained
+
+    device = speed.find_device(asked.device)
+    speed.watch_peak(device)
+    try:
+        denoiser = untrained.build(asked.shape, numbers, device=str(device), static=asked.static)
+    except (ValueError, MemoryError) as error:
+        # The next format may fit; the advice is about other commands' flags.
+        return Speed(numbers=numbers, problem=str(error).partition(": try")[0])
+    loading, read = speed.peak(device), untrained.weight_bytes(denoiser)
+    passes, fills, failed = [], [], []
+    for context, gap in itertools.product(contexts, gaps):
+        try:
+            passes.append(speed.time_pass(denoiser, context, gap, repeat=asked.repeat))
+        except MemoryError:
+            failed.append(f"a pass over {context} tokens with a gap of {gap}")
+    for context in contexts:
+        try:
+            fills.append(time_fill(denoiser, context, seed=asked.seed, repeat=min(3, asked.repeat)))
+        except MemoryError:
+            failed.append(f"the fills in {context} tokens")
+    return Speed(
+        numbers=numbers,
+        problem=f"there is too little memory for {', '.join(failed)}" if failed else None,
+        compiled=denoiser.compiled,
+        loading=loading,
+        weight_bytes=read,
+        floor=read / rate,
+        passes=tuple(passes),
+        fills=tuple(fills),
+    )
+
+
+def _heading(facts: dict[str, Any]) -> str:
+    lines = [f"{facts['model']}, on {facts['machine']}; torch {facts['torch']}; {facts['date']}"]
+    if facts["device"] == "cpu":
+        lines.append("No GPU was measured: the figures are this CPU's.")
+    if facts["static"]:
+        lines.append("Static shapes.")
+    return "\n".join([*lines, f"A copy reads and writes {facts['bytes_per_second'] / 1e9:.1f} GB/s."])
+
+
+def _lines(speed: Speed) -> Iterator[str]:
+    if speed.problem:
+        yield f"{speed.numbers}: {speed.problem}"
+    if not speed.weight_bytes:
+        return
+    name = f"{speed.numbers}, compiled" if speed.compiled else speed.numbers
+    yield (
+        f"{name}: every pass reads {speed.weight_bytes / 1e9:.2f} GB of weights, which takes at least "
+        f"{1e3 * speed.floor:.2f} ms"
+    )
+    if speed.loading is not None:
+        yield f"loading them takes {speed.loading / 1e9:.2f} GB of the GPU's memory"
+    yield f"{'context':>8}{'gap':>5}{'ms a pass':>11}{'x least':>9}{'ms a window':>13}{'peak GB':>9}"
+    for each in speed.passes:
+        window = "–" if each.window_seconds is None else f"{1e3 * each.window_seconds:.2f}"
+        peak = "–" if each.peak is None else f"{each.peak / 1e9:.2f}"
+        yield (
+            f"{each.context:>8}{each.gap:>5}{1e3 * each.seconds:>11.2f}{each.seconds / speed.floor:>9.2f}"
+            f"{window:>13}{peak:>9}"
+        )
+    yield f"{'context':>8}  {FILLED} tokens, T = 64:{'seconds':>9}{'NFE':>7}{'reference':>11}{'NFE':>5}{'ratio':>8}"
+    for fill in speed.fills:
+        yield (
+            f"{fill.context:>8}{'':>20}{fill.seconds:>9.3f}{fill.nfe:>7.1f}{fill.plain_seconds:>11.3f}"
+            f"{fill.plain_nfe:>5.0f}{fill.plain_seconds / fill.seconds:>7.2f}x"
+        )

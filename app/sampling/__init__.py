@@ -1,0 +1,5 @@
+"""The denoising loop and what it needs; knows no strategy by name.
+
+`request` and `template` say what was asked for, `layout` turns that into a `canvas`, `decode` is the loop over `step`s,
+`forwards` makes and counts every forward pass, `constraints` keeps banned words out.
+"""

@@ -1,0 +1,80 @@
+"""Numbers about traces and texts."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from app.trace.trace import Trace
+
+ROUGE = ("rouge1", "rouge2", "rougeL")
+
+
+@functools.cache
+def _scorer() -> Any:
+    from rouge_score.rouge_scorer import RougeScorer  # takes half a second to import
+
+    return RougeScorer(ROUGE, use_stemmer=False)
+
+
+def rouge(fill: str, gold: str) -> dict[str, float]:
+    """F-measure of ROUGE-1, -2 and -L, times 100, as DiffuLLaMA's infilling numbers (arXiv:2410.17891, table 1)."""
+    return {name: 100 * score.fmeasure for name, score in _scorer().score(gold, fill).items()}
+
+
+def exact_match(fill: str, gold: str) -> bool:
+    """The same text, white space aside."""
+    return fill.split() == gold.split()
+
+
+def ngram_entropy(sequences: Iterable[Sequence[Hashable]], n: int) -> float:
+    """Entropy of all n-grams, divided by the log of their number: 1 if none recurs, 0 if all are one.
+
+    Compare it only between sets of equal size. 1 where there are fewer than two n-grams.
+    """
+    counts = _ngrams(sequences, n)
+    total = counts.total()
+    if total < 2:
+        return 1.0
+    return -sum(count / total * math.log(count / total) for count in counts.values()) / math.log(total)
+
+
+def distinct(sequences: Iterable[Sequence[Hashable]], n: int) -> float:
+    """Distinct-n (Li et al., 2016, arXiv:1510.03055): the share of different n-grams among those of all sequences.
+
+    Compare it only between sets of equal size. 1 where there is none.
+    """
+    grams = _ngrams(sequences, n)
+    return len(grams) / grams.total() if grams else 1.0
+
+
+def repetition(sequences: Sequence[Sequence[Hashable]], n: int) -> float:
+    """The share of n-grams that their own sequence has had before, averaged over sequences."""
+    return sum(1 - distinct([sequence], n) for sequence in sequences) / len(sequences)
+
+
+def _ngrams(sequences: Iterable[Sequence[Hashable]], n: int) -> Counter[tuple[Hashable, ...]]:
+    return Counter(tuple(s[i : i + n]) for s in sequences for i in range(len(s) - n + 1))
+
+
+def independence_risk(trace: Trace) -> float:
+    """Nats risked by writing tokens of one step as if independent: sum over steps of (sum H - max H).
+
+    It bounds the divergence from one token a step (Ben-Hamu et al., 2025, arXiv:2505.24857).
+    """
+    return float(
+        sum(h.sum() - h.max() for step in trace.steps if len(h := step.prediction.entropy[step.selection.commit]))
+    )
+
+
+def left_to_right(trace: Trace) -> float:
+    """Kendall's tau-b between unmasking order and reading order: 1 left to right, -1 right to left, 0 neither."""
+    order = trace.order[trace.order > 0]
+    signs = np.sign(order[None, :] - order[:, None])[np.triu_indices(len(order), k=1)]
+    untied = int(np.count_nonzero(signs))
+    return float(signs.sum() / math.sqrt(untied * len(signs))) if untied else 0.0

@@ -1,0 +1,236 @@
+"""Traces to and from JSON: a recorded run is replayed without a model."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from app.errors import InfillError
+from app.sampling.canvas import Canvas
+from app.sampling.request import InfillRequest
+from app.sampling.step import Selection, Step
+from app.trace.length_choice import as_json as choice_as_json
+from app.trace.length_choice import from_json as choice_from_json
+from app.trace.trace import Trace
+from models.denoiser import Floats, Ids
+from models.prediction import TOP, Prediction
+
+FORMAT = "infill-trace"
+VERSION = 3
+_MAX_CHARACTERS = 16_000_000
+_MAX_TOKENS = 8192  # of a canvas
+_MAX_CELLS = 600_000  # steps times canvas: what a trace takes in memory
+_DERIVED = ("text", "fills")  # written for people who read the file; not read back
+_REQUEST_FIELDS = tuple(InfillRequest.__dataclass_fields__)
+
+
+def dump(trace: Trace) -> str:
+    """The trace as JSON text; positions are slots, counted from 0, and probabilities have four digits."""
+    request = {name: getattr(trace.request, name) for name in _REQUEST_FIELDS}
+    request |= {"knobs": dict(trace.request.knobs), "banned": list(trace.request.banned)}
+    start = trace.start
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "model": trace.model,
+        "request": request,
+        "notices": list(trace.notices),
+        "choices": {str(gap): choice_as_json(choice) for gap, choice in trace.choices.items()},
+        "ended": trace.ended,
+        "text": trace.text,
+        "fills": list(trace.fills),
+        "mask_id": start.mask_id,
+        "given_ids": [part.tolist() for part in start.given],
+        "gaps": [[None if start.editable[i] else int(start.ids[i]) for i in gap] for gap in start.gaps],
+        "lexicon": {str(token): _bytes_to_json(text) for token, text in sorted(trace.lexicon.items())},
+        "steps": [_step_to_json(step, start) for step in trace.steps],
+    }
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _step_to_json(step: Step, start: Canvas) -> dict[str, Any]:
+    prediction, span = step.prediction, start.span
+    # A strategy that takes a token back and writes another at once chooses where the model was not asked.
+    asked = span[(prediction.top_tokens[span, 0] >= 0) | np.isin(span, step.selection.commit)]
+    return {
+        "commit": start.places(step.selection.commit),
+        "tokens": step.canvas.ids[step.selection.commit].tolist(),
+        "remask": start.places(step.selection.remask),
+        "notes": {name: _rounded(value) for name, value in step.selection.notes.items()},
+        "nfe": step.nfe,
+        "calls": step.calls,
+        "seconds": round(step.seconds, 6),
+        "model_seconds": round(step.model_seconds, 6),
+        "asked": start.places(asked),
+        "candidates": prediction.candidates[asked].tolist(),
+        "confidence": prediction.confidence[asked].round(4).tolist(),
+        "entropy": prediction.entropy[asked].round(4).tolist(),
+        "top_tokens": prediction.top_tokens[asked, :TOP].tolist(),
+        "top_probs": prediction.top_probs[asked, :TOP].round(4).tolist(),
+    }
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 6) if math.isfinite(value) else 0.0
+
+
+def _bytes_to_json(text: bytes) -> str | list[int]:
+    """Text where the bytes are text, else the bytes as numbers (part of a character)."""
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return list(text)
+
+
+def load(content: str) -> Trace:
+    """The trace of a JSON text. Raises InfillError, saying what is broken, for anything that `dump` did not write.
+
+    Numpy takes much for a number that is none ("3", 3.7, one for many), so the result is written again and compared.
+    """
+    if len(content) > _MAX_CHARACTERS:
+        raise InfillError(f"this file has more than {_MAX_CHARACTERS:,} characters; a trace never does")
+    try:
+        data = json.loads(content, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:  # a ValueError also for a number of thousands of digits
+        raise InfillError(f"this is not a trace: it is not JSON ({error}); open one that was downloaded here") from None
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        raise InfillError("this JSON file is not a trace; open a file that 'Download trace' or 'infill --json' wrote")
+    if data.get("version") != VERSION:
+        raise InfillError(f"this trace has version {data.get('version')!r}, not {VERSION}; record it anew")
+    try:
+        trace = _trace_from_json(data)
+        written = json.loads(dump(trace).encode())  # encoded, because lone surrogates are no text
+        odd = [name for name in written if name not in _DERIVED and written[name] != data[name]]
+    except InfillError as error:
+        raise InfillError(f"this trace is broken: {error}") from None
+    except (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError) as error:
+        raise InfillError(f"this trace is broken: {type(error).__name__} {error}; record it anew") from None
+    if odd:
+        raise InfillError(f"this trace is broken: '{odd[0]}' does not hold what a recording holds; record it anew")
+    return trace
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def _trace_from_json(data: dict[str, Any]) -> Trace:
+    request = InfillRequest(**{name: data["request"][name] for name in _REQUEST_FIELDS})
+    start = _start(data, request)
+    # A list, because bytes(text) of a number would make so many zeros.
+    lexicon = {
+        int(token): text.encode() if isinstance(text, str) else bytes(list(text))
+        for token, text in data["lexicon"].items()
+    }
+    canvas, steps = start, []
+    for record in data["steps"]:
+        commit, remask = _positions(record["commit"], start), _positions(record["remask"], start)
+        if canvas.masked[remask].any() or len(set(remask.tolist())) < len(remask):
+            raise InfillError("a position is remasked that is not committed")
+        canvas = canvas.remask(remask)
+        if not canvas.masked[commit].all() or len(set(commit.tolist())) < len(commit):
+            raise InfillError("a position is committed that is not masked")
+        canvas = canvas.commit(commit, _ids(record["tokens"]))
+        rising = (steps[-1].nfe if steps else 0) <= record["nfe"] < 2**31
+        if not rising or not (steps[-1].calls if steps else 0) <= record["calls"] <= record["nfe"]:
+            raise InfillError("the forward passes do not add up")
+        steps.append(
+            Step(
+                canvas=canvas,
+                prediction=_prediction(record, start),
+                selection=Selection(
+                    commit=commit, remask=remask, notes={str(k): float(v) for k, v in record["notes"].items()}
+                ),
+                nfe=int(record["nfe"]),
+                calls=int(record["calls"]),
+                seconds=float(record["seconds"]),
+                model_seconds=float(record["model_seconds"]),
+            )
+        )
+    if data["ended"] not in ("running", "complete", "stopped", "time limit"):
+        raise InfillError(f"unknown ending {data['ended']!r}")
+    if (data["ended"] == "complete") == canvas.masked.any():
+        raise InfillError("it ended as complete with masks left, or otherwise without any")
+    return Trace(
+        request=request,
+        model=str(data["model"]),
+        start=start,
+        lexicon=lexicon,
+        notices=tuple(str(notice) for notice in data["notices"]),
+        choices={int(gap): choice_from_json(choice) for gap, choice in data["choices"].items()},
+        steps=tuple(steps),
+        ended=data["ended"],
+    )
+
+
+def _start(data: dict[str, Any], request: InfillRequest) -> Canvas:
+    """The canvas before the first step, and nothing that was not asked for."""
+    given, gaps, mask_id = [_ids(part) for part in data["given_ids"]], data["gaps"], int(_ids(data["mask_id"])[0])
+    if [len(gap) for gap in gaps] != [gap.length for gap in request.gaps] or len(data["steps"]) > request.steps:
+        raise InfillError("it has other gaps or more steps than were asked for")
+    for gap, asked in zip(gaps, request.gaps, strict=True):
+        _ids([token for token in gap if token is not None])
+        pinned = {place for place, token in enumerate(gap, start=1) if token is not None}
+        if len(pinned) == len(gap) or bool(pinned) != bool(asked.pins) or not {p.place for p in asked.pins} <= pinned:
+            raise InfillError("other words are pinned than were asked for")
+    length = sum(map(len, [*given, *gaps]))
+    if not len(given[0]) or length > _MAX_TOKENS:
+        raise InfillError(f"a canvas has 1 token before the first gap or more, and at most {_MAX_TOKENS} in all")
+    if len(data["steps"]) * length > _MAX_CELLS:
+        raise InfillError(f"steps times canvas length must be at most {_MAX_CELLS:,}")
+    return Canvas.of(given, gaps, mask_id)
+
+
+def _positions(places: Any, start: Canvas) -> Ids:
+    positions = start.slots[_ids(places)]
+    if not start.editable[positions].all():
+        raise InfillError("a pinned position is treated as one that is filled in")
+    return positions
+
+
+def _ids(values: Any) -> Ids:
+    ids = np.array(values, dtype=np.int64).reshape(-1)
+    if (ids < 0).any():
+        raise InfillError("a position or token id is negative")
+    return ids
+
+
+def _prediction(record: dict[str, Any], start: Canvas) -> Prediction:
+    """What was recorded of a prediction.
+
+    Scores of the filtered distribution are not, and come back as NaN; drifts are not, and come back as none.
+    """
+    asked = _positions(record["asked"], start)
+    length = len(start)
+
+    def spread(name: str, most: float, shape: tuple[int, ...] = (length,)) -> Floats:
+        full = np.zeros(shape)
+        full[asked] = np.array(record[name], dtype=np.float64).reshape(len(asked), *shape[1:])
+        if not ((full >= 0) & (full <= most)).all():
+            raise InfillError(f"a recorded {name} is out of range")
+        return full
+
+    candidates = np.full(length, -1, dtype=np.int64)
+    candidates[asked] = record["candidates"]
+    top_tokens = np.full((length, TOP), -1, dtype=np.int64)
+    top_tokens[asked] = np.array(record["top_tokens"], dtype=np.int64).reshape(len(asked), TOP)
+    top_probs = spread("top_probs", 1.0, (length, TOP))
+    unknown = np.full(length, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = np.nan_to_num(np.log(top_probs[:, 0] / top_probs[:, 1]), nan=0.0, posinf=1e3)
+    return Prediction(
+        candidates=candidates,
+        confidence=spread("confidence", 1.0),
+        entropy=spread("entropy", 100.0),
+        margin=top_probs[:, 0] - top_probs[:, 1],
+        gap=gap,
+        drawn_confidence=unknown,
+        drawn_entropy=unknown,
+        drawn_margin=unknown,
+        top_tokens=top_tokens,
+        top_probs=top_probs,
+        drift=np.empty((length, 0)),
+    )

@@ -1,0 +1,58 @@
+"""The reference loop, as literally as it can be written; for comparison only."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from models.bench.speed import memory_told
+from models.denoiser import Bools, Ids
+from models.networks.transformer import TransformerDenoiser
+
+
+@memory_told("the reference loop")
+@torch.inference_mode()
+def reference_loop(
+    denoiser: TransformerDenoiser,
+    ids: Ids,
+    editable: Bools,
+    *,
+    steps: int,
+    temperature: float,
+    top_p: float,
+    seed: int,
+) -> tuple[Ids, int]:
+    """DiffuLLaMA's quick-start sampler (arXiv:2410.17891): the filled ids [length], and the forward passes spent.
+
+    A forward pass in each of the T steps whether or not anything changed, the head on every position of the sequence,
+    and a full sort for the nucleus every time. Raises MemoryError where the GPU has too little memory.
+    """
+    device = denoiser.device
+    dice = torch.Generator(device).manual_seed(seed)
+    state = torch.from_numpy(ids).to(device)[None]
+    masked = torch.from_numpy(editable).to(device)[None]
+    draft = _draft(denoiser, state, temperature, top_p, dice)
+    forwards = 1
+    for t in range(steps - 1, 0, -1):
+        revealed = masked & (torch.rand(state.shape, generator=dice, device=device) < 1 / (t + 1))
+        state = torch.where(revealed, draft, state)
+        masked = masked & ~revealed
+        draft = _draft(denoiser, state, temperature, top_p, dice)
+        forwards += 1
+    return torch.where(masked, draft, state)[0].cpu().numpy(), forwards
+
+
+def _draft(
+    denoiser: TransformerDenoiser, state: Tensor, temperature: float, top_p: float, dice: torch.Generator
+) -> Tensor:
+    """[1, length] a token for every position, given ones too, each drawn from its own nucleus."""
+    logits = denoiser.head(denoiser.body(input_ids=state, use_cache=False).last_hidden_state).float()
+    logits = logits.to(state.device)  # of an offloaded model they may lie on a GPU, where the canvas does not
+    logits = torch.cat([logits[:, :1], logits[:, :-1]], dim=1)  # output i - 1 is about token i
+    logits[..., denoiser.tokenizer.mask_id] = float("-inf")
+    logits[..., denoiser.vocabulary :] = float("-inf")
+    ranked, tokens = torch.sort(logits / temperature, descending=True)
+    probabilities = ranked.softmax(-1)
+    outside = probabilities.cumsum(-1) - probabilities > top_p
+    kept = torch.zeros_like(probabilities).scatter(-1, tokens, probabilities.masked_fill(outside, 0.0))
+    return torch.multinomial(kept[0], 1, generator=dice).reshape(1, -1)

@@ -1,0 +1,158 @@
+"""How long a forward pass takes, against the time that merely reading the weights would."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from models.checkpoints.placement import place, reclaim
+from models.denoiser import Ids, Memory, Query
+from models.networks.dual_cache import DualCacheDenoiser
+from models.networks.transformer import TransformerDenoiser
+
+TORCH = torch.__version__
+
+COPIED = {"cuda": 2**30, "cpu": 2**27}
+"""Bytes copied to measure the bandwidth: far more than any cache holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """One batch-1 forward pass as a run spends it: ids in, head on the gap, beliefs out; seconds are medians."""
+
+    context: int  # tokens of the whole canvas
+    gap: int  # of these masked, and asked about
+    seconds: float
+    window_seconds: float | None  # of a pass of the dual cache's window; None with static shapes, which exclude it
+    peak: int | None  # bytes of the GPU's memory in use at most, weights included; None on a CPU
+
+
+def find_device(asked: str | None = None) -> torch.device:
+    """What was asked for; else the GPU, or the CPU where there is none.
+
+    Raises ValueError where it is not here, or is of a kind that cannot be measured.
+    """
+    if asked is None:
+        asked = "cuda" if torch.cuda.is_available() else "cpu"
+    if asked.partition(":")[0] not in ("cpu", "cuda"):
+        raise ValueError(f"networks of random weights run on cpu, cuda or cuda:1, not on '{asked}'")
+    return torch.device(place("", None, device=asked).device)
+
+
+@contextmanager
+def memory_told(what: str) -> Iterator[None]:
+    """MemoryError, which needs no torch to be caught, where the GPU has too little memory for something."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(f"the GPU has too little memory for {what} ({error})") from None
+
+
+def forget() -> None:
+    """Give back what earlier networks took of the GPU's memory, their recorded graphs included."""
+    if torch.cuda.is_available():
+        torch.compiler.reset()
+    reclaim()
+
+
+def watch_peak(device: torch.device) -> None:
+    """What `peak` tells is from now on."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peak(device: torch.device) -> int | None:
+    """Bytes of the GPU's memory that were in use at most since `watch_peak`; None on a CPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+
+
+def canvas(denoiser: TransformerDenoiser, context: int, gap: int, *, seed: int = 0) -> tuple[Ids, Ids]:
+    """Random ids [context] with a masked gap in the middle, and its positions [gap].
+
+    Raises ValueError where that does not fit.
+    """
+    if not 1 <= gap < context:
+        raise ValueError(f"a gap of {gap} does not fit a context of {context}: something must stand before it")
+    if context > denoiser.context:
+        raise ValueError(f"a context of {context} is more than the {denoiser.context} tokens that the model reads")
+    ids = np.random.default_rng(seed).integers(0, denoiser.tokenizer.mask_id, context)
+    positions = np.arange(gap) + (context - gap + 1) // 2
+    ids[positions] = denoiser.tokenizer.mask_id
+    return ids, positions
+
+
+def time_pass(denoiser: TransformerDenoiser, context: int, gap: int, *, repeat: int) -> Pass:
+    """At temperature 0.9 and top-p 0.9, where the reduction has most to do.
+
+    Raises ValueError as `canvas` does, and MemoryError as `predict` does.
+    """
+    ids, positions = canvas(denoiser, context, gap)
+    uniforms = np.random.default_rng(0).random(gap)
+    fresh = Query(ids=ids, positions=positions, uniforms=uniforms, temperature=0.9, top_p=0.9)
+    watch_peak(denoiser.device)
+    seconds = _median(lambda: denoiser.predict([fresh]), denoiser.device, repeat)
+    most = peak(denoiser.device)
+    window_seconds = _window_seconds(denoiser, fresh, repeat)
+    return Pass(context=context, gap=gap, seconds=seconds, window_seconds=window_seconds, peak=most)
+
+
+def _window_seconds(denoiser: TransformerDenoiser, query: Query, repeat: int) -> float | None:
+    if denoiser.static:
+        return None
+    cached = DualCacheDenoiser(denoiser, refresh=2**30, compared=False)
+    memory, ids = Memory(), query.ids.copy()
+
+    def look() -> None:
+        """At a state that was not seen before."""
+        ids[query.positions[-1]] = (ids[query.positions[-1]] + 1) % denoiser.tokenizer.mask_id
+        cached.predict([replace(query, ids=ids.copy(), memory=memory)])
+
+    cached.predict([replace(query, memory=memory)])
+    return _median(look, denoiser.device, repeat)
+
+
+def _median(work: Callable[[], object], device: torch.device, repeat: int) -> float:
+    """Seconds; two turns before that do not count, for kernels are chosen and graphs captured in them."""
+    seconds = []
+    for turn in range(-2, repeat):
+        synchronize(device)
+        began = time.perf_counter()
+        work()
+        synchronize(device)
+        if turn >= 0:
+            seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait for what the GPU still has to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+@memory_told("a copy")
+def bandwidth(device: torch.device, *, repeat: int = 10) -> float:
+    """Bytes a second, read and written, of copying a large tensor. Raises MemoryError where it does not fit."""
+    source = torch.zeros(COPIED[device.type] // 4, device=device)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / _median(lambda: target.copy_(source), device, repeat)
+
+
+def machine(device: torch.device) -> str:
+    """The GPU's name, or the processor's."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0] if names else platform.machine()}, {torch.get_num_threads()} threads"

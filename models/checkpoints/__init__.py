@@ -1,0 +1,1 @@
+"""From files to a network: find, download, place, read, quantise and convert checkpoints."""

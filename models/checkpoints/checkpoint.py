@@ -1,0 +1,184 @@
+"""A Hugging Face checkpoint folder to a denoiser: tokenizer, weights, mask id, full attention."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from transformers.utils import logging
+
+from models.catalogue import Source
+from models.checkpoints.facts import context_of, is_diffusion, mask_id_of, model_type_of, read_config
+from models.checkpoints.frequencies import read_frequencies
+from models.checkpoints.placement import Placement, TooLargeError, reclaim
+from models.checkpoints.quantisation import bits, check_stored, check_widths, compute_in, stored_quantisation
+from models.checkpoints.tokenizer import CheckpointTokenizer, one_line, read_tokenizer
+from models.checkpoints.weights import Weights, read_weights
+from models.networks.transformer import TransformerDenoiser
+
+ARCHITECTURES = {
+    "gpt2": ("transformer", "wte"),
+    "llama": ("model", "embed_tokens"),
+    "qwen2": ("model", "embed_tokens"),
+    "mistral": ("model", "embed_tokens"),
+}
+"""What can be read: what transformers calls its body, and the body its token embedding."""
+
+
+def read_network(
+    folder: Path, *, placement: Placement | None = None, dtype: torch.dtype = torch.float32
+) -> PreTrainedModel:
+    """The causal language model of a folder where a placement says, or on the CPU in `dtype`; evaluation mode.
+
+    GPT-2, LLaMA, Qwen2 and Mistral, as plain folders, as DiffuGPT's wrapper (arXiv:2410.17891; its code's
+    `embed_tokens`, `denoise_model`, `lm_head`), or quantised by bitsandbytes before they were saved. safetensors
+    only, and no code of the checkpoint's own.
+    Raises ValueError where it is of another kind, damaged, or without some of its weights.
+    """
+    logging.disable_progress_bar()  # of weights that load in milliseconds
+    weights, settings = read_weights(folder), {}
+    config = _read_architecture(folder, weights)
+    if weights.wrapped:
+        body, embedding = ARCHITECTURES[config.model_type]
+        settings["key_mapping"] = {r"^embed_tokens\.": f"{body}.{embedding}.", r"^denoise_model\.": f"{body}."}
+        config.vocab_size = weights.rows() or config.vocab_size  # padded to an even number, whatever the config says
+    placement = placement or Placement(device="cpu", dtype=str(dtype).removeprefix("torch."))
+    stored = stored_quantisation(config)
+    if stored:
+        check_stored(folder, stored, placement.quantize)
+    elif placement.quantize:
+        check_widths(folder, config, placement)
+        settings["quantization_config"] = bits(placement.quantize, placement.torch_dtype)
+    spread, quantised = placement.device == "spread", stored or placement.quantize
+    settings["device_map"] = "auto" if spread else {"": placement.device} if quantised else None
+    with ExitStack() as undo:
+        if spread:
+            settings["offload_folder"] = tempfile.mkdtemp(prefix="offload-")
+            undo.callback(shutil.rmtree, settings["offload_folder"], ignore_errors=True)
+        network, found = _load(folder, config, placement, settings)
+        weakref.finalize(network.base_model, undo.pop_all().close)  # which outlives the network in a denoiser
+    _check_whole(folder, found)
+    if stored:
+        compute_in(network, placement.torch_dtype)  # it would go on in what it was saved with
+    return network.eval()
+
+
+def _load(folder: Path, config: Any, placement: Placement, settings: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The network where it is to be, and transformers' word on what it found and what it missed."""
+    try:
+        network, found = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
+            folder,
+            config=config,
+            dtype=placement.torch_dtype,
+            attn_implementation="sdpa",
+            use_safetensors=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # `_check_whole` tells them in words
+            **settings,
+        )
+        if settings["device_map"] is None:
+            # Not while loading: transformers loads in threads, for which ZeroGPU's emulated GPU is not there.
+            network = network.to(placement.device)  # pyright: ignore[reportAttributeAccessIssue]
+    except torch.OutOfMemoryError as error:
+        reclaim()
+        raise TooLargeError(
+            f"{folder} does not fit into the memory of {placement.device}: give --quantize nf4, or a smaller model"
+        ) from error
+    except Exception as error:
+        raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
+    return network, found  # pyright: ignore[reportReturnType]
+
+
+def _check_whole(folder: Path, found: Mapping[str, Any]) -> None:
+    """Raises ValueError where tensors are missing or have another shape, which transformers would make up."""
+    if found["mismatched_keys"]:
+        name, shape, wanted = min(found["mismatched_keys"])
+        raise ValueError(
+            f"{folder} is not a whole checkpoint: its {name} has the shape {list(shape)}, and its config.json asks for "
+            f"{list(wanted)}; download the folder again, or give it the config.json that belongs to these weights"
+        )
+    if found["missing_keys"]:
+        raise ValueError(
+            f"{folder} is not a whole checkpoint of a causal language model: it has no {min(found['missing_keys'])}; "
+            "download the folder again"
+        )
+
+
+def _read_architecture(folder: Path, weights: Weights) -> Any:
+    """The config of a network that can be read, set to attend to everything within its reach: no sliding windows.
+
+    Raises ValueError where it is of another architecture, or nobody can tell of which.
+    """
+    told = read_config(folder)
+    type_ = model_type_of(told, weights)
+    if type_ is None:
+        raise ValueError(
+            f"nobody can tell the architecture of {folder}: its config.json has no model_type; add the right one of "
+            f"{', '.join(ARCHITECTURES)}"
+        )
+    if type_ not in ARCHITECTURES:
+        raise ValueError(
+            f"{folder} is of the architecture '{type_}', those that can be read are {', '.join(ARCHITECTURES)}"
+        )
+    try:
+        if told.get("model_type"):
+            config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        else:
+            config = AutoConfig.for_model(type_, **{key: told[key] for key in told if key != "model_type"})
+    except Exception as error:
+        raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
+    full = {"sliding_window": None, "use_sliding_window": False}
+    full["layer_types"] = ["full_attention"] * config.num_hidden_layers
+    config.update({name: value for name, value in full.items() if getattr(config, name, None)})
+    return config
+
+
+def load_denoiser(
+    folder: Path,
+    source: Source,
+    placement: Placement,
+    *,
+    mask_token_id: int | None = None,
+    static: bool = False,
+) -> TransformerDenoiser:
+    """Load a checkpoint folder as a denoiser; see `read_network`.
+
+    Raises ValueError also where neither tokenizer nor config nor anybody knows a mask token, where what they say
+    differs, or where the model reads itself in another way than `TransformerDenoiser`.
+    """
+    if read_config(folder).get("shift") is False:
+        raise ValueError(f"{folder} was trained without the shift (an ablation), and cannot be read here")
+    tokenizer = read_tokenizer(folder)
+    adapted = source.adapted or is_diffusion(folder)
+    network = read_network(folder, placement=placement)
+    rows = len(network.get_input_embeddings().weight)  # pyright: ignore[reportArgumentType]
+    if len(tokenizer) > rows:
+        raise ValueError(
+            f"the tokenizer in {folder} has {len(tokenizer)} tokens, but the network knows {rows}: they do not belong "
+            "together; put the tokenizer that was published with this checkpoint into the folder"
+        )
+    mask_id = mask_id_of(folder, tokenizer, network, source, asked=mask_token_id)
+    network.config.is_causal = False  # full attention; without it transformers stays causal and the suffix goes unseen
+    notices = placement.notices
+    if not adapted:
+        notices += (
+            f"'{source.name}' does not say that it was adapted to diffusion (its config.json has no is_causal: false). "
+            "A plain autoregressive model writes poorly here: `python -m models.adapt adapt` makes it one that can.",
+        )
+    return TransformerDenoiser(
+        source.name,
+        network,
+        CheckpointTokenizer(tokenizer, mask_id, frequencies=read_frequencies(folder, tokenizer.get_vocab())),
+        context=context_of(network, source),
+        vocabulary=len(tokenizer),
+        static=static,
+        notices=notices,
+    )

@@ -1,0 +1,116 @@
+"""A repository on the Hugging Face hub to a folder on this machine: what it holds, what it weighs, the download."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from httpx import HTTPError
+from huggingface_hub import HfApi, get_safetensors_metadata, snapshot_download
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    NotASafetensorsRepoError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+)
+from tqdm.auto import tqdm
+
+from models.checkpoints.tokenizer import one_line
+from models.checkpoints.weights import Weights
+
+_FILES = ["*.json", "*.safetensors", "*.model", "*.txt"]
+"""Tokenizer, config and weights; never pickles or code."""
+
+Progress = Callable[[int, int], None]
+"""(bytes here, bytes in all) as a download goes on."""
+
+
+def remote_weights(repo: str) -> Weights | None:
+    """The headers of a repository's safetensors; None where it cannot be asked, but may have been downloaded before.
+
+    Raises ValueError where it does not exist, may not be read, or has no safetensors.
+    """
+    try:
+        metadata = get_safetensors_metadata(repo)
+    except NotASafetensorsRepoError:
+        pickles = _pickles(repo)
+        found = f"only pickled weights ({pickles[0]}), which can run code as they are read" if pickles else "no weights"
+        raise ValueError(f"{repo} on the hub has {found}; a checkpoint in safetensors is needed") from None
+    except (RepositoryNotFoundError, GatedRepoError) as error:
+        raise _refused(repo, error) from error
+    except Exception:  # noqa: BLE001 - no network, in the words of whatever HTTP library; the download will say it
+        return None
+    files = metadata.files_metadata.values()
+    return Weights(
+        shapes={name: tuple(tensor.shape) for file in files for name, tensor in file.tensors.items()},
+        bytes=sum(
+            tensor.data_offsets[1] - tensor.data_offsets[0] for file in files for tensor in file.tensors.values()
+        ),
+    )
+
+
+def _pickles(repo: str) -> list[str]:
+    """The files of a repository that are weights as pickles; none where it cannot be asked."""
+    with suppress(HTTPError, HfHubHTTPError, OSError):
+        return [name for name in HfApi().list_repo_files(repo) if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]
+    return []
+
+
+def download(repo: str, *, mask_id: int | None = None, progress: Progress | None = None) -> Path:
+    """The folder of a repository, downloaded where it is not here yet; an interrupted download goes on where it was.
+
+    Shows its progress on the terminal, and tells it to `progress`. Raises ValueError where it cannot be had; that
+    names the mask where it is known, since a folder may not say it.
+    """
+    bar: Any = _reporting(progress) if progress else None
+    try:
+        return Path(snapshot_download(repo, allow_patterns=_FILES, tqdm_class=bar))
+    except (RepositoryNotFoundError, GatedRepoError) as error:
+        raise _refused(repo, error) from error
+    except (HfHubHTTPError, HTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError, OSError) as error:
+        # Without a network the hub's own library falls back to this, but not after every error.
+        if here := downloaded(repo):
+            return here
+        mask = "" if mask_id is None else f" and --mask-token-id {mask_id}"
+        raise ValueError(
+            f"{repo} cannot be downloaded ({one_line(error)}): connect to the network and try again, "
+            f"it goes on where it stopped; or run `hf download {repo}` elsewhere and give the folder as --model{mask}"
+        ) from error
+
+
+def downloaded(repo: str) -> Path | None:
+    """The folder of a repository that was downloaded before, perhaps in part; asks nobody."""
+    with suppress(LocalEntryNotFoundError):
+        return Path(snapshot_download(repo, allow_patterns=_FILES, local_files_only=True))
+    return None
+
+
+def _refused(repo: str, error: Exception) -> ValueError:
+    if isinstance(error, GatedRepoError):
+        return ValueError(
+            f"{repo} asks for an account that accepted its terms: accept them on its page, then `hf auth login`"
+        )
+    return ValueError(
+        f"there is no {repo} on the hub, or it is private: check the name, or log in with `hf auth login`"
+    )
+
+
+def _reporting(progress: Progress) -> type[tqdm]:
+    furthest = 0
+
+    class Reporting(tqdm):
+        """Only bars that count bytes are told (there are two: received, and written); others count files."""
+
+        def update(self, n: float | None = 1) -> bool | None:
+            nonlocal furthest
+            shown = super().update(n)
+            if self.unit == "B" and self.total:
+                furthest = max(furthest, int(self.n))
+                progress(furthest, int(self.total))
+            return shown
+
+    return Reporting

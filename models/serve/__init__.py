@@ -1,0 +1,1 @@
+"""Many callers, one network: batching of concurrent runs, loading on demand."""

@@ -1,0 +1,56 @@
+"""What the map is made of."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.errors import InfillError
+from app.measure.map.configurations import CURVE, configurations
+from app.strategies.registry import strategies
+
+PRESETS = {"klass": {"safe": {"tau": 0.9}, "fast": {"tau": 0.3, "patience": 2}}}
+
+
+def labels(*args, **settings) -> list[str]:
+    return [one.label for one in configurations(*args, **settings)]
+
+
+def test_the_yardsticks_curve_comes_first_and_is_always_there():
+    curve = [f"low_confidence T={budget}" for budget in CURVE]
+    assert labels(["random"], {}) == [*curve, "random T=N", "random T=N/2", "random T=N/4"]
+    assert labels(["low_confidence"], {}) == curve
+    assert labels(["random"], {}, only=["random T=N"]) == [*curve, "random T=N"]
+
+
+def test_a_cap_has_no_quarter_but_its_presets_at_the_full_budget():
+    assert labels(["klass"], PRESETS)[len(CURVE) :] == ["klass T=N", "klass T=N/2", "klass safe", "klass fast"]
+    fast = configurations(["klass"], PRESETS)[-1]
+    assert fast.knobs == {"tau": 0.3}, "patience 2 is what it has anyway"
+    assert fast.steps(13) == 13
+
+
+def test_given_budgets_replace_the_relative_ones_for_presets_too():
+    found = configurations(["klass"], PRESETS, budgets=[3, 5])[len(CURVE) :]
+    assert [(one.preset, one.steps(13)) for one in found] == [
+        ("", 3), ("", 5), ("safe", 3), ("safe", 5), ("fast", 3), ("fast", 5),
+    ]  # fmt: skip
+    assert len({one.label for one in found}) == 6
+
+
+def test_parts_of_the_masks_are_rounded_up():
+    steps = {one.budget: one.steps(13) for one in configurations([], {})}
+    assert steps == {"N": 13, "3N/4": 10, "N/2": 7, "N/3": 5, "N/4": 4, "1": 1}
+    assert all(one.steps(1) == 1 for one in configurations([], {}))
+
+
+def test_all_strategies_are_on_the_map_and_none_twice():
+    found = configurations(strategies(), {})
+    assert {one.strategy for one in found} == set(strategies())
+    assert len({one.key for one in found}) == len(found)
+
+
+def test_a_pattern_without_a_match_and_a_knob_that_is_none_are_told():
+    with pytest.raises(InfillError, match="'klas \\*'"):
+        configurations(["klass"], {}, only=["klas *"])
+    with pytest.raises(InfillError, match="tua"):
+        configurations(["klass"], {"klass": {"fast": {"tua": 0.3}}})

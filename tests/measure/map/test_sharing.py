@@ -1,0 +1,109 @@
+"""Configurations that share a network's states give the runs that they would give alone, and count the same NFE."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+import models
+from app.measure.map.configurations import configurations
+from app.measure.map.runs import run_problem
+from app.measure.run import as_request, oracle_length, run
+from app.strategies.registry import strategies
+from app.trace import metrics
+from app.trace.trace import Trace
+from models.bench.shared_states import SharedStates
+from models.denoiser import Memory, Query
+from models.networks.transformer import TransformerDenoiser
+
+SETTINGS = {"temperature": 0.0, "top_p": 1.0, "seed": 3}
+
+
+class OneByOne(TransformerDenoiser):
+    """The network without sharing; a row at a time, as rows of one batch differ from single ones in the last digits."""
+
+    def __init__(self, exact: TransformerDenoiser) -> None:
+        vars(self).update(vars(exact))
+        self.computed = 0
+
+    def _forward(self, queries):
+        self.computed += len(queries)
+        return [part for query in queries for part in super(OneByOne, self)._forward([query])]
+
+
+def content(trace: Trace) -> list:
+    """All that a run did and believed, without the seconds."""
+    found = []
+    for step in trace.steps:
+        arrays = [getattr(step.prediction, field.name) for field in fields(step.prediction) if field.name != "forwards"]
+        arrays += [step.canvas.ids, step.canvas.masked, step.selection.commit, step.selection.remask]
+        found.append((step.nfe, dict(step.selection.notes), [np.asarray(array).tobytes() for array in arrays]))
+    return found
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_every_strategy_gives_the_trace_and_the_nfe_that_it_gives_alone(network, few, temperature):
+    settings = SETTINGS | {"temperature": temperature}
+    shared, asked = SharedStates(network), 0
+    for configuration in configurations(strategies(), {}):
+        steps = configuration.steps(oracle_length(few[0], network))
+        request = as_request(few[0], network, strategy=configuration.strategy, steps=steps, **settings)
+        single = OneByOne(network)
+        alone, together = run(request, single), run(request, shared)
+        assert content(together) == content(alone), configuration.label
+        assert (together.nfe, together.calls) == (alone.nfe, alone.calls)
+        assert single.computed == alone.nfe, configuration.label
+        asked += alone.nfe
+    assert shared.computed < asked
+
+
+def test_a_batch_costs_what_its_own_memory_lacks_though_others_have_asked_before(network):
+    ids = np.array([28, 3, 29, 29, 5])
+    positions = np.array([2, 3])
+
+    def ask(memory: Memory | None, *texts: np.ndarray) -> list[int]:
+        queries = [Query(ids=text, positions=positions, uniforms=np.zeros(2), memory=memory) for text in texts]
+        return [prediction.forwards for prediction in shared.predict(queries)]
+
+    shared, other = SharedStates(network), np.array([28, 4, 29, 29, 5])
+    first, second = Memory(1), Memory(1)
+    assert ask(first, ids) == [1]
+    assert ask(second, ids, other, ids) == [1, 1, 1]  # none was known when it asked
+    assert ask(second, ids, other) == [0, 1]  # it keeps one state, the last
+    assert ask(None, ids, other) == [1, 1]
+    assert shared.computed == 2
+
+
+def test_beliefs_that_depend_on_the_run_are_not_shared(network):
+    from models.networks.dual_cache import DualCacheDenoiser
+
+    with pytest.raises(ValueError, match="cannot be shared"):
+        SharedStates(DualCacheDenoiser(network, refresh=2))
+
+
+@pytest.mark.parametrize("kind", ["toy", "network"])
+def test_a_row_says_of_a_run_what_the_bench_says_of_it(kind, few, request):
+    denoiser = models.load("toy") if kind == "toy" else request.getfixturevalue("network")
+    chosen = configurations(["random", "klass", "reference"], {"klass": {"fast": {"tau": 0.1, "epsilon": 1.0}}})
+    rows, computed = run_problem(few[0], chosen, denoiser, SETTINGS)
+    for row, one in zip(rows, chosen, strict=True):
+        asked = as_request(
+            few[0],
+            denoiser,
+            strategy=one.strategy,
+            knobs=one.knobs,
+            steps=one.steps(oracle_length(few[0], denoiser)),
+            **SETTINGS,
+        )
+        alone = run(asked, denoiser)
+        assert row["key"] == one.key
+        assert (row["nfe"], row["risk"], row["tau"]) == (
+            alone.nfe,
+            metrics.independence_risk(alone),
+            metrics.left_to_right(alone),
+        )
+        assert {name: row[name] for name in metrics.ROUGE} == metrics.rouge(alone.fill, few[0].middle)
+    asked = sum(row["nfe"] for row in rows)
+    assert computed == asked if kind == "toy" else computed < asked

@@ -1,0 +1,50 @@
+"""Intervals, against cases that are known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from app.measure.bootstrap import estimates, resampled
+
+NAN = float("nan")
+
+
+def test_the_interval_of_a_share_is_that_of_the_binomial_distribution():
+    values = np.repeat([1.0, 0.0], [30, 70])[:, None]
+    (found,) = estimates(values, resampled(100, resamples=20_000))
+    assert found.mean == 0.3
+    assert (found.low, found.high) == (pytest.approx(0.21, abs=0.011), pytest.approx(0.39, abs=0.011))
+
+
+def test_a_constant_has_no_spread_and_equal_columns_have_no_difference():
+    rng = np.random.default_rng(1)
+    noisy = rng.normal(size=(50, 1))
+    constant, none = estimates(np.hstack([np.full((50, 1), 7.0), noisy - noisy]), resampled(50))
+    assert (constant.mean, constant.low, constant.high) == (7, 7, 7)
+    assert (none.low, none.high) == (0, 0)
+
+
+def test_a_difference_is_paired_so_what_problems_have_in_common_is_no_noise():
+    rng = np.random.default_rng(1)
+    hard = rng.normal(scale=30, size=100)
+    own, difference = estimates(np.column_stack([hard + 1, (hard + 1) - hard]), resampled(100))
+    assert own.high - own.low > 5
+    assert difference.high - difference.low < 1e-9
+
+
+def test_problems_without_a_run_are_left_out():
+    some, nothing, one = estimates(np.array([[2.0, NAN, 5], [NAN, NAN, NAN], [4.0, NAN, NAN]]), resampled(3))
+    assert some.mean == 3
+    assert 2 <= some.low < some.high <= 4
+    assert math.isnan(nothing.mean)
+    assert math.isnan(nothing.low)
+    assert one.mean == 5
+    assert math.isnan(one.low), "one problem alone has no interval"
+
+
+def test_the_same_seed_draws_the_same_problems():
+    assert (resampled(9, resamples=5) == resampled(9, resamples=5)).all()
+    assert (resampled(9, resamples=5).sum(1) == 9).all()

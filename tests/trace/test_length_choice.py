@@ -1,0 +1,64 @@
+"""The record of a choice of length, and its JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.errors import InfillError
+from app.trace.length_choice import LengthChoice, as_json, from_json
+
+CHOICE = LengthChoice(
+    lengths=np.arange(1, 5),
+    phi=np.array([0.9, 0.5, 0.6, 0.2]),
+    bias=np.array([0.9, 0.6, 0.4, 0.3]),
+    score=np.array([-2.0, -3.0, -0.5, -4.0]),
+    tried=np.array([3, 1]),
+    rerank=np.array([-1.25, -2.5]),
+    chosen=3,
+    rule="parent",
+    rows=14,
+    calls=7,
+    notices=("said",),
+)
+
+
+def test_it_comes_back_from_json_as_it_was():
+    back = from_json(json.loads(json.dumps(as_json(CHOICE))))
+    for field in fields(LengthChoice):
+        assert np.array_equal(getattr(back, field.name), getattr(CHOICE, field.name)), field.name
+    assert back.told(0).startswith("Gap 1: 3 masks, rather than 1; chosen with ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("lengths", [1, 2, 2, 4], "must rise"),
+        ("lengths", [0, 1, 2, 3], "must rise"),
+        ("lengths", [1, 2, 3.5, 4], "'lengths'"),
+        ("phi", [0.9, 0.5], "'phi'"),
+        ("phi", [0.9, 0.5, "0.6", 0.2], "'phi'"),
+        ("score", [0, 0, 0, float("inf")], "'score'"),
+        ("bias", None, "'bias'"),
+        ("tried", [], "one that was tried"),
+        ("tried", [3, 9], "no candidate"),
+        ("chosen", 2, "not tried"),
+        ("chosen", True, "'chosen'"),
+        ("rows", 6, "at least one row"),
+        ("rule", 3, "'rule'"),
+        ("notices", [1], "'notices'"),
+    ],
+)
+def test_what_no_recording_holds_is_refused(name: str, value: Any, told: str):
+    with pytest.raises(InfillError, match=told):
+        from_json(as_json(CHOICE) | {name: value})
+
+
+@pytest.mark.parametrize("data", [None, [], {}, as_json(CHOICE) | {"more": 1}])
+def test_something_else_is_refused(data: Any):
+    with pytest.raises(InfillError, match="must have exactly"):
+        from_json(data)

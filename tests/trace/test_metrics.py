@@ -1,0 +1,127 @@
+"""Numbers about traces and texts, against values worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import models
+from app.infill import infill
+from app.sampling.request import InfillRequest
+from app.sampling.step import Selection
+from app.trace import metrics
+from app.trace.trace import Trace
+
+
+def test_rouge_is_the_f_measure_in_percent():
+    scores = metrics.rouge("the cat sat", "the cat ran away")
+    assert scores["rouge1"] == pytest.approx(100 * 2 * (2 / 3) * (2 / 4) / (2 / 3 + 2 / 4))
+    assert scores["rouge2"] == pytest.approx(100 * 2 * (1 / 2) * (1 / 3) / (1 / 2 + 1 / 3))
+    assert scores["rougeL"] == pytest.approx(scores["rouge1"])
+
+
+def test_rouge_knows_order_only_in_rouge_2_and_l_and_does_not_stem():
+    turned = metrics.rouge("ran cat the", "the cat ran")
+    assert turned["rouge1"] == pytest.approx(100)
+    assert turned["rouge2"] == 0
+    assert turned["rougeL"] == pytest.approx(100 / 3)
+    assert metrics.rouge("cats", "cat")["rouge1"] == 0
+
+
+def test_rouge_of_nothing_is_zero():
+    assert set(metrics.rouge("", "the cat").values()) == {0}
+    assert set(metrics.rouge("...", "the cat").values()) == {0}
+
+
+@pytest.mark.parametrize(
+    ("fill", "same"),
+    [
+        (" the cat.", True),
+        ("the  cat.\n", True),
+        ("The cat.", False),
+        ("the cat", False),
+        ("the c at.", False),
+        ("", False),
+    ],
+)
+def test_an_exact_match_disregards_white_space_alone(fill, same):
+    assert metrics.exact_match(fill, "the cat.") is same
+
+
+def test_ngram_entropy_is_one_without_and_zero_with_nothing_but_repetition():
+    assert metrics.ngram_entropy(["abcd"], 1) == pytest.approx(1)
+    assert metrics.ngram_entropy(["aaaa", "aa"], 1) == 0
+    assert metrics.ngram_entropy(["aab", "b"], 1) == pytest.approx(math.log(2) / math.log(4))
+
+
+def test_distinct_n_is_the_share_of_different_ngrams_of_all_sequences():
+    assert metrics.distinct(["aab", "b"], 1) == pytest.approx(2 / 4)
+    assert metrics.distinct(["abab", "ab"], 2) == pytest.approx(2 / 4)
+    assert metrics.distinct(["ab"], 3) == 1
+
+
+def test_repetition_is_what_a_sequence_has_had_before_itself():
+    assert metrics.repetition(["abab", "abab"], 2) == pytest.approx(1 / 3)
+    assert metrics.repetition(["abab", "abc"], 1) == pytest.approx((2 / 4 + 0) / 2)
+    assert metrics.repetition(["abc", "abc"], 2) == 0
+
+
+def test_ngrams_do_not_cross_from_one_sequence_to_the_next():
+    # ab, ba | ab: two of three are ab
+    expected = -(2 / 3 * math.log(2 / 3) + 1 / 3 * math.log(1 / 3)) / math.log(3)
+    assert metrics.ngram_entropy([[0, 1, 0], [0, 1]], 2) == pytest.approx(expected)
+
+
+def test_ngram_entropy_of_fewer_than_two_ngrams_is_one():
+    assert metrics.ngram_entropy([], 2) == 1
+    assert metrics.ngram_entropy(["ab", "c"], 2) == 1
+
+
+def committed(order: list[int], entropies: list[float]) -> Trace:
+    """A finished run in which position i was committed in step order[i] with the entropy entropies[i]; 0: never."""
+    *_, trace = infill(InfillRequest(length=len(order), steps=1), models.load("toy"))
+    span = trace.start.span
+    entropy = np.zeros(len(trace.start))
+    entropy[span] = entropies
+    steps = []
+    canvas = trace.start
+    for number in range(1, max(order) + 1):
+        commit = span[np.array(order) == number]
+        canvas = canvas.commit(commit, np.zeros(len(commit), dtype=np.int64))
+        prediction = replace(trace.steps[0].prediction, entropy=entropy)
+        steps.append(replace(trace.steps[0], canvas=canvas, prediction=prediction, selection=Selection(commit=commit)))
+    return replace(trace, steps=tuple(steps))
+
+
+def test_independence_risk_leaves_out_the_largest_entropy_of_every_step():
+    assert metrics.independence_risk(committed([1, 1, 1, 2, 3, 3], [1.0, 3.0, 0.5, 9.0, 2.0, 2.0])) == pytest.approx(
+        3.5
+    )
+
+
+def test_one_token_a_step_risks_nothing_and_a_step_without_commits_is_no_trouble():
+    assert metrics.independence_risk(committed([1, 3, 4], [1.0, 2.0, 3.0])) == 0
+
+
+@pytest.mark.parametrize(
+    ("order", "tau"),
+    [
+        ([1, 2, 3, 4], 1.0),
+        ([4, 3, 2, 1], -1.0),
+        ([1, 1, 1], 0.0),
+        ([1], 0.0),
+        ([1, 1, 2], 2 / math.sqrt(2 * 3)),
+        ([2, 1, 3], 1 / 3),
+        ([0, 1, 0, 2], 1.0),  # what is still masked has no place in the order
+    ],
+)
+def test_left_to_right_is_kendalls_tau_b_of_the_unmasking_order(order, tau):
+    assert metrics.left_to_right(committed(order, [1.0] * len(order))) == pytest.approx(tau)
+
+
+def test_a_run_that_has_not_begun_has_numbers_too():
+    trace = next(infill(InfillRequest(length=3), models.load("toy")))
+    assert metrics.independence_risk(trace) == metrics.left_to_right(trace) == 0

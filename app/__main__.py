@@ -46,7 +46,7 @@ def _run(arguments: list[str]) -> int:
     space.add_command(commands)
     args, left = parser.parse_known_args(arguments)
     if left:
-        raise cli.not_understood(args.command, left, strategy)
+        raise cli.unknown_arguments(args.command, left, strategy)
     return args.run(args, _load)
 
 

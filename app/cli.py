@@ -16,75 +16,56 @@ from app import presets
 from app.errors import InfillError
 from app.flags import add_model_flags, model_settings
 from app.infill import infill
-from app.length.choose import LONGEST
-from app.sampler import strategy_of
-from app.sampling.request import GUIDES, MAX_STEPS, InfillRequest
-from app.sampling.template import AUTO
-from app.strategies.registry import BUDGETS, Choice, Parameter, Strategy, find, strategies
+from app.length.probe import LONGEST
+from app.sampler import policy_of
+from app.sampling.fields import AUTO, Field, Knob, OneOf, Settings, Switch
+from app.sampling.request import MAX_STEPS, InfillRequest, fields_of
+from app.strategies.registry import BUDGETS, Strategy, find, strategies
 from app.trace import recording
 from app.trace.trace import Trace
 from models.denoiser import Denoiser
 
 Load = Callable[..., Denoiser]
-"""`models.load`, its mistakes as InfillError."""
-DEFAULT = InfillRequest()
+"""`models.load`, with its mistakes as InfillError."""
 MASK = "░"
 _CONTEXT = 32  # characters of the given text shown on either side of the span
 
 
 class Parser(argparse.ArgumentParser):
-    """Tells a mistake in one line instead of the whole usage."""
+    """Reports a mistake in one line instead of the whole usage."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise InfillError."""
         raise InfillError(f"{message}; see {self.prog} --help")
 
 
 def chosen_strategy(arguments: Sequence[str]) -> Strategy:
-    """The strategy named in the arguments: its knobs become flags, so it must be known before they are read."""
+    """Return the strategy named in the arguments: its knobs become flags, so it must be known before they are read."""
     finder = Parser(prog="python -m app", add_help=False, allow_abbrev=False)
-    finder.add_argument("--strategy", default=DEFAULT.strategy)
+    finder.add_argument("--strategy", default=InfillRequest.strategy)
     return find(finder.parse_known_args(arguments)[0].strategy)
 
 
-def not_understood(command: str, left: Sequence[str], strategy: Strategy) -> InfillError:
-    """What to say about arguments that no flag took, with the strategies that do have such a knob."""
+def unknown_arguments(command: str, left: Sequence[str], strategy: Strategy) -> InfillError:
+    """Return the error for arguments that are not flags, with the strategies that do have such a knob."""
     flag = left[0].partition("=")[0]
-    owners = [s.name for s in strategies().values() if any(_flag(p) == flag for p in s.parameters)]
+    owners = [s.name for s in strategies().values() if any(knob.flag == flag for knob in s.knobs)]
     if command == "infill" and owners:
         return InfillError(
-            f"{flag} is no knob of strategy '{strategy.name}', but of {', '.join(owners)}; see --strategy"
+            f"{flag} is not a knob of strategy '{strategy.name}', but of {', '.join(owners)}; see --strategy"
         )
-    return InfillError(f"'{left[0]}' is not understood; see python -m app {command} --help")
+    return InfillError(f"unknown argument '{left[0]}'; see python -m app {command} --help")
 
 
-def add_commands(commands: Any, strategy: Strategy) -> None:
-    """`commands` is what `add_subparsers` gave; `strategy` the one whose knobs `infill` takes as flags."""
+def add_commands(commands: Any, strategy: Strategy, request: type[InfillRequest] = InfillRequest) -> None:
+    """Add the commands of this module to what `add_subparsers` returned.
+
+    `strategy` is the one whose knobs `infill` takes as flags, `request` the class whose fields it takes.
+    """
     command = commands.add_parser("infill", help="fill a gap between two texts", allow_abbrev=False)
-    command.add_argument("--prefix", help="the text before the gap; may be empty, as by default")
-    command.add_argument("--suffix", help="the text after the gap; may be empty, as by default")
-    command.add_argument("--length", type=_length, help=f"masked tokens, or auto (default: {DEFAULT.length})")
-    command.add_argument(
-        "--text", help="instead of these a text with gaps: 'Tom went to the [[3]] and saw a [[auto]] dog.'"
-    )
-    command.add_argument("--ban", default="", metavar="WORDS", help="words never to write, as in dog,cat")
-    command.add_argument("--one-line", action="store_true", help="never write a line break")
-    command.add_argument("--steps", type=int, help=f"the step budget T (default: the length; {LONGEST} for auto)")
-    command.add_argument("--strategy", default=DEFAULT.strategy, help="see `strategies` (default: %(default)s)")
-    command.add_argument("--seed", type=int, default=DEFAULT.seed, help="(default: %(default)s)")
-    command.add_argument(
-        "--temperature", type=float, default=DEFAULT.temperature, help="0 takes the likeliest token (the default)"
-    )
-    command.add_argument("--top-p", type=float, default=DEFAULT.top_p, help="nucleus; 1 switches it off (the default)")
-    command.add_argument(
-        "--guidance",
-        type=float,
-        default=DEFAULT.guidance,
-        help="how much more one side counts than the model believes by itself, at two passes for one (default: 0, off)",
-    )
-    command.add_argument("--guided-by", choices=GUIDES, default=DEFAULT.guided_by, help="(default: %(default)s)")
-    command.add_argument(
-        "--no-space", action="store_true", help="put no space before a suffix that starts with a letter"
-    )
+    for field in fields_of(request):
+        if not isinstance(field.domain, Settings):  # the strategy's knobs, which have flags of their own
+            _add_flag(command, field, default=_flag_default(field))
     command.add_argument(
         "--preset", metavar="LEVEL", help=f"{', '.join(presets.LEVELS)}: calibrated knobs; those given as flags win"
     )
@@ -92,18 +73,14 @@ def add_commands(commands: Any, strategy: Strategy) -> None:
     command.add_argument("--time-limit", type=float, default=float("inf"), help="seconds of decoding")
     command.add_argument("--json", action="store_true", help="print the trace of the run instead of its text")
     knobs = command.add_argument_group(f"knobs of strategy {strategy.name}", strategy.summary)
-    for parameter in strategy.parameters:
-        kind: dict[str, Any] = {"type": parameter.kind, "metavar": parameter.name.upper()}
-        if parameter.kind is bool:
-            kind = {"action": argparse.BooleanOptionalAction}
-        about = f"{parameter.domain.help}; {_range(parameter)} (default: {parameter.default})".replace("%", "%%")
-        knobs.add_argument(_flag(parameter), dest=f"knob {parameter.name}", help=about, **kind)
-    command.set_defaults(run=_infill)
+    for knob in strategy.knobs:
+        _add_flag(knobs, knob, dest=f"knob {knob.name}", shown=knob.default)
+    command.set_defaults(run=lambda args, load: _infill(args, load, request))
 
     command = commands.add_parser("strategies", help="list all strategies", allow_abbrev=False)
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
-    form.add_argument("--markdown", action="store_true", help="as the README's table")
+    form.add_argument("--markdown", action="store_true", help="as the docs' table")
     command.set_defaults(run=_strategies)
 
     command = commands.add_parser("replay", help="show a recorded run, without a model", allow_abbrev=False)
@@ -112,49 +89,75 @@ def add_commands(commands: Any, strategy: Strategy) -> None:
     command.set_defaults(run=_replay)
 
 
-def _infill(args: argparse.Namespace, load: Load) -> int:
+_LEFT_OPEN = ("prefix", "suffix", "length", "text", "steps")
+"""Fields whose flags have no default, because the others decide what it is."""
+
+
+def _flag_default(field: Field) -> Any:
+    return None if field.name in _LEFT_OPEN else field.default
+
+
+def _add_flag(parser: Any, field: Field, *, default: Any = None, dest: str | None = None, shown: Any = None) -> None:
+    """Add the flag of a declared field; `shown` is the default to print if it is not the flag's own."""
+    shown = field.default if shown is None else shown
+    said = "" if shown in ("", (), None) else f" (default: {shown})"
+    about = f"{field.domain.help}; {field.range}{said}".replace("%", "%%")
+    settings: dict[str, Any] = {"default": default, "dest": dest or field.name, "help": about}
+    if isinstance(field.domain, Switch):
+        parser.add_argument(field.flag, action=argparse.BooleanOptionalAction, **settings)
+    elif isinstance(field.domain, OneOf) and dest is None:
+        parser.add_argument(field.flag, choices=field.domain.options, **settings)
+    else:
+        kind = _auto_or_number if isinstance(field.domain, Knob) and field.domain.auto else field.kind
+        metavar = field.domain.flag.removeprefix("--").upper() or field.name.upper()
+        parser.add_argument(field.flag, type=kind, metavar=metavar, **settings)
+
+
+def _auto_or_number(text: str) -> int | str:
+    if text != AUTO and not text.removeprefix("-").isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a number of masks, or auto, not '{text}'")
+    return text if text == AUTO else int(text)
+
+
+def _requested(args: argparse.Namespace, request: type[InfillRequest]) -> InfillRequest:
+    """Return the request for the flags. Raises InfillError for mistakes, before a model is loaded."""
     strategy = find(args.strategy)
-    parts = {name: getattr(args, name) for name in ("prefix", "suffix", "length") if getattr(args, name) is not None}
+    parts = [name for name in ("prefix", "suffix", "length") if getattr(args, name) is not None]
     if args.text is not None and parts:
-        raise InfillError(f"--text takes the place of --prefix, --suffix and --length; leave out --{next(iter(parts))}")
+        raise InfillError(f"--text replaces --prefix, --suffix and --length; leave out --{parts[0]}")
     if args.text == "":
         raise InfillError("--text is empty; write a text with a gap, as in 'She saw a [[3]].'")
-    knobs = {parameter.name: parameter.default for parameter in strategy.parameters}
+    knobs = dict(strategy.defaults)
     if args.preset is not None:
         knobs |= presets.preset(args.model, strategy.name, args.preset)
     given = {name: getattr(args, f"knob {name}") for name in knobs}
-    request = InfillRequest(
-        **parts if args.text is None else {"text": args.text},
-        steps=DEFAULT.steps if args.steps is None else args.steps,
-        banned=args.ban,
-        one_line=args.one_line,
-        strategy=strategy.name,
-        knobs=knobs | {name: value for name, value in given.items() if value is not None},
-        temperature=args.temperature,
-        top_p=args.top_p,
-        seed=args.seed,
-        guidance=args.guidance,
-        guided_by=args.guided_by,
-        space=not args.no_space,
-    )
+    knobs |= {name: value for name, value in given.items() if value is not None}
+    fields: dict[str, Any] = {field.name: getattr(args, field.name, None) for field in fields_of(request)}
+    fields["knobs"] = knobs
+    wanted = request(**{name: value for name, value in fields.items() if value is not None})
     if args.steps is None:  # one for each mask that there may be
-        request = replace(request, steps=min(MAX_STEPS, sum(gap.length or LONGEST for gap in request.gaps)))
-    strategy_of(request)  # a mistake is told before a model is loaded
+        wanted = replace(wanted, steps=min(MAX_STEPS, sum(gap.length or LONGEST for gap in wanted.gaps)))
+    policy_of(wanted)
     if not args.time_limit > 0:
         raise InfillError(f"the time limit must be a number of seconds above 0, not {args.time_limit}")
+    return wanted
+
+
+def _infill(args: argparse.Namespace, load: Load, request: type[InfillRequest]) -> int:
+    wanted = _requested(args, request)
     denoiser = load(args.model, **model_settings(args))
-    traces = infill(request, denoiser, time_limit=args.time_limit)
+    traces = infill(wanted, denoiser, time_limit=args.time_limit)
     trace = start = next(traces)
     try:
         for trace in itertools.chain([start], traces):
-            if trace.settled and not trace.steps:
-                told = (*trace.notices, *(choice.told(number) for number, choice in trace.choices.items()))
-                print(*told, sep="\n", end="\n" * bool(told), file=sys.stderr)
-            elif trace.settled and sys.stderr.isatty():
+            if trace.begun and not trace.steps:
+                lines = (*trace.notices, *(choice.describe(number) for number, choice in trace.choices.items()))
+                print(*lines, sep="\n", end="\n" * bool(lines), file=sys.stderr)
+            elif trace.begun and sys.stderr.isatty():
                 print(state_line(trace, len(trace.steps)), file=sys.stderr)
     except KeyboardInterrupt:
         trace = replace(trace, ended="stopped")
-    if not trace.settled:
+    if not trace.begun:
         print(*trace.notices, sep="\n", file=sys.stderr)
     if trace.ended != "complete":
         print(f"ended by {trace.ended}: {trace.masks_left[-1]} masks are left", file=sys.stderr)
@@ -163,7 +166,7 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
 
 
 def state_line(trace: Trace, number: int) -> str:
-    """Step, forward passes, masks left and the text of one state, masks as ░."""
+    """Return step, forward passes, masks left and the text of one state in a line, masks as ░."""
     before, *between, after = trace.given
     before = "…" + before[-_CONTEXT:] if len(before) > _CONTEXT else before
     after = after[:_CONTEXT] + "…" if len(after) > _CONTEXT else after
@@ -175,22 +178,16 @@ def state_line(trace: Trace, number: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """Line breaks as ↵; control characters, which could steer a terminal, and lone surrogates as �."""
+    """Return text with line breaks as ↵, and control characters and lone surrogates as �."""
     text = text.replace("\n", "↵")
     return "".join("�" if unicodedata.category(character) in ("Cc", "Cs") else character for character in text)
-
-
-def _length(text: str) -> int | str:
-    if text != AUTO and not text.removeprefix("-").isdecimal():
-        raise argparse.ArgumentTypeError(f"a number of masks, or auto, not '{text}'")
-    return text if text == AUTO else int(text)
 
 
 def _replay(args: argparse.Namespace, load: Load) -> int:
     trace = recording.load(_read(args.file))
     last = len(trace.steps)
     if args.step is not None and not 0 <= args.step <= last:
-        raise InfillError(f"this trace has the states 0 to {last}, not {args.step}")
+        raise InfillError(f"--step must be from 0 to {last} for this trace, not {args.step}")
     print(one_line(f"{trace.request.strategy} on {trace.model}, T = {trace.request.steps}, ended: {trace.ended}"))
     for number in range(last + 1) if args.step is None else [args.step]:
         print(state_line(trace, number))
@@ -213,7 +210,7 @@ def _read(file: str) -> str:
     except OSError as error:
         raise InfillError(f"cannot read '{file}': {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise InfillError(f"'{file}' is not a trace: it is not UTF-8 at byte {error.start}") from None
+        raise InfillError(f"'{file}' is not a trace: it is not UTF-8 text, see byte {error.start}") from None
 
 
 def _strategies(args: argparse.Namespace, load: Load) -> int:
@@ -224,19 +221,19 @@ def _strategies(args: argparse.Namespace, load: Load) -> int:
     else:
         for strategy in strategies().values():
             print(f"{strategy.name}: {strategy.summary}\n    T: {BUDGETS[strategy.budget]}")
-            for parameter in strategy.parameters:
-                about = f"{parameter.domain.help}; {_range(parameter)}"
-                print(f"    {_flag(parameter)} {parameter.default}  ({about})")
+            for knob in strategy.knobs:
+                about = f"{knob.domain.help}; {knob.range}"
+                print(f"    {knob.flag} {knob.default}  ({about})")
             for paper in strategy.papers:
                 print(f"    https://arxiv.org/abs/{paper}")
     return 0
 
 
 def markdown() -> str:
-    """The README's table of strategies."""
+    """Return the docs' table of strategies."""
     rows = ["| name | what it does | T means | knobs (default) | paper |", "| --- | --- | --- | --- | --- |"]
     for strategy in strategies().values():
-        knobs = ", ".join(f"`{parameter.name}` ({parameter.default})" for parameter in strategy.parameters)
+        knobs = ", ".join(f"`{knob.name}` ({knob.default})" for knob in strategy.knobs)
         papers = ", ".join(f"[{paper}](https://arxiv.org/abs/{paper})" for paper in strategy.papers)
         cells = (f"`{strategy.name}`", strategy.summary, BUDGETS[strategy.budget], knobs, papers)
         rows.append("| " + " | ".join(cell.replace("|", "\\|") or "–" for cell in cells) + " |")
@@ -252,25 +249,13 @@ def _as_data(strategy: Strategy) -> dict[str, Any]:
         "papers": list(strategy.papers),
         "knobs": [
             {
-                "name": parameter.name,
-                "flag": _flag(parameter),
-                "kind": parameter.kind.__name__,
-                "default": parameter.default,
-                "range": _range(parameter),
-                "help": parameter.domain.help,
+                "name": knob.name,
+                "flag": knob.flag,
+                "kind": knob.kind.__name__,
+                "default": knob.default,
+                "range": knob.range,
+                "help": knob.domain.help,
             }
-            for parameter in strategy.parameters
+            for knob in strategy.knobs
         ],
     }
-
-
-def _flag(parameter: Parameter) -> str:
-    return "--" + parameter.name.replace("_", "-")
-
-
-def _range(parameter: Parameter) -> str:
-    if isinstance(parameter.domain, Choice):
-        return ", ".join(parameter.domain.options)
-    if parameter.kind is bool:
-        return "true or false"
-    return f"{parameter.domain.low:g} to {parameter.domain.high:g}"

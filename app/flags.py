@@ -8,14 +8,14 @@ from typing import Any
 
 import models
 from app.errors import InfillError
-from models import PRESETS
+from models import CATALOGUE
 
 _SETTINGS = ("device", "quantize", "dtype", "mask_token_id", "static", "dual_cache")
 
 
 def add_model_flags(parser: Any, *, default: str | None = "bundled") -> None:
     """`parser` is an ArgumentParser, or a group of one; `model_settings` reads what was given."""
-    about = f"{', '.join((*PRESETS, 'toy'))}, a checkpoint folder, or a hub name (owner/model)"
+    about = f"{', '.join((*CATALOGUE, 'toy'))}, a checkpoint folder, or a hub name (owner/model)"
     parser.add_argument("--model", default=default, help=f"{about} (default: {default})" if default else about)
     parser.add_argument("--device", help="cpu, cuda, cuda:1, mps, or spread (default: the best that is here)")
     parser.add_argument("--quantize", help="int8, nf4 or fp4, through bitsandbytes (default: none)")

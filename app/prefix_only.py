@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.errors import InfillError
-from app.sampling.canvas import sides
+from app.sampling.layout import encode_sides
 from app.sampling.request import InfillRequest
 from models.denoiser import Floats
 
@@ -47,7 +47,7 @@ def continue_prefix(
     length = request.length
     if length is None:
         raise InfillError("the number of tokens is not settled: give a number of masks")
-    prefix, suffix, _ = sides(request, model)
+    prefix, suffix = encode_sides(request, model)
     (greedy,) = model.complete([prefix], length)
     drawn = model.complete([prefix] * candidates, length, temperature=temperature, seed=request.seed)
     scores = model.log_probabilities([prefix] * candidates, [[*fill, *suffix] for fill in drawn])

@@ -15,7 +15,8 @@ from typing import Any
 
 import models
 from app.errors import InfillError, unknown
-from app.strategies.registry import Knob, Value, find, strategies
+from app.sampling.fields import Knob, Value
+from app.strategies.registry import find, strategies
 
 LEVELS = {"safe": 0.95, "balanced": 0.9, "fast": 0.8}
 """How likely a masked position's first choice must be to stay the first choice until it is committed."""
@@ -87,7 +88,7 @@ def knobs_at(thresholds: Mapping[str, Mapping[str, float | None]]) -> dict[str, 
     """Presets from the thresholds of each score (those in STRICTEST) at each level; None: never reached."""
     made: dict[str, dict[str, dict[str, Value]]] = {}
     for name, strategy in strategies().items():
-        for parameter in strategy.parameters:
+        for parameter in strategy.knobs:
             if not isinstance(parameter.domain, Knob) or parameter.domain.calibrated is None:
                 continue
             for level in LEVELS:
@@ -124,7 +125,7 @@ def markdown(model: str = "bundled") -> str:
     """The README's table of a model's presets."""
     rows = [f"| strategy | knob | paper | {' | '.join(LEVELS)} |", "| --- " * (3 + len(LEVELS)) + "|"]
     for name, levels in presets(model).items():
-        paper: dict[str, Any] = {parameter.name: parameter.default for parameter in find(name).parameters}
+        paper = find(name).defaults
         for knob in next(iter(levels.values())):
             values = " | ".join(f"{levels[level][knob]}" for level in LEVELS)
             rows.append(f"| `{name}` | `{knob}` | {paper[knob]} | {values} |")

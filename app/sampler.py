@@ -1,63 +1,75 @@
-"""A canvas denoised as a request asks: its strategy, what it draws from, and what it forbids."""
+"""A request bound to a denoiser: checked once, it fills any canvas."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
-import models
 from app.errors import InfillError
 from app.sampling.canvas import Canvas
-from app.sampling.constraints import constrained, forbidden_tokens
+from app.sampling.constraints import constrain, forbidden_tokens
 from app.sampling.decode import decode
+from app.sampling.forwards import Guide
 from app.sampling.request import InfillRequest
-from app.sampling.step import Choose, Step
-from app.strategies.registry import Strategy, find
-from models.denoiser import Denoiser
+from app.sampling.step import Policy, Step
+from app.strategies.registry import find
+from models.denoiser import Denoiser, Sampling
 
 
-def strategy_of(request: InfillRequest) -> tuple[Strategy, Choose]:
-    """A request's strategy, and the same with its knobs set.
+def policy_of(request: InfillRequest) -> Policy:
+    """Return a request's strategy with its knobs set.
 
-    Raises InfillError where there is none of that name, for a bad knob, and for a budget that is too small for it: call
-    it before anything is loaded or computed.
+    Raises InfillError for an unknown strategy, a bad knob, or a step budget that is too small for the strategy's
+    probes. It costs nothing: call it before a model is loaded or a GPU is asked for.
     """
     strategy = find(request.strategy)
-    choose = strategy.bind(request.knobs)
+    policy = strategy.bind(request.knobs)
     strategy.check_budget(request.steps, request.knobs)
-    return strategy, choose
+    return policy
 
 
-def check(request: InfillRequest, denoiser: Denoiser) -> tuple[Strategy, Choose, tuple[int, ...]]:
-    """A request's strategy, the same with its knobs and constraints, and the tokens never to write.
+@dataclass(frozen=True, kw_only=True)
+class Sampler:
+    """Everything that a request decides about a run except the canvas."""
 
-    Raises InfillError, before any pass, for what could not be done with any canvas.
-    """
-    strategy, choose = strategy_of(request)
-    banned = forbidden_tokens(request, denoiser.tokenizer)
-    if strategy.needs_judge(request.knobs) and models.parent_of(denoiser.name) is None:
-        raise InfillError(
-            f"'{denoiser.name}' has no autoregressive parent at hand to judge texts with; choose a setting of "
-            f"'{strategy.name}' without one, or the bundled model"
+    denoiser: Denoiser
+    policy: Policy
+    steps: int
+    seed: int
+    sampling: Sampling
+    guide: Guide | None
+
+    @classmethod
+    def of(cls, request: InfillRequest, denoiser: Denoiser) -> Sampler:
+        """Bind a request to a denoiser.
+
+        Raises InfillError, before any forward pass, for anything that fails whatever the canvas is: see `policy_of`,
+        bans that leave nothing to write, and a strategy that needs a judge which the denoiser does not have.
+        """
+        policy = policy_of(request)
+        banned = forbidden_tokens(request, denoiser.tokenizer)
+        if policy.judged and denoiser.judge is None:
+            raise InfillError(
+                f"'{denoiser.name}' has no autoregressive parent to judge texts with; choose other knobs for "
+                f"'{policy.name}', or the bundled model"
+            )
+        return cls(
+            denoiser=denoiser,
+            policy=constrain(policy, request, denoiser.tokenizer),
+            steps=request.steps,
+            seed=request.seed,
+            sampling=Sampling(temperature=request.temperature, top_p=request.top_p, banned=banned),
+            guide=Guide(weight=request.guidance, side=request.guided_by) if request.guidance else None,
         )
-    return strategy, constrained(choose, request, denoiser.tokenizer), banned
 
-
-def denoise(canvas: Canvas, denoiser: Denoiser, request: InfillRequest) -> Iterator[Step]:
-    """See `decode`. Raises InfillError, at once, for a strategy, knobs, a budget or constraints that cannot be."""
-    strategy, choose, banned = check(request, denoiser)
-    return decode(
-        canvas,
-        denoiser,
-        choose,
-        steps=request.steps,
-        temperature=request.temperature,
-        top_p=request.top_p,
-        seed=request.seed,
-        banned=banned,
-        guidance=request.guidance,
-        guided_by=request.guided_by,
-        judge=lambda: models.parent_of(denoiser.name),
-        reads_committed=strategy.reads_committed,
-        lookback=strategy.lookback,
-        tops=strategy.tops,
-    )
+    def fill(self, canvas: Canvas) -> Iterator[Step]:
+        """Denoise a canvas; see `decode`."""
+        return decode(
+            canvas,
+            self.denoiser,
+            self.policy,
+            steps=self.steps,
+            seed=self.seed,
+            sampling=self.sampling,
+            guide=self.guide,
+        )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from models.catalogue import BUNDLED, PARENT, PRESETS, Source, find
+from models.catalogue import BUNDLED, CATALOGUE, PARENT, Source, find
 from models.denoiser import Denoiser
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUNDLED",
+    "CATALOGUE",
     "PARENT",
-    "PRESETS",
     "Source",
     "fetch",
     "find",
@@ -31,7 +31,6 @@ __all__ = [
     "load",
     "load_parent",
     "offers",
-    "parent_of",
 ]
 
 
@@ -76,7 +75,8 @@ def load(
     folder = fetch(source, progress=progress)
     if weights is None:  # the hub could not be asked, but the files are here
         placement = place(source.name, read_weights(folder), device=device, dtype=dtype, quantize=quantize)
-    denoiser = load_denoiser(folder, source, placement, mask_token_id=mask_token_id, static=static)
+    judge = functools.partial(load_parent, source.parent) if source.parent else None
+    denoiser = load_denoiser(folder, source, placement, mask_token_id=mask_token_id, static=static, judge=judge)
     return denoiser if dual_cache is None else DualCacheDenoiser(denoiser, refresh=dual_cache)
 
 
@@ -110,13 +110,8 @@ def offers() -> list[Offer]:
 
 
 @functools.cache
-def load_parent() -> AutoregressiveModel:
-    """The bundled model's autoregressive parent, loaded once."""
-    from models.networks import autoregressive
+def load_parent(folder: Path = PARENT) -> AutoregressiveModel:
+    """Load the autoregressive model that a diffusion model was adapted from, by default the bundled one's; once."""
+    from models.checkpoints.checkpoint import load_autoregressive
 
-    return autoregressive.load(PARENT, name="parent")
-
-
-def parent_of(name: str) -> AutoregressiveModel | None:
-    """The autoregressive model that a denoiser of this name was adapted from, where it is at hand; loaded once."""
-    return load_parent() if name == "bundled" else None
+    return load_autoregressive(folder, name="parent")

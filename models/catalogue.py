@@ -20,6 +20,7 @@ class Source:
 
     name: str  # as it is shown; `find` knows it
     folder: Path | None = None
+    parent: Path | None = None  # folder of the autoregressive model that it was adapted from
     repo: str | None = None
     adapted: bool = False  # known to be a diffusion model, whatever its config.json says
     mask_id: int | None = None  # what it was trained with, where that is known
@@ -29,12 +30,13 @@ class Source:
     about: str = ""
 
 
-PRESETS = {
+CATALOGUE = {
     source.name: source
     for source in (
         Source(
             name="bundled",
             folder=BUNDLED,
+            parent=PARENT,
             adapted=True,
             parameters=15_700_000,
             tables=1_600_000,
@@ -76,22 +78,22 @@ PRESETS = {
 
 
 def find(name: str) -> Source | None:
-    """What a name stands for: a preset, a checkpoint folder, or a hub name `owner/model`; None for the toy.
+    """Find a model by its name in the catalogue, its folder, or its hub name `owner/model`; None is the toy.
 
     Folders come before hub names. Raises ValueError if it is none of them; a hub name is not looked up.
     """
     if name == "toy":
         return None
-    if name in PRESETS:
-        return PRESETS[name]
+    if name in CATALOGUE:
+        return CATALOGUE[name]
     folder = Path(name)
     if (folder / "config.json").is_file():
-        return PRESETS["bundled"] if folder.resolve() == BUNDLED else Source(name=name, folder=folder)
+        return CATALOGUE["bundled"] if folder.resolve() == BUNDLED else Source(name=name, folder=folder)
     if _HUB.fullmatch(name) and not folder.exists():
-        known = (preset for preset in PRESETS.values() if preset.repo == name)
+        known = (source for source in CATALOGUE.values() if source.repo == name)
         return next(known, Source(name=name, repo=name))
-    near = difflib.get_close_matches(name, [*PRESETS, "toy"], n=1)
+    near = difflib.get_close_matches(name, [*CATALOGUE, "toy"], n=1)
     raise ValueError(
-        f"no model '{name}'{f' (did you mean {near[0]}?)' if near else ''}: give one of {', '.join(PRESETS)}, toy, a "
+        f"no model '{name}'{f' (did you mean {near[0]}?)' if near else ''}: give one of {', '.join(CATALOGUE)}, toy, a "
         "checkpoint folder with a config.json, or a hub name (owner/model)"
     )

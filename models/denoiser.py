@@ -17,34 +17,35 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
-class Memory:
-    """What a denoiser keeps of one run, in its own form: the last few states' logits, and what was believed before.
+class BeliefCache:
+    """The beliefs of one run, in the denoiser's own form: the logits of its last states, and its earlier predictions.
 
-    A network without a time input believes the same about the same state, so a state that comes again costs nothing.
-    It belongs to the run and not to the denoiser, so that no run's NFE depends on the runs before it.
+    A network without a time input believes the same about the same state, so a state that returns costs nothing.
+    The cache belongs to the run, not to the denoiser, so the NFE of a run never depends on the runs before it.
     """
 
     def __init__(self, capacity: int = 16) -> None:
-        """0 keeps nothing."""
+        """Keep the logits of at most `capacity` states; 0 keeps none."""
         self._capacity = capacity
         self._states: OrderedDict[bytes, Any] = OrderedDict()
         self._beliefs: list[tuple[bytes, Any]] = []  # newest first, whatever the capacity
 
     def get(self, state: bytes) -> Any:
-        """None for a state that is not kept."""
+        """Return what was stored for a state, or None."""
         return self._states.get(state)
 
     def put(self, state: bytes, logits: Any) -> None:
+        """Store the logits of a state, and drop the oldest state if the cache is full."""
         self._states[state] = logits
         self._states.move_to_end(state)
         while len(self._states) > self._capacity:
             self._states.popitem(last=False)
 
     def earlier(self, state: bytes, belief: Any, count: int) -> list[Any]:
-        """Keep a belief, and give those of up to `count` predictions before it, newest first.
+        """Store a belief and return those of up to `count` predictions before it, newest first.
 
-        A state that comes twice running is one prediction: it is compared with what it was compared with before, and
-        never with itself, which would look like a belief that has settled.
+        A state that is asked about twice in a row is one prediction. It is compared with the predictions before it,
+        never with itself: otherwise the belief would look as if it had stopped changing.
         """
         again = bool(self._beliefs) and self._beliefs[0][0] == state
         before = self._beliefs[again : again + count]
@@ -52,34 +53,51 @@ class Memory:
         return [belief for _, belief in before]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Query:
-    """One canvas to look at in a forward pass, and how to draw a candidate for each asked position."""
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How a candidate token is drawn from the model's distribution at a position."""
 
-    ids: Ids  # [length] token ids, the mask id where nothing is known
-    positions: Ids  # [n] the positions asked about, each >= 1
-    uniforms: Floats  # [n] in [0, 1): the caller's randomness, so results depend neither on batching nor on the device
     temperature: float = 0.0  # 0 takes the most probable token
     top_p: float = 1.0  # nucleus: the smallest set of top tokens that reaches this mass, the crossing one included
     banned: tuple[int, ...] = ()  # token ids never to write, besides the mask id and padded vocabulary rows
-    memory: Memory | None = None  # of the run that asks
-    lookback: int = 0  # how many of the run's earlier predictions to compare with; see `Prediction.drift`
-    tops: int = TOP  # how many of the most probable tokens of a position are wanted
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Guidance:
+    """Classifier-free guidance: logits become other + (1 + weight)(own - other), with `other` from `ids`.
+
+    Ho and Salimans, 2022, arXiv:2207.12598
+    """
+
+    ids: Ids  # [length] the same canvas with some given tokens masked
+    weight: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Query:
+    """A canvas to pass through the network, and what is wanted of the positions asked about."""
+
+    ids: Ids  # [length] token ids, the mask id where nothing is known
+    positions: Ids  # [n] the positions asked about, each >= 1
+    uniforms: Floats  # [n] in [0, 1): the caller's random numbers, so that results depend on neither batch nor device
+    sampling: Sampling = Sampling()
+    guidance: Guidance | None = None
+    cache: BeliefCache | None = None  # of the run that asks
+    lookback: int = 0  # number of the run's earlier predictions to compare with; see `Prediction.drift`
+    tops: int = TOP  # number of most probable tokens wanted for each position
     targets: Ids | None = None  # [n] a token for each position whose probability is wanted
-    against: Ids | None = None  # [length] the same canvas knowing less: logits become other + (1 + weight)(own - other)
-    weight: float = 0.0  # of the contrast (classifier-free guidance, Ho and Salimans, 2022, arXiv:2207.12598)
-    aside: bool = False  # a canvas that is no state of the run's: caches that go along with a run leave it alone
+    aside: bool = False  # this canvas is not a state of the run: caches that follow a run leave it alone
 
     @property
     def rows(self) -> tuple[Query, ...]:
-        """The canvases that have to pass through the network: its own and, if there is one, what it is held against."""
-        if self.against is None:
+        """The canvases that must pass through the network: its own and, with guidance, the other one."""
+        if self.guidance is None:
             return (self,)
-        return replace(self, against=None), replace(self, ids=self.against, against=None, aside=True)
+        return replace(self, guidance=None), replace(self, ids=self.guidance.ids, guidance=None, aside=True)
 
     @property
     def state(self) -> bytes:
-        """What a network without a time input makes its logits from: the canvas and what is asked about it."""
+        """Key of what the logits depend on in a network without a time input: canvas and positions."""
         return self.ids.tobytes() + b"|" + self.positions.tobytes()
 
 
@@ -154,7 +172,12 @@ class Denoiser(Reader, Protocol):
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What a user should know about this model before he believes what it writes."""
+        """Warnings about this model for the user."""
+        ...
+
+    @property
+    def judge(self) -> Judge | None:
+        """The autoregressive model that this one was adapted from, with the same vocabulary; None if not available."""
         ...
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:

@@ -33,13 +33,14 @@ class ToyTokenizer:
 class MarkovDenoiser:
     """Exact beliefs of p(x) = start(x_0) prod transition(x_i | x_{i-1}) given what is not masked.
 
-    The mask is told by its id here, as a network would: do not write the mask id into the prefix. What a query's memory
+    The mask is told by its id here, as a network would: do not write the mask id into the prefix. What a query's cache
     holds costs no pass, as with a network.
     """
 
     name = "toy"
     context = 256
     notices = ()
+    judge = None
 
     def __init__(self, tokenizer: ToyTokenizer, transition: Floats) -> None:
         """transition [states, states], rows sum to 1; the chain starts from the uniform distribution."""
@@ -50,22 +51,22 @@ class MarkovDenoiser:
         predictions = []
         for query in queries:
             (own, forwards), *other = [self._log_beliefs(row) for row in query.rows]
-            logits = contrasted(own, other[0][0], query.weight) if other else own.clone()
-            logits[:, list(query.banned)] = float("-inf")
+            logits = contrasted(own, other[0][0], query.guidance.weight) if query.guidance else own.clone()
+            logits[:, list(query.sampling.banned)] = float("-inf")
             predictions.append(reduce(logits, query, forwards=forwards + sum(passed for _, passed in other)))
         return predictions
 
     def _log_beliefs(self, query: Query) -> tuple[torch.Tensor, int]:
         """[n, vocabulary], and the forward passes that they cost."""
-        known = query.memory and query.memory.get(query.state)
+        known = query.cache and query.cache.get(query.state)
         if known is not None:
             return known, 0
         beliefs = self.marginals(query.ids)[query.positions]
         logits = torch.full((len(query.positions), len(self.transition) + 2), float("-inf"), dtype=torch.float64)
         with np.errstate(divide="ignore"):
             logits[:, : len(self.transition)] = torch.from_numpy(np.log(beliefs))
-        if query.memory is not None:
-            query.memory.put(query.state, logits)
+        if query.cache is not None:
+            query.cache.put(query.state, logits)
         return logits, 1
 
     def marginals(self, ids: Ids) -> Floats:

@@ -13,7 +13,7 @@ import pytest
 
 from app import cli
 from app.__main__ import main
-from app.strategies.registry import BUDGETS, Choice, find, strategies
+from app.strategies.registry import BUDGETS, OneOf, find, strategies
 from app.trace import recording
 
 ROOT = Path(__file__).parents[1]
@@ -80,18 +80,18 @@ def test_as_many_steps_as_masks_unless_said_otherwise(capsys):
 def test_every_strategys_knobs_are_flags_with_their_defaults(name, capsys):
     strategy = find(name)
     asked, expected = [], {}
-    for parameter in strategy.parameters:
+    for parameter in strategy.knobs:
         flag = "--" + parameter.name.replace("_", "-")
         if parameter.kind is bool:
             asked.append(flag.replace("--", "--no-", 1) if parameter.default else flag)
             expected[parameter.name] = not parameter.default
         else:
-            value = parameter.domain.options[-1] if isinstance(parameter.domain, Choice) else parameter.domain.high
+            value = parameter.domain.options[-1] if isinstance(parameter.domain, OneOf) else parameter.domain.high
             value = 0.0 if parameter.name == "energy" else value  # more needs a parent, and the toy has none
             asked += [flag, str(parameter.kind(value))]
             expected[parameter.name] = value
     assert trace_of(capsys, "--steps", "12", "--strategy", name, *asked).request.knobs == expected
-    assert trace_of(capsys, f"--strategy={name}").request.knobs == {p.name: p.default for p in strategy.parameters}
+    assert trace_of(capsys, f"--strategy={name}").request.knobs == {p.name: p.default for p in strategy.knobs}
     with pytest.raises(SystemExit) as ended:
         main(["infill", "--strategy", name, "--help"])
     assert ended.value.code == 0
@@ -200,7 +200,7 @@ def test_strategies_lists_every_strategy_with_its_knobs(capsys):
         assert f"{name}: {strategy.summary}\n" in text
         assert data[name]["steps_mean"] == BUDGETS[strategy.budget]
         assert data[name]["papers"] == list(strategy.papers)
-        assert [knob["name"] for knob in data[name]["knobs"]] == [p.name for p in strategy.parameters]
+        assert [knob["name"] for knob in data[name]["knobs"]] == [p.name for p in strategy.knobs]
         assert all(knob["flag"] in text for knob in data[name]["knobs"])
 
 

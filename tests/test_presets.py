@@ -72,7 +72,7 @@ def test_where_a_level_is_never_reached_the_knob_is_at_its_strictest():
 def test_every_calibrated_knob_gets_a_value_that_its_strategy_takes(extreme):
     made = knobs_at({score: dict.fromkeys(LEVELS, extreme) for score in STRICTEST})
     calibrated = {
-        name: {p.name for p in strategy.parameters if isinstance(p.domain, Knob) and p.domain.calibrated}
+        name: {p.name for p in strategy.knobs if isinstance(p.domain, Knob) and p.domain.calibrated}
         for name, strategy in strategies().items()
     }
     assert set(made) == {name for name, knobs in calibrated.items() if knobs}

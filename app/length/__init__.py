@@ -1,6 +1,6 @@
-"""How many masks a gap should have, where the user says `auto`.
+"""How many masks a gap should have if the user says `auto`.
 
-`choose` looks at all lengths of one gap, writes a few out and ranks them; `settle` does so for every such gap of a
-request; `choice` is the record. `fit` reads what was learnt of a checkpoint offline, which `fitting` learns; `measure`
-says what it is worth. `sentences` reads the text around a gap, `fill_scores` says how probable a fill is.
+`probe` looks at every length of a gap at once; `choose` writes a few of them out, ranks the fills and does so for every
+open gap of a request. `prior` holds what was fitted to a checkpoint (see `app.measure.length_fit`), `sentences` reads
+the text around a gap, `fill_scores` scores a fill. Nothing here knows a strategy: how to fill a canvas is passed in.
 """

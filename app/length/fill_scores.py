@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.sampling.canvas import Canvas
 from app.sampling.forwards import TAIL
-from models.denoiser import Denoiser, Floats, Ids, Query
+from models.denoiser import Denoiser, Floats, Ids, Judge, Query
 from models.mask_sets import antithetic, mask_counts
-
-if TYPE_CHECKING:  # it imports torch
-    from models.networks.autoregressive import AutoregressiveModel
 
 PAIRS = 4
 
@@ -52,7 +48,7 @@ def _total(log_targets: Floats | None) -> float:
     return float(log_targets.sum())
 
 
-def by_parent(fills: Sequence[tuple[Canvas, Ids]], parent: AutoregressiveModel) -> Floats:
+def by_parent(fills: Sequence[tuple[Canvas, Ids]], parent: Judge) -> Floats:
     """[k] nats a token: mean log p(fill, the first TAIL tokens of the suffix | prefix) of gaps of canvases.
 
     A fill that was cut short, or padded, makes the suffix improbable. The model must share the denoiser's tokenizer.

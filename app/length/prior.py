@@ -24,7 +24,7 @@ HOW = "python -m app length fit --text FILE --model MODEL"
 
 
 @dataclass(frozen=True, kw_only=True)
-class LengthFit:
+class LengthPrior:
     """Tables over lengths, between which it is interpolated, and a few numbers.
 
     The score of a length L is log p(L | lengths of the sentences around) + w_phi (phi(L) - B(L)) + w_seam (seam(L) -
@@ -75,7 +75,7 @@ def normalised(scores: Floats) -> Floats:
 
 
 _TABLE = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128)
-UNFITTED = LengthFit(
+UNFITTED = LengthPrior(
     model="",
     holes=0,
     lengths=_TABLE,
@@ -91,7 +91,7 @@ UNFITTED = LengthFit(
 """For checkpoints without a file: CAL's constants, which are LLaDA's, and sentences as long as their neighbours."""
 
 
-def fit_of(name: str) -> tuple[LengthFit, tuple[str, ...]]:
+def prior_of(name: str) -> tuple[LengthPrior, tuple[str, ...]]:
     """The fit in the folder of a model, by the name that `models.load` takes; or UNFITTED, and a notice that says so.
 
     Raises InfillError where its file is broken.
@@ -106,7 +106,7 @@ def fit_of(name: str) -> tuple[LengthFit, tuple[str, ...]]:
     return UNFITTED, (f"The length was chosen with constants that were not fitted to '{name}'{how}.",)
 
 
-def write(fit: LengthFit, path: Path) -> None:
+def write(fit: LengthPrior, path: Path) -> None:
     """Raises InfillError where it cannot be written."""
     data = {"format": _FORMAT, "version": _VERSION} | asdict(fit)
     try:
@@ -123,7 +123,7 @@ def _rounded(value: Any) -> Any:
     return round(value, 5) if isinstance(value, float) else value
 
 
-def read(path: Path) -> LengthFit:
+def read(path: Path) -> LengthPrior:
     """Raises InfillError, saying what is wrong, for a file that `write` did not write."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -137,12 +137,12 @@ def read(path: Path) -> LengthFit:
     if odd:
         raise InfillError(f"the length bias in '{path}' is broken at '{odd}'; make it anew: {HOW}")
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
-    return LengthFit(**values)
+    return LengthPrior(**values)
 
 
 def _odd(data: Mapping[str, Any]) -> str:
     """The first entry that is missing or wrong, or ''."""
-    names = [field.name for field in fields(LengthFit)]
+    names = [field.name for field in fields(LengthPrior)]
     table = data.get("lengths")
     sizes = {name: len(table) if isinstance(table, list) else 0 for name in ("lengths", "phi_bias", "seam_bias")}
     sizes |= {"whole": 2, "part": 2}

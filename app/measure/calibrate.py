@@ -6,6 +6,7 @@ import argparse
 import datetime
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,11 @@ from app.flags import add_model_flags, add_out_flag, beside_weights, model_setti
 from app.measure.reliability import Curve, fit
 from app.measure.run import Problem, as_request, read_problems
 from app.presets import FILE, LEVELS, STRICTEST, fingerprint, knobs_at, write
-from app.sampling.canvas import lay_out
 from app.sampling.decode import decode
+from app.sampling.layout import lay_out
 from app.sampling.request import MAX_LENGTH
 from app.strategies.registry import find
-from models.denoiser import Bools, Denoiser, Floats
+from models.denoiser import Bools, Denoiser, Floats, Sampling
 from models.terminal import progress
 
 _FALLING = ("entropy", "drift")  # small values are the sure ones
@@ -115,13 +116,13 @@ def observe(problems: Sequence[Problem], denoiser: Denoiser) -> tuple[dict[str, 
     The mask that a pass commits is left out: there the first choice is the last word, and says nothing about waiting.
     `drift` is infinite in a run's first pass. Raises InfillError where nothing is left.
     """
-    choose = find("low_confidence").bind({})
+    policy = replace(find("low_confidence").bind({}), lookback=1)
+    sampling = Sampling(banned=tuple(sorted(denoiser.tokenizer.special_ids)))
     rows, right = [], []
     for problem in progress(problems, "infills"):
         request = as_request(problem, denoiser)
         canvas, _ = lay_out(request, denoiser)
-        special = tuple(sorted(denoiser.tokenizer.special_ids))
-        steps = list(decode(canvas, denoiser, choose, steps=request.steps, banned=special, lookback=1))
+        steps = list(decode(canvas, denoiser, policy, steps=request.steps, sampling=sampling))
         final = steps[-1].canvas.ids
         for step in steps:
             belief, masks = step.prediction, step.canvas.masks

@@ -13,13 +13,13 @@ from typing import Any
 
 from app.errors import InfillError
 from app.flags import add_model_flags, add_out_flag, beside_weights, model_settings
-from app.length.choose import LONGEST, TRIES, candidates
-from app.length.prior import FILE, fit_of, read, write
+from app.length.choose import TRIES
+from app.length.prior import FILE, prior_of, read, write
+from app.length.probe import LONGEST, candidates
 from app.measure import length_fit
 from app.measure.length_gain import NEAR, Measured, measure
 from app.measure.run import read_problems
 from app.strategies.registry import find as find_strategy
-from models import parent_of
 from models.denoiser import Denoiser
 from models.terminal import progress
 
@@ -82,19 +82,19 @@ def _measure(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
             raise InfillError(f"--{flag} must be 1 or more, not {getattr(args, flag)}")
     find_strategy(args.strategy)
     problems = read_problems(args.problems)[: args.limit]
-    fit, notices = (read(args.fit), ()) if args.fit else fit_of(args.model)
+    prior, notices = (read(args.fit), ()) if args.fit else prior_of(args.model)
     for notice in notices:
         print(notice, file=sys.stderr)
     denoiser = load(args.model, **model_settings(args))
     candidates(denoiser, args.longest)
-    parent = None if args.rank == "elbo" else parent_of(denoiser.name)
-    if args.rank == "parent" and parent is None:
+    judge = None if args.rank == "elbo" else denoiser.judge
+    if args.rank == "parent" and judge is None:
         raise InfillError(f"--rank parent needs the autoregressive parent, and '{denoiser.name}' has none here")
     found = measure(
         problems,
         denoiser,
-        fit,
-        parent=parent,
+        prior,
+        judge=judge,
         tries=args.tries,
         longest=args.longest,
         strategy=args.strategy,

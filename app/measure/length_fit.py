@@ -1,4 +1,4 @@
-"""Fit what `LengthFit` holds to a checkpoint, on holes in text: minutes on one core."""
+"""Fit what `LengthPrior` holds to a checkpoint, on holes in text: minutes on one core."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 
 from app.errors import InfillError
-from app.length.choose import LONGEST, outcome, probe
-from app.length.prior import UNFITTED, LengthFit
+from app.length.prior import UNFITTED, LengthPrior
+from app.length.probe import LONGEST, outcome, probe
 from app.length.sentences import Surroundings, boundaries, surroundings, texts, typical
 from app.sampling.canvas import Canvas
 from models.denoiser import Denoiser, Floats, Ids
@@ -48,7 +48,7 @@ def fit(
     holes: int = HOLES,
     seed: int = 0,
     progress: Callable[[Sequence[Hole]], Iterable[Hole]] = iter,
-) -> LengthFit:
+) -> LengthPrior:
     """`holes` are probed, half of them whole sentences and half random stretches; `progress` may count them.
 
     Raises InfillError where the text has too few sentences to learn from.
@@ -95,13 +95,13 @@ def _around(hole: Hole, denoiser: Denoiser) -> Surroundings:
     return surroundings(canvas, canvas.masks, denoiser.tokenizer)
 
 
-def _sentence_lengths(lengths: Sequence[int], around: Sequence[Surroundings]) -> LengthFit:
+def _sentence_lengths(lengths: Sequence[int], around: Sequence[Surroundings]) -> LengthPrior:
     """log length against the typical one of the sentences around it, by least squares."""
     logs = np.log(lengths)
     centre = float(logs.mean())
     x = np.array([typical(found.lengths, centre) for found in around])
     slope, intercept = np.polyfit(x, logs, 1)
-    return LengthFit(
+    return LengthPrior(
         **{
             **vars(UNFITTED),
             "centre": centre,
@@ -113,11 +113,11 @@ def _sentence_lengths(lengths: Sequence[int], around: Sequence[Surroundings]) ->
 
 
 def _with_evidence(
-    spread: LengthFit,
+    spread: LengthPrior,
     holes: Sequence[Hole],
     denoiser: Denoiser,
     progress: Callable[[Sequence[Hole]], Iterable[Hole]],
-) -> LengthFit:
+) -> LengthPrior:
     every = np.arange(1, LONGEST + 1)
     curves, around = [], []
     for hole in progress(holes):
@@ -137,7 +137,7 @@ def _with_evidence(
         kind = np.array([found.whole == whole for found in around])
         prior = [spread.prior(every, found) for found in around if found.whole == whole]
         weights.append(_weights(evidence[kind], np.array(prior).reshape(-1, LONGEST), true[kind]))
-    return LengthFit(
+    return LengthPrior(
         **{
             **vars(spread),
             "model": denoiser.name,

@@ -6,21 +6,20 @@ import functools
 import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from app.length.choose import LONGEST, TRIES, candidates, canvases, choose, finisher, outcome
-from app.length.prior import LengthFit
+from app.length.choose import TRIES, choose_length
+from app.length.prior import LengthPrior
+from app.length.probe import LONGEST, candidates, canvases, outcome
 from app.measure.bootstrap import Estimate, Numbers, estimates, resampled
 from app.measure.run import Problem, as_request, run
+from app.sampler import Sampler
+from app.sampling.layout import Layout
 from app.sampling.request import InfillRequest
 from app.trace import metrics
 from app.trace.length_choice import LengthChoice
-from models.denoiser import Denoiser
-
-if TYPE_CHECKING:  # it imports torch
-    from models.networks.autoregressive import AutoregressiveModel
+from models.denoiser import Denoiser, Judge
 
 FIXED = 16
 """Masks, where nothing is known and nothing is asked."""
@@ -50,27 +49,27 @@ class Measured:
 def automatic(
     request: InfillRequest,
     denoiser: Denoiser,
-    fit: LengthFit,
+    prior: LengthPrior,
     *,
-    parent: AutoregressiveModel | None = None,
+    judge: Judge | None = None,
     tries: int = TRIES,
     longest: int = LONGEST,
     notices: tuple[str, ...] = (),
 ) -> LengthChoice:
     """Choose the length of a request's gap; its own is not looked at. One step for each mask."""
-    canvas_of, cut = canvases(request, denoiser, longest)
-    finish = finisher(request, denoiser)
+    canvas_of, cut = canvases(Layout.of(request, denoiser), denoiser, [longest])
+    finish = Sampler.of(request, denoiser).fill
     lengths = candidates(denoiser, longest)
-    work = choose(canvas_of, denoiser, fit, finish, lengths, parent=parent, tries=tries, notices=notices + cut)
+    work = choose_length(canvas_of, denoiser, prior, finish, lengths, judge=judge, tries=tries, notices=notices + cut)
     return outcome(work)
 
 
 def measure(
     problems: Sequence[Problem],
     denoiser: Denoiser,
-    fit: LengthFit,
+    prior: LengthPrior,
     *,
-    parent: AutoregressiveModel | None = None,
+    judge: Judge | None = None,
     tries: int = TRIES,
     longest: int = LONGEST,
     strategy: str = "low_confidence",
@@ -81,7 +80,7 @@ def measure(
     choices, lengths, scores = [], [], []
     for problem in progress(problems):
         request = as_request(problem, denoiser, strategy=strategy, seed=seed)
-        choice = automatic(request, denoiser, fit, parent=parent, tries=tries, longest=longest)
+        choice = automatic(request, denoiser, prior, judge=judge, tries=tries, longest=longest)
         choices.append(choice)
         tried = (choice.chosen, request.length, FIXED)
 

@@ -6,17 +6,18 @@ import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.errors import InfillError
 from app.measure.run import Problem, run
-from app.sampling.canvas import Canvas, lay_out
+from app.sampling.canvas import Canvas
 from app.sampling.decode import decode
+from app.sampling.layout import lay_out
 from app.sampling.request import InfillRequest
 from app.strategies.registry import find
-from models.denoiser import Denoiser
+from models.denoiser import Denoiser, Sampling
 
 if TYPE_CHECKING:
     from models.networks.transformer import TransformerDenoiser
@@ -92,13 +93,13 @@ def time_fill(denoiser: TransformerDenoiser, context: int, *, seed: int, repeat:
     ids, gap = speed.canvas(denoiser, context, min(FILLED, context - 1), seed=seed)
     span = np.isin(np.arange(context), gap)
     start = Canvas(ids=ids, editable=span, masked=span.copy(), mask_id=denoiser.tokenizer.mask_id)
-    settings: dict[str, Any] = {"steps": 64, "temperature": 0.9, "top_p": 0.9}
+    random, sampling = find("random").bind({}), Sampling(temperature=0.9, top_p=0.9)
     turns = []
     for turn in range(-1, repeat):  # the first warms up and is not counted
         began = time.perf_counter()
-        *_, last = decode(start, denoiser, find("random").bind({}), seed=seed + turn + 1, **settings)
+        *_, last = decode(start, denoiser, random, steps=64, seed=seed + turn + 1, sampling=sampling)
         between = time.perf_counter()
-        _, plain = reference_loop(denoiser, ids, span, seed=seed + turn + 1, **settings)
+        _, plain = reference_loop(denoiser, ids, span, steps=64, temperature=0.9, top_p=0.9, seed=seed + turn + 1)
         ended = time.perf_counter()
         if turn >= 0:
             turns.append((between - began, last.nfe, ended - between, plain))

@@ -17,7 +17,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 import models
 from app.errors import InfillError
 from app.ui.page import build, launch_options
-from app.ui.shelf import Shelf
+from app.ui.pool import ModelPool
 from models.denoiser import Denoiser, Query
 from models.prediction import Prediction
 from models.serve.lazy import LazyDenoiser
@@ -67,7 +67,7 @@ def measure() -> list[dict[str, float]]:
     if chromium is None:
         raise InfillError("timing the page needs Chromium or Chrome; install one, e.g. with apt-get install chromium")
     watch = Stopwatch(models.load("toy"))
-    page = build(Shelf(LazyDenoiser(lambda: watch)))
+    page = build(ModelPool(LazyDenoiser(lambda: watch)))
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
     rows = []
     with sync_playwright() as playwright:

@@ -12,7 +12,7 @@ import numpy as np
 from app.errors import InfillError
 from app.sampling.canvas import Canvas
 from app.sampling.request import InfillRequest
-from app.sampling.step import Choose, Selection, Snapshot
+from app.sampling.step import Policy, Selection, Snapshot
 from models.denoiser import Floats, Ids, Tokenizer, Vocabulary
 
 
@@ -50,7 +50,7 @@ def _names(tokenizer: Vocabulary) -> list[bytes]:
     return _vocabularies[tokenizer]
 
 
-def constrained(choose: Choose, request: InfillRequest, tokenizer: Tokenizer) -> Choose:
+def constrain(policy: Policy, request: InfillRequest, tokenizer: Tokenizer) -> Policy:
     """The strategy, kept from completing what is banned; itself where nothing is.
 
     Its commits are made one by one, the surest first. One that would complete a banned word is drawn anew from the
@@ -58,7 +58,9 @@ def constrained(choose: Choose, request: InfillRequest, tokenizer: Tokenizer) ->
     is tried if nothing else is committed. Raises NothingFitsError, naming the word, where that is so in the last step.
     """
     ban = request.ban
-    return choose if ban is None else lambda now: _kept_from(ban, choose(now), now, request.spaces, tokenizer)
+    if ban is None:
+        return policy
+    return replace(policy, choose=lambda now: _kept_from(ban, policy.choose(now), now, request.spaces, tokenizer))
 
 
 def _kept_from(
@@ -75,7 +77,7 @@ def _kept_from(
         """The draft and its probability, then what is drawn without all before it, until nothing is left."""
         tokens, left = [int(draft[position])], max(0.0, 1.0 - float(sure[position]))
         yield tokens[0], float(sure[position])
-        while (again := now.redrawn(tokens)) is not None and again.confidence[position] > 0:
+        while (again := now.redraw(tokens)) is not None and again.confidence[position] > 0:
             tokens.append(int(again.candidates[position]))
             probability = left * float(again.confidence[position])  # by the whole distribution
             left -= probability
@@ -108,8 +110,8 @@ def _kept_from(
                 f"{what} cannot be kept out: nothing else that the model could write fits"
                 f" position {now.canvas.places(np.array(held[:1]))[0] + 1}; give it more steps, another seed, or"
                 " another length",
-                rows=now.passes.rows,
-                calls=now.passes.calls,
+                rows=now.forwards.rows,
+                calls=now.forwards.calls,
             )
     elif held and not written:
         next((position for position in others if not write([position])), None)
@@ -132,7 +134,7 @@ def _is_last(now: Snapshot, wanted: Selection, written: Mapping[int, tuple[int, 
     if now.remaining > 1:
         return False
     after = now.canvas.remask(wanted.remask).commit(*_commits(written))
-    return now.step >= now.steps or not now.passes.knows(after)
+    return now.step >= now.steps or not now.forwards.knows(after)
 
 
 def _surest(positions: Ids, sure: Floats) -> list[int]:

@@ -3,76 +3,87 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from app.sampling.canvas import Canvas
-from app.sampling.forwards import Drawing, Passes
-from app.sampling.step import Choose, Snapshot, Step
-from models.denoiser import Denoiser, Floats, Ids, Judge, Memory
-from models.prediction import TOP, Prediction
+from app.sampling.forwards import Forwards, Guide
+from app.sampling.step import ContractError, Policy, Selection, Snapshot, Step
+from models.denoiser import BeliefCache, Denoiser, Floats, Ids, Sampling
+from models.prediction import Prediction
 
 
 def decode(
     canvas: Canvas,
     denoiser: Denoiser,
-    choose: Choose,
+    policy: Policy,
     *,
     steps: int,
-    temperature: float = 0.0,
-    top_p: float = 1.0,
     seed: int = 0,
-    banned: tuple[int, ...] = (),
-    guidance: float = 0.0,
-    guided_by: str = "suffix",
-    reads_committed: bool = False,
-    lookback: int = 0,
-    tops: int = TOP,
-    memory: Memory | None = None,
-    judge: Callable[[], Judge | None] = lambda: None,
+    sampling: Sampling | None = None,
+    guide: Guide | None = None,
+    cache: BeliefCache | None = None,
 ) -> Iterator[Step]:
-    """Denoise until nothing is masked, at most `steps` steps and batched passes; the same seed gives the same steps.
+    """Denoise until nothing is masked, in at most `steps` steps and batched passes; the same seed repeats the steps.
 
-    Closing the iterator ends the run before the next forward pass. `reads_committed` also asks about committed
-    positions of the span, whose beliefs were never trained; `lookback` is how many earlier predictions are compared,
-    `tops` how many of the most probable tokens are kept; `judge` is as in `Passes`, the rest as in `Drawing`.
+    Closing the iterator ends the run before the next forward pass. Raises ContractError, naming strategy, step and
+    counts, if the policy exceeds its budget.
     """
     rng = np.random.default_rng(seed)
-    drawing = Drawing(temperature=temperature, top_p=top_p, banned=banned, guidance=guidance, guided_by=guided_by)
-    passes = Passes(denoiser, drawing, memory=memory, judge=judge)
+    forwards = Forwards(denoiser, sampling, guide, cache=cache)
     history: tuple[Step, ...] = ()
     seconds = 0.0
     while canvas.masked.any():
         began = time.perf_counter()
-        asked = canvas.span if reads_committed else canvas.masks
+        asked = canvas.span if policy.reads_committed else canvas.masks
         uniforms = rng.random(len(canvas))  # one a position, so that a position's draw does not depend on the others
-        colder = history[-1].selection.temperature if history else None
-        (prediction,) = passes.ask([canvas], [asked], [uniforms], lookback=lookback, tops=tops, temperature=colder)
-        now = Snapshot(canvas=canvas, prediction=prediction, steps=steps, history=history, rng=rng, passes=passes)
-        selection = choose(now)
+        asked_for = history[-1].selection.temperature if history else None
+        drawing = None if asked_for is None else replace(forwards.sampling, temperature=asked_for)
+        (prediction,) = forwards.ask(
+            [canvas], [asked], [uniforms], sampling=drawing, lookback=policy.lookback, tops=policy.tops
+        )
+        now = Snapshot(canvas=canvas, prediction=prediction, steps=steps, history=history, rng=rng, forwards=forwards)
+        selection = _choose(policy, now)
         if selection.tokens is not None:
-            prediction = _with_choice(prediction, selection.commit, selection.tokens, selection.confidence)
+            prediction = _with_tokens(prediction, selection.commit, selection.tokens, selection.confidence)
         canvas = canvas.remask(selection.remask).commit(selection.commit, prediction.candidates[selection.commit])
-        kept = passes.calls <= steps and (len(history) + 1 < steps or not canvas.masked.any())
-        assert kept, "the strategy did not keep to its step budget"
+        _check_budget(policy, now, selection, canvas)
         seconds += time.perf_counter() - began
         step = Step(
             canvas=canvas,
             prediction=prediction,
             selection=selection,
-            nfe=passes.rows,
-            calls=passes.calls,
+            nfe=forwards.rows,
+            calls=forwards.calls,
             seconds=seconds,
-            model_seconds=passes.seconds,
+            model_seconds=forwards.seconds,
         )
         history = (*history, step)
         yield step
 
 
-def _with_choice(prediction: Prediction, chosen: Ids, tokens: Ids, confidence: Floats | None) -> Prediction:
-    """The prediction with the tokens that the strategy chose itself as candidates, and how probable those are."""
+def _choose(policy: Policy, now: Snapshot) -> Selection:
+    try:
+        return policy.choose(now)
+    except ContractError as error:
+        raise ContractError(f"strategy '{policy.name}' broke its contract in step {now.step}: {error}") from None
+
+
+def _check_budget(policy: Policy, now: Snapshot, selection: Selection, after: Canvas) -> None:
+    """Raise ContractError if the step budget is exceeded, or used up while masks are left."""
+    calls, left = now.forwards.calls, int(after.masked.sum())
+    if calls > now.steps or (now.step >= now.steps and left):
+        raise ContractError(
+            f"strategy '{policy.name}' broke its step budget of {now.steps} in step {now.step}: it has used {calls} "
+            f"forward passes, committed {len(selection.commit)} and remasked {len(selection.remask)} positions, and "
+            f"{left} masks are left"
+        )
+
+
+def _with_tokens(prediction: Prediction, chosen: Ids, tokens: Ids, confidence: Floats | None) -> Prediction:
+    """Return the prediction with the tokens that the strategy chose as candidates, and their probabilities."""
     assert confidence is not None, "tokens were chosen without their probabilities"
     candidates, sure, drawn = (
         values.copy() for values in (prediction.candidates, prediction.confidence, prediction.drawn_confidence)

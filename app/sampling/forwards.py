@@ -1,15 +1,15 @@
-"""The forward passes of one run: every question to the denoiser goes through here, and is counted."""
+"""The forward passes of one run: every query to the denoiser goes through here and is counted."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from app.sampling.canvas import Canvas
-from models.denoiser import Denoiser, Floats, Ids, Judge, Memory, Query
+from models.denoiser import BeliefCache, Denoiser, Floats, Guidance, Ids, Query, Sampling
 from models.prediction import TOP, Prediction
 
 TAIL = 16
@@ -17,42 +17,38 @@ TAIL = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Drawing:
-    """How candidates are drawn from what the model believes, and what its belief is contrasted with."""
+class Guide:
+    """The outer side of a text that classifier-free guidance gives more weight to."""
 
-    temperature: float = 0.0
-    top_p: float = 1.0
-    banned: tuple[int, ...] = ()
-    guidance: float = 0.0  # w of classifier-free guidance (arXiv:2207.12598); 0 is none
-    guided_by: str = "suffix"  # which outer side the contrasted canvas does not see
+    weight: float
+    side: str = "suffix"  # or "prefix"
 
-    def against(self, canvas: Canvas) -> Ids | None:
-        """[length] the canvas without the side that guides; None where nothing does."""
-        if not self.guidance:
-            return None
+    def guidance(self, canvas: Canvas) -> Guidance:
+        """Return the guidance by the canvas without that side."""
         place, ids = np.arange(len(canvas)), canvas.ids.copy()
-        hidden = place >= canvas.gaps[-1].stop if self.guided_by == "suffix" else place < canvas.gaps[0].start
+        hidden = place >= canvas.gaps[-1].stop if self.side == "suffix" else place < canvas.gaps[0].start
         ids[hidden] = canvas.mask_id
-        return ids
+        return Guidance(ids=ids, weight=self.weight)
 
 
-class Passes:
-    """Asks for a run and keeps its account: `rows` canvases went through the network, in `calls` batches.
+class Forwards:
+    """The forward passes of a run: `rows` canvases went through the network in `calls` batches.
 
-    What the memory still knew costs neither.
+    Beliefs that are still in the cache cost neither.
     """
 
     def __init__(
         self,
         denoiser: Denoiser,
-        drawing: Drawing | None = None,
+        sampling: Sampling | None = None,
+        guide: Guide | None = None,
         *,
-        memory: Memory | None = None,
-        judge: Callable[[], Judge | None] = lambda: None,
+        cache: BeliefCache | None = None,
     ) -> None:
-        """`judge` gives an autoregressive model with the same vocabulary, or None where there is none at hand."""
-        self._denoiser, self._drawing, self._judge = denoiser, drawing or Drawing(), judge
-        self._memory = Memory() if memory is None else memory
+        """Count for one run; `sampling` and `guide` apply to every query that does not ask for others."""
+        self._denoiser, self._guide = denoiser, guide
+        self._cache = BeliefCache() if cache is None else cache
+        self.sampling = sampling or Sampling()
         self.rows = self.calls = 0
         self.seconds = 0.0
 
@@ -62,72 +58,59 @@ class Passes:
         asked: Sequence[Ids],
         uniforms: Sequence[Floats],
         *,
+        sampling: Sampling | None = None,
+        guidance: Sequence[Guidance] | None = None,
         lookback: int = 0,
         tops: int = TOP,
-        temperature: float | None = None,
         targets: Ids | None = None,
-        against: Sequence[Ids] | None = None,
-        weight: float = 0.0,
-        banned: Sequence[int] = (),
     ) -> list[Prediction]:
-        """The beliefs about the asked positions of each canvas, from one batched pass.
+        """Return the beliefs about the asked positions of each canvas, from one batched pass.
 
         `uniforms` are [length] each; `targets` is [length], the token of each position whose probability is wanted in
-        all of them. `against` and `weight` take the place of the run's guidance, see `Query`, and `temperature` that of
-        the run's; `banned` are tokens besides the run's.
+        all of them. `sampling` and `guidance` replace the run's; see `Query` for the rest.
         """
         began = time.perf_counter()
-        drawing = self._drawing
-        others = [drawing.against(canvas) for canvas in canvases] if against is None else against
+        guided = [self._guided(canvas) for canvas in canvases] if guidance is None else guidance
         predictions = self._denoiser.predict(
             [
                 Query(
                     ids=canvas.ids,
                     positions=positions,
                     uniforms=draws[positions],
-                    temperature=drawing.temperature if temperature is None else temperature,
-                    top_p=drawing.top_p,
-                    banned=(*drawing.banned, *banned),
-                    memory=self._memory,
+                    sampling=sampling or self.sampling,
+                    guidance=other,
+                    cache=self._cache,
                     lookback=lookback,
                     tops=tops,
                     targets=None if targets is None else targets[positions],
-                    against=other,
-                    weight=drawing.guidance if against is None else weight,
                 )
-                for canvas, positions, draws, other in zip(canvases, asked, uniforms, others, strict=True)
+                for canvas, positions, draws, other in zip(canvases, asked, uniforms, guided, strict=True)
             ]
         )
         self._count(sum(prediction.forwards for prediction in predictions), began)
         return predictions
 
-    @property
-    def temperature(self) -> float:
-        """The run's, at which candidates are drawn unless a strategy asked for another."""
-        return self._drawing.temperature
+    def _guided(self, canvas: Canvas) -> Guidance | None:
+        return None if self._guide is None else self._guide.guidance(canvas)
 
     @property
     def frequencies(self) -> Floats | None:
-        """[vocabulary] how common each token is in text; None where that is not known. See `Tokenizer`."""
+        """[vocabulary] relative frequency of each token in text; None if not known. See `Tokenizer`."""
         return self._denoiser.tokenizer.frequencies
 
     def knows(self, canvas: Canvas, asked: Ids | None = None) -> bool:
-        """Whether the belief about a canvas's masks, or other positions, would cost nothing."""
-        rows = Query(
-            ids=canvas.ids,
-            positions=canvas.masks if asked is None else asked,
-            uniforms=np.empty(0),
-            against=self._drawing.against(canvas),
-        ).rows
-        return all(self._memory.get(row.state) is not None for row in rows)
+        """Return whether the belief about a canvas's masks, or the positions given, is still in the cache."""
+        positions = canvas.masks if asked is None else asked
+        query = Query(ids=canvas.ids, positions=positions, uniforms=np.empty(0), guidance=self._guided(canvas))
+        return all(self._cache.get(row.state) is not None for row in query.rows)
 
     def judged(self, canvases: Sequence[Canvas]) -> Floats:
-        """[canvases] log-probabilities in nats, by the judge, from the first gap to TAIL tokens after the last.
+        """Return log-probabilities [canvases] in nats by the denoiser's judge, from the first gap to TAIL tokens after.
 
-        There must be a judge; its passes count like the denoiser's.
+        The denoiser must have a judge, whose passes count like its own.
         """
-        judge = self._judge()
-        assert judge is not None, "a strategy that needs a judge says so where it is registered"
+        judge = self._denoiser.judge
+        assert judge is not None, "a strategy that needs a judge must be registered with `judged`"
         began = time.perf_counter()
         start, stop = canvases[0].gaps[0].start, canvases[0].gaps[-1].stop + TAIL
         scores = judge.log_probabilities(

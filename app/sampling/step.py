@@ -1,32 +1,36 @@
-"""One turn of the denoising loop: what a strategy sees, what it decides, what is recorded."""
+"""One step of the denoising loop: what a strategy sees, what it decides, what is recorded."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
 from app.sampling.canvas import Canvas
-from app.sampling.forwards import Passes
-from models.denoiser import Bools, Floats, Ids
-from models.prediction import Prediction
+from app.sampling.forwards import Forwards
+from models.denoiser import Bools, Floats, Guidance, Ids
+from models.prediction import TOP, Prediction
 
 NONE: Ids = np.empty(0, dtype=np.int64)
 
 
+class ContractError(AssertionError):
+    """A strategy broke its contract with the loop. The message names the strategy, the step and the counts."""
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Selection:
-    """The positions to commit or to take back."""
+    """The positions to commit and to mask again."""
 
     commit: Ids  # [c] masked positions
-    tokens: Ids | None = None  # [c] what to write there; the prediction's candidates if None
-    confidence: Floats | None = None  # [c] probabilities of those tokens; given with them
-    remask: Ids = field(default_factory=lambda: NONE)  # [r] committed positions; one may be committed anew at once
+    tokens: Ids | None = None  # [c] tokens to write there; None: the prediction's candidates
+    confidence: Floats | None = None  # [c] probabilities of those tokens; required with them
+    remask: Ids = field(default_factory=lambda: NONE)  # [r] committed positions; they may be committed again at once
     notes: Mapping[str, float] = field(default_factory=dict)  # the strategy's own numbers (thresholds, schedules)
-    temperature: float | None = None  # for the candidates of the next step; the run's if None
-    memo: Floats | None = None  # [length] what the strategy wants to know in its next step; not part of the recording
+    temperature: float | None = None  # for the candidates of the next step; None: the run's
+    carry: Floats | None = None  # [length] numbers that the strategy carries to its next step; not recorded
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -36,66 +40,67 @@ class Step:
     canvas: Canvas
     prediction: Prediction
     selection: Selection
-    nfe: int  # canvases that went through the network so far, probes and contrasts included
-    calls: int  # batched forward passes in which they did
-    seconds: float  # since the run began, the visitor's waiting between steps left out
+    nfe: int  # canvases that went through the network so far, including probes and guidance
+    calls: int  # batched forward passes so far
+    seconds: float  # since the run began, without the time that the caller took between steps
     model_seconds: float  # the part of it spent in the denoiser
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Snapshot:
-    """What a strategy may look at. Scores are [length], larger is surer, and only masked positions count."""
+    """Everything a strategy may look at. Scores are [length], larger is surer, and only masked positions count."""
 
     canvas: Canvas
     prediction: Prediction
     steps: int  # the step budget T
     history: tuple[Step, ...]
     rng: np.random.Generator
-    passes: Passes
+    forwards: Forwards
 
     @property
     def temperature(self) -> float:
-        """At which this step's candidates were drawn."""
+        """The temperature at which this step's candidates were drawn."""
         asked = self.history[-1].selection.temperature if self.history else None
-        return self.passes.temperature if asked is None else asked
+        return self.forwards.sampling.temperature if asked is None else asked
 
     @property
     def step(self) -> int:
-        """Which denoising step this is, from 1."""
+        """The number of this denoising step, from 1."""
         return len(self.history) + 1
 
     @property
     def remaining(self) -> int:
-        """Steps left in the budget, this one included; a probe is a call of its own, and takes one away."""
-        return self.steps - max(self.step, self.passes.calls) + 1
+        """Steps left in the budget, including this one; each probe uses up one as well."""
+        return self.steps - max(self.step, self.forwards.calls) + 1
 
     def probe(
         self,
         canvases: Sequence[Canvas],
         *,
         targets: Ids | None = None,
-        against: Sequence[Ids] | None = None,
-        weight: float = 0.0,
+        guidance: Sequence[Guidance] | None = None,
     ) -> list[Prediction]:
-        """What the model believes about the masks of other canvases, in one batched pass, which the budget pays for.
+        """Return the beliefs about the masks of other canvases, from one batched pass that the budget pays for.
 
-        A canvas that becomes the state later costs nothing then. `targets`, [length] tokens, fills in `log_targets`;
-        `against` is as in `Query`. Probe only while `remaining` is above 1.
+        If one of them becomes the state later, its belief costs nothing then. `targets`, [length] tokens, fills in
+        `log_targets`; `guidance` replaces the run's. Probe only while `remaining` is above 1.
         """
         asked = [canvas.masks for canvas in canvases]
         draws = [self.rng.random(len(canvas)) for canvas in canvases]
-        return self.passes.ask(canvases, asked, draws, targets=targets, against=against, weight=weight)
+        return self.forwards.ask(canvases, asked, draws, targets=targets, guidance=guidance)
 
-    def redrawn(self, banned: Sequence[int]) -> Prediction | None:
-        """The belief without these tokens, too, and candidates drawn anew from it, for no pass.
+    def redraw(self, banned: Sequence[int]) -> Prediction | None:
+        """Return this step's belief with more tokens banned and candidates drawn again, at no cost.
 
-        None where so many probes were made since that it is not kept any more.
+        None if so many probes came in between that the belief is no longer cached.
         """
         asked = self.prediction.asked
-        if not self.passes.knows(self.canvas, asked):
+        if not self.forwards.knows(self.canvas, asked):
             return None
         draws = [self.rng.random(len(self.canvas))]
-        (again,) = self.passes.ask([self.canvas], [asked], draws, banned=banned, temperature=self.temperature)
+        sampling = self.forwards.sampling
+        sampling = replace(sampling, temperature=self.temperature, banned=(*sampling.banned, *banned))
+        (again,) = self.forwards.ask([self.canvas], [asked], draws, sampling=sampling)
         return again
 
     @property
@@ -105,24 +110,24 @@ class Snapshot:
 
     @property
     def share(self) -> int:
-        """Dream's count, rounded down: floor(masks / steps left), but at least one, so that no forward pass is idle."""
+        """Dream's count: floor(masks / steps left), but at least one, so that no forward pass is wasted."""
         return max(1, len(self.canvas.masks) // max(1, self.remaining))
 
     @property
-    def settling(self) -> int:
-        """The last steps of the budget in which nothing may be taken back: a tenth, rounded up."""
+    def final_steps(self) -> int:
+        """The last steps of the budget, in which nothing may be masked again: a tenth, rounded up."""
         return -(-self.steps // 10)
 
     @property
-    def memo(self) -> Floats:
-        """[length] a copy of the last step's memo; zeros before there is one."""
-        kept = self.history[-1].selection.memo if self.history else None
-        return np.zeros(len(self.canvas)) if kept is None else kept.copy()
+    def carry(self) -> Floats:
+        """[length] a copy of what the last step carried over; zeros in the first step."""
+        carried = self.history[-1].selection.carry if self.history else None
+        return np.zeros(len(self.canvas)) if carried is None else carried.copy()
 
-    def at_commit(self, score: Literal["confidence", "drawn_confidence"]) -> Floats:
-        """[length] a score of each committed position in the step that committed it; 0 for all others.
+    def scores_at_commit(self, score: Literal["confidence", "drawn_confidence"]) -> Floats:
+        """Return a score [length] of each committed position in the step that committed it; 0 elsewhere.
 
-        What the model says of a token that it sees was never trained, so this is what is known of committed ones.
+        The model was never trained to judge a token that it sees, so this is the best evidence about committed ones.
         """
         scores = np.zeros(len(self.canvas))
         for step in self.history:
@@ -131,38 +136,46 @@ class Snapshot:
             scores[commit] = getattr(step.prediction, score)[commit]
         return scores
 
-    def ranked(self, scores: Floats) -> Ids:
-        """[m] masked positions, surest first; ties by position."""
+    def rank(self, scores: Floats) -> Ids:
+        """Return the masked positions [m], surest first; ties by position."""
         masks = self.canvas.masks
         return masks[np.argsort(-scores[masks], kind="stable")]
 
-    def drawn(self, scores: Floats, temperature: float) -> Ids:
-        """[m] masked positions, surest first; above temperature 0 drawn one by one from softmax(scores / it)."""
+    def draw_ranking(self, scores: Floats, temperature: float) -> Ids:
+        """Return the masked positions [m], drawn one by one from softmax(scores / temperature); 0 ranks them."""
         if temperature <= 0:
-            return self.ranked(scores)
-        # The order of scores with Gumbel noise is that of drawing without replacement.
-        return self.ranked(scores + temperature * self.rng.gumbel(size=len(scores)))
+            return self.rank(scores)
+        # Sorting scores with Gumbel noise added is drawing without replacement.
+        return self.rank(scores + temperature * self.rng.gumbel(size=len(scores)))
 
-    def first(self, order: Ids, count: int, **notes: float) -> Selection:
-        """Commit the first `count` positions of an order, but never fewer than the budget's pace asks for."""
+    def commit_first(self, order: Ids, count: int, **notes: float) -> Selection:
+        """Commit the first `count` positions of an order, or more if the budget's pace asks for more.
+
+        Raises ContractError if the order is shorter than the pace.
+        """
+        if len(order) < self.pace:
+            raise ContractError(
+                f"its order has {len(order)} positions, but {self.pace} must be committed now "
+                f"({len(self.canvas.masks)} masks, {self.remaining} steps left)"
+            )
         return Selection(commit=order[: max(count, self.pace)], notes=notes)
 
-    def passing(self, passes: Bools, scores: Floats, **notes: float) -> Selection:
-        """Commit the masked positions that pass, or the surest one; the surest others, if the pace asks for more."""
-        order = self.ranked(scores)
+    def commit_passing(self, passes: Bools, scores: Floats, **notes: float) -> Selection:
+        """Commit the masked positions that pass, or the surest one; more, surest first, if the pace asks for it."""
+        order = self.rank(scores)
         passed = passes[order]
         order = np.concatenate([order[passed], order[~passed]])
-        return self.first(order, max(1, int(passed.sum())), passed=int(passed.sum()), **notes)
+        return self.commit_first(order, max(1, int(passed.sum())), passed=int(passed.sum()), **notes)
 
-    def reconsidered(self, scores: Floats) -> Selection:
-        """Make the best ceil(N step / T) of the N positions known, and take back what fell out of them.
+    def reconsider(self, scores: Floats) -> Selection:
+        """Commit the best ceil(N step / T) of the N positions, and mask the committed ones among the rest again.
 
-        Committed positions need scores here, too, and win ties. In the settling steps none of them is taken back and at
-        least one is added, so that every forward pass gets further.
+        Committed positions need scores as well, and win ties. In the final steps none of them is masked again and at
+        least one position is added, so that every forward pass makes progress.
         """
         span, masked = self.canvas.span, self.canvas.masked
         count = -(-len(span) * self.step // self.steps)
-        if self.remaining <= self.settling:
+        if self.remaining <= self.final_steps:
             scores = np.where(masked, scores, np.inf)
             count = max(count, len(span) - len(self.canvas.masks) + 1)
         order = span[np.lexsort((masked[span], -scores[span]))]
@@ -170,8 +183,8 @@ class Snapshot:
         return Selection(commit=best[masked[best]], remask=rest[~masked[rest]])
 
 
-def spaced(order: Ids, distance: int) -> Ids:
-    """The positions of an order that stand at least so far from all that are taken before them."""
+def space_out(order: Ids, distance: int) -> Ids:
+    """Return the positions of an order that are at least `distance` away from every position taken before them."""
     taken: list[int] = []
     for position in order.tolist():
         if all(abs(position - other) >= distance for other in taken):
@@ -179,5 +192,13 @@ def spaced(order: Ids, distance: int) -> Ids:
     return np.array(taken, dtype=np.int64)
 
 
-Choose = Callable[[Snapshot], Selection]
-"""A strategy whose knobs are set."""
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """A strategy with its knobs set, and what it needs from the loop."""
+
+    name: str
+    choose: Callable[[Snapshot], Selection]
+    reads_committed: bool = False  # also ask about committed positions, for which beliefs were never trained
+    lookback: int = 0  # number of earlier predictions to compare each prediction with
+    tops: int = TOP  # number of most probable tokens to keep for each position
+    judged: bool = False  # asks the denoiser's judge

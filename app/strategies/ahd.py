@@ -58,6 +58,6 @@ def ahd(
     drift = now.prediction.drift[:, : window - 1] @ (weights / weights.sum())
     passes = np.where(current, confidence >= tau, drift < epsilon)
     scores = np.where(current, confidence, confidence - 2)  # later blocks last
-    passes[now.ranked(scores)[0]] = True
+    passes[now.rank(scores)[0]] = True
     ahead = int((passes & canvas.masked & ~current).sum())
-    return now.passing(passes, scores, threshold=tau, block=number, ahead=ahead)
+    return now.commit_passing(passes, scores, threshold=tau, block=number, ahead=ahead)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 
-from app.sampling.step import Selection, Snapshot, spaced
+from app.sampling.step import Selection, Snapshot, space_out
 from app.strategies.registry import Knob, Tau, strategy
 
 
@@ -27,8 +27,8 @@ def apart(
 
     Luxembourg et al., 2025, Plan for Speed, arXiv:2506.19037; Kim et al., 2026, DAPD, arXiv:2603.12996
     """
-    order = now.ranked(now.prediction.confidence)
-    apart = spaced(order, distance)
+    order = now.rank(now.prediction.confidence)
+    apart = space_out(order, distance)
     passed = int((now.prediction.confidence[apart] >= tau).sum())
     order = np.concatenate([apart, order[~np.isin(order, apart)]])
-    return now.first(order, max(1, passed), threshold=tau, passed=passed)
+    return now.commit_first(order, max(1, passed), threshold=tau, passed=passed)

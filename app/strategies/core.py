@@ -33,10 +33,10 @@ def core(
     CORE, Context-Robust Remasking, 2026, arXiv:2602.04096
     """
     canvas, prediction = now.canvas, now.prediction
-    margins = np.where(canvas.masked, prediction.margin, now.memo)
+    margins = np.where(canvas.masked, prediction.margin, now.carry)
     host = max(h for h in range(1, min(now.steps, len(canvas.span)) + 1) if h + len(_tests(h, every)) <= now.steps)
     bad, best, probability, notes = NONE, NONE, np.empty(0), {}
-    if now.step - 1 in _tests(host, every) and now.remaining - 1 > now.settling:
+    if now.step - 1 in _tests(host, every) and now.remaining - 1 > now.final_steps:
         known = np.flatnonzero(canvas.editable & ~canvas.masked)
         tested = known[np.argsort(margins[known], kind="stable")][: math.ceil(rate * len(known))]
         (probe,) = now.probe([canvas.remask(tested)], targets=canvas.ids)
@@ -46,14 +46,14 @@ def core(
         bad = order[shaky[order]][: min(replaced, _share(now, host))]
         best, probability, margins[bad] = probe.top_tokens[bad, 0], probe.top_probs[bad, 0], probe.margin[bad]
         notes = {"tested": len(tested), "replaced": len(bad), "instability": -float(probe.log_targets[order[0]])}
-    new = now.ranked(prediction.confidence)[: _share(now, host)]
+    new = now.rank(prediction.confidence)[: _share(now, host)]
     return Selection(
         commit=np.concatenate([bad, new]),
         tokens=np.concatenate([best, prediction.candidates[new]]),
         confidence=np.concatenate([probability, prediction.confidence[new]]),
         remask=bad,
         notes=notes,
-        memo=margins,
+        carry=margins,
     )
 
 

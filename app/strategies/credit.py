@@ -48,7 +48,7 @@ def credit(
     confidence[masks] = np.where(seen, probs[rows, place], confidence[masks])
     written[masks] = chosen
 
-    order = now.ranked(scores)
+    order = now.rank(scores)
     passed = int((scores[order] >= tau).sum())
-    first = now.first(order, max(1, passed), threshold=tau, passed=passed, known=known)
+    first = now.commit_first(order, max(1, passed), threshold=tau, passed=passed, known=known)
     return replace(first, tokens=written[first.commit], confidence=confidence[first.commit])

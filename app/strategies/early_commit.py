@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 
 from app.sampling.step import Selection, Snapshot
-from app.strategies.registry import Choice, Knob, strategy
+from app.strategies.registry import Knob, OneOf, strategy
 
 AGGREGATES = {"mean": np.mean, "median": np.median, "quantile": lambda gaps: np.quantile(gaps, 0.2), "min": np.min}
 
@@ -18,7 +18,7 @@ def early_commit(
     now: Snapshot,
     *,
     schedule: Annotated[
-        str, Choice(("prophet", "linear", "cosine", "exponential"), "how the threshold falls: in three phases, or so")
+        str, OneOf(("prophet", "linear", "cosine", "exponential"), "how the threshold falls: in three phases, or so")
     ] = "prophet",
     high: Annotated[
         float,
@@ -35,7 +35,7 @@ def early_commit(
     low: Annotated[float, Knob(0.0, 20.0, "threshold at the end", calibrated=lambda at: 0.5 * at["gap"])] = 2.5,
     rate: Annotated[float, Knob(0.5, 16.0, "how fast the exponential falls")] = 4.0,
     aggregate: Annotated[
-        str, Choice(tuple(AGGREGATES), "of the masked positions' gaps; the quantile is the lowest fifth's edge")
+        str, OneOf(tuple(AGGREGATES), "of the masked positions' gaps; the quantile is the lowest fifth's edge")
     ] = "mean",
     min_progress: Annotated[float, Knob(0.0, 1.0, "part of the span that must be known before")] = 0.0,
 ) -> Selection:
@@ -64,4 +64,4 @@ def early_commit(
     if early:
         best, probability = now.prediction.top_tokens[masks, 0], now.prediction.top_probs[masks, 0]
         return Selection(commit=masks, tokens=best, confidence=probability, notes=notes)
-    return now.first(now.ranked(now.prediction.confidence), 1, **notes)
+    return now.commit_first(now.rank(now.prediction.confidence), 1, **notes)

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from app.sampling.step import Selection, Snapshot
-from app.strategies.registry import Choice, Knob, strategy
+from app.strategies.registry import Knob, OneOf, strategy
 
 
 @strategy(budget="schedule")
@@ -17,7 +17,7 @@ def edge_damping(
     damping: Annotated[float, Knob(0.0, 1.0, "what a score just before the suffix loses at first; 0 is none")] = 0.5,
     reach: Annotated[float, Knob(0.25, 16.0, "positions over which that falls to a third")] = 2.0,
     score: Annotated[
-        str, Choice(("confidence", "margin", "entropy"), "which score: the draft's, the lead, or exp(-entropy)")
+        str, OneOf(("confidence", "margin", "entropy"), "which score: the draft's, the lead, or exp(-entropy)")
     ] = "confidence",
 ) -> Selection:
     """Commit the surest drafts, but trust less, early on, what stands right before the suffix.
@@ -39,4 +39,4 @@ def edge_damping(
     near = np.exp(-right / reach)
     if canvas.gaps[-1].stop == len(canvas):
         near[canvas.gaps[-1].start :] = 0.0
-    return now.first(now.ranked(scores * (1 - lost * near)), 1, damped=lost)
+    return now.commit_first(now.rank(scores * (1 - lost * near)), 1, damped=lost)

@@ -18,4 +18,4 @@ def entropy(
     Ye et al., 2025, Dream 7B, arXiv:2508.15487
     """
     scores = -now.prediction.entropy if raw else -now.prediction.drawn_entropy
-    return Selection(commit=now.drawn(scores, alg_temp)[: now.share])
+    return Selection(commit=now.draw_ranking(scores, alg_temp)[: now.share])

@@ -30,8 +30,8 @@ def entropy_bound(
 
     Ben-Hamu et al., 2025, Entropy Bounded Unmasking, arXiv:2505.24857
     """
-    order = now.ranked(-now.prediction.entropy)
+    order = now.rank(-now.prediction.entropy)
     entropies = now.prediction.entropy[order]
     risk = np.concatenate(([0.0], np.cumsum(entropies[:-1])))  # the last is the largest, and is left out
     chosen = max(int((risk <= bound).sum()), now.pace)
-    return now.first(order, chosen, risk=risk[chosen - 1], bound=bound)
+    return now.commit_first(order, chosen, risk=risk[chosen - 1], bound=bound)

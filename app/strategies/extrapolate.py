@@ -48,7 +48,7 @@ def extrapolate(
     ahead &= steady & (prediction.candidates == best[-1]) & _calm(now.canvas.masked, steady, near)
     sure = prediction.confidence >= tau
     count = int((ahead & ~sure)[masks].sum())
-    return now.passing(sure | ahead, prediction.confidence, threshold=tau, ahead=count)
+    return now.commit_passing(sure | ahead, prediction.confidence, threshold=tau, ahead=count)
 
 
 def _rising(seen: Sequence[Floats], tau: float, horizon: int, certainty: float) -> Bools:

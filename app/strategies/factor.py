@@ -31,8 +31,8 @@ def factor(
 
     Wu et al., 2025, Fast-dLLM, arXiv:2505.22618
     """
-    order = now.ranked(now.prediction.confidence)
+    order = now.rank(now.prediction.confidence)
     ranks = np.arange(1, len(order) + 1)
     # Both factors grow along the order, so the ranks that pass are the first ones.
     passed = int(((ranks + 1) * (1 - now.prediction.confidence[order]) < factor).sum())
-    return now.first(order, max(1, passed), threshold=1 - factor / (max(1, passed) + 1), passed=passed)
+    return now.commit_first(order, max(1, passed), threshold=1 - factor / (max(1, passed) + 1), passed=passed)

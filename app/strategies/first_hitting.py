@@ -19,4 +19,4 @@ def first_hitting(now: Snapshot) -> Selection:
     tau = now.history[-1].selection.notes["tau"] if now.history else 1.0
     for hit in range(now.pace):
         tau *= now.rng.random() ** (1 / (len(masks) - hit))
-    return now.first(now.rng.permutation(masks), 1, tau=tau)
+    return now.commit_first(now.rng.permutation(masks), 1, tau=tau)

@@ -11,7 +11,7 @@ import numpy as np
 from app.sampling.canvas import Canvas
 from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, strategy
-from models.denoiser import Floats, Ids
+from models.denoiser import Floats, Guidance, Ids
 
 MOST = 8
 """Key tokens that are hidden from the contrasted canvas."""
@@ -41,27 +41,27 @@ def focore(
     The idea is arXiv:2605.01373 (FoCore and FoCore_A); what it leaves open is our own
     """
     confidence, changes = now.prediction.confidence, _changes(now)
-    most = np.maximum(now.memo, changes[-1:].max(axis=0, initial=0.0))  # of all steps
+    most = np.maximum(now.carry, changes[-1:].max(axis=0, initial=0.0))  # of all steps
     keys = _keys(now.canvas, most, density)
     near = now.canvas.masks[now.canvas.masks < now.canvas.masks[0] + window]
     moved = float(changes[:, near].max(initial=0.0))
     calm = bool(now.history) and now.history[-1].selection.notes["converged"] > 0
     if now.step > 2 and len(keys):
-        before = _keys(now.history[-2].canvas, now.memo, density)  # of the canvas that the last step saw
+        before = _keys(now.history[-2].canvas, now.carry, density)  # of the canvas that the last step saw
         calm |= moved < converge and np.array_equal(keys, before)
     notes = {"keys": len(keys), "moved": moved, "converged": float(calm)}
     if calm:
         sure = np.zeros(len(now.canvas), dtype=np.bool_)
         sure[near] = confidence[near] >= tau
-        return replace(now.passing(sure, confidence, **notes), memo=most)
+        return replace(now.commit_passing(sure, confidence, **notes), carry=most)
     if not len(keys) or not weight or now.remaining <= 1:
-        return replace(now.first(now.ranked(confidence), 1, **notes), memo=most)
+        return replace(now.commit_first(now.rank(confidence), 1, **notes), carry=most)
     hidden = now.canvas.ids.copy()
     hidden[keys] = now.canvas.mask_id
-    (contrast,) = now.probe([now.canvas], against=[hidden], weight=weight)
-    chosen = now.first(now.ranked(contrast.confidence), 1, **notes)
+    (contrast,) = now.probe([now.canvas], guidance=[Guidance(ids=hidden, weight=weight)])
+    chosen = now.commit_first(now.rank(contrast.confidence), 1, **notes)
     tokens, sure = contrast.candidates[chosen.commit], contrast.confidence[chosen.commit]
-    return replace(chosen, tokens=tokens, confidence=sure, memo=most)
+    return replace(chosen, tokens=tokens, confidence=sure, carry=most)
 
 
 def _changes(now: Snapshot) -> Floats:

@@ -31,10 +31,10 @@ def frechet(
 
     Wu et al., 2025, Fast-dLLM, arXiv:2505.22618
     """
-    order = now.ranked(now.prediction.confidence)
+    order = now.rank(now.prediction.confidence)
     sure = now.prediction.confidence[order]
     joint = np.cumsum(sure) - np.arange(len(sure))
     lead = joint - (1 - sure)  # never grows along the order
     passed = int((lead > delta).sum())
     chosen = max(1, passed, now.pace)
-    return now.first(order, chosen, joint=max(0.0, joint[chosen - 1]), lead=lead[chosen - 1], passed=passed)
+    return now.commit_first(order, chosen, joint=max(0.0, joint[chosen - 1]), lead=lead[chosen - 1], passed=passed)

@@ -7,8 +7,8 @@ from typing import Annotated
 import numpy as np
 
 from app.sampling.canvas import Canvas
-from app.sampling.step import Selection, Snapshot, spaced
-from app.strategies.registry import Knob, strategy
+from app.sampling.step import Selection, Snapshot, space_out
+from app.strategies.registry import Knob, Switch, strategy
 from models.denoiser import Bools, Floats, Ids
 
 DOUBTED = 0.3
@@ -25,7 +25,7 @@ def gibbs(
     now: Snapshot,
     *,
     block: Annotated[int, Knob(1, 4, "positions drawn at once, no two of them neighbours; 1 with an energy")] = 1,
-    targeted: Annotated[bool, Knob(0, 1, "visit only what all others make improbable; costs a pass a sweep")] = False,
+    targeted: Annotated[bool, Switch("visit only what all others make improbable; costs a pass a sweep")] = False,
     energy: Annotated[
         float, Knob(0.0, 1.0, "how much the autoregressive parent has to say; costs a pass a position")
     ] = 0.0,
@@ -48,7 +48,7 @@ def gibbs(
     *_, begun, sweep = (0, 0, *(int(step.selection.notes["sweep"]) for step in now.history))  # of the last two steps
     left = min(len(canvas.span), now.steps // 3) - now.step + 1  # steps of the draft, this one included
     if not sweep and left > 1:
-        return now.first(now.ranked(now.prediction.confidence), -(-len(sites) // left), sweep=0)
+        return now.commit_first(now.rank(now.prediction.confidence), -(-len(sites) // left), sweep=0)
     tokens, confidence = now.prediction.candidates[sites], now.prediction.confidence[sites]
     notes, changed = {}, 0
     if sweep and energy and len(sites) == 1 and now.remaining > 1:  # else a ban has kept something back
@@ -57,7 +57,7 @@ def gibbs(
         before = now.history[-2].canvas
         changed = int((~before.masked[sites] & (before.ids[sites] != tokens)).sum())
         changed += int(now.history[-1].selection.notes["changed"]) if begun == sweep else 0
-    wanted, visited = now.memo > 0, np.zeros(len(canvas), dtype=np.bool_)
+    wanted, visited = now.carry > 0, np.zeros(len(canvas), dtype=np.bool_)
     for step in now.history:
         visited |= step.canvas.masked & (step.selection.notes["sweep"] == sweep)
     needed = 2 if energy else 1  # calls for a visit, which must be there after this step
@@ -68,8 +68,8 @@ def gibbs(
     free = wanted & ~visited
     if len(sites) < len(canvas.span) or len(sites) == 1:
         free[sites] = False  # they are being written now; only of a draft in one step some may wait for their visit
-    going_on = now.remaining > max(now.settling, needed)
-    visits = spaced(now.rng.permutation(np.flatnonzero(free)), 2)
+    going_on = now.remaining > max(now.final_steps, needed)
+    visits = space_out(now.rng.permutation(np.flatnonzero(free)), 2)
     chosen = visits[: 1 if energy else block] if going_on else sites[:0]
     written = ~np.isin(sites, chosen)
     return Selection(
@@ -79,7 +79,7 @@ def gibbs(
         remask=np.setdiff1d(chosen, sites),
         notes={**notes, "sweep": sweep, "changed": changed},
         temperature=_cooled(now, cooling),
-        memo=wanted.astype(np.float64),
+        carry=wanted.astype(np.float64),
     )
 
 
@@ -87,7 +87,7 @@ def _cooled(now: Snapshot, cooling: float) -> float:
     """The temperature of the next step."""
     draft = min(len(now.canvas.span), now.steps // 3)
     part = (now.step + 1 - draft) / max(1, now.steps - draft)
-    return now.passes.temperature * (1 - (1 - cooling) * min(max(part, 0.0), 1.0))
+    return now.forwards.sampling.temperature * (1 - (1 - cooling) * min(max(part, 0.0), 1.0))
 
 
 def _wanted(now: Snapshot, full: Canvas, targeted: bool, needed: int) -> Bools:
@@ -95,7 +95,7 @@ def _wanted(now: Snapshot, full: Canvas, targeted: bool, needed: int) -> Bools:
     if not targeted or len(full.span) == 1:
         return full.editable.copy()
     wanted = np.zeros(len(full), dtype=np.bool_)
-    if now.remaining - 1 > max(now.settling, needed):  # else a visit could not follow
+    if now.remaining - 1 > max(now.final_steps, needed):  # else a visit could not follow
         probes = now.probe([full.remask(np.array([site])) for site in full.span], targets=full.ids)
         for site, probe in zip(full.span, probes, strict=True):
             assert probe.log_targets is not None
@@ -108,7 +108,7 @@ def _weighed(now: Snapshot, site: int, energy: float) -> tuple[Ids, Floats, floa
     kept = now.prediction.top_tokens[site] >= 0
     tokens, pi = now.prediction.top_tokens[site][kept], now.prediction.top_probs[site][kept]
     place = np.array([site])
-    log_p = now.passes.judged([now.canvas.commit(place, tokens[[i]]) for i in range(len(tokens))])
+    log_p = now.forwards.judged([now.canvas.commit(place, tokens[[i]]) for i in range(len(tokens))])
     scores = energy * log_p + (1 - energy) * np.log(pi)
     if now.temperature > 0:
         scores = scores / now.temperature + now.rng.gumbel(size=len(scores))

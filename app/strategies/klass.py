@@ -31,4 +31,4 @@ def klass(
     recent = [now.prediction, *(step.prediction for step in reversed(now.history))][:patience]
     moved = np.max([prediction.drift[:, 0] for prediction in recent], axis=0)
     sure = now.prediction.confidence >= tau
-    return now.passing(sure & (moved < epsilon), now.prediction.confidence, threshold=tau)
+    return now.commit_passing(sure & (moved < epsilon), now.prediction.confidence, threshold=tau)

@@ -9,4 +9,4 @@ from app.strategies.registry import strategy
 @strategy(budget="orders")
 def left_to_right(now: Snapshot) -> Selection:
     """Commit from the left, as an autoregressive model does, but knowing the suffix."""
-    return now.first(now.canvas.masks, 1)
+    return now.commit_first(now.canvas.masks, 1)

@@ -35,4 +35,4 @@ def low_confidence(
     count = -(-left[current] // share)
     scores = now.prediction.confidence.copy()
     scores[span[edges[current + 1] :]] = -1.0
-    return Selection(commit=now.ranked(scores)[:count], notes={"block": current + 1} if blocks > 1 else {})
+    return Selection(commit=now.rank(scores)[:count], notes={"block": current + 1} if blocks > 1 else {})

@@ -19,4 +19,4 @@ def margin(
     arXiv:2508.15487
     """
     scores = now.prediction.margin if raw else now.prediction.drawn_margin
-    return Selection(commit=now.drawn(scores, alg_temp)[: now.share])
+    return Selection(commit=now.draw_ranking(scores, alg_temp)[: now.share])

@@ -18,4 +18,4 @@ def maskgit(
     Chang et al., 2022, MaskGIT, arXiv:2202.04200; Ye et al., 2025, Dream 7B, arXiv:2508.15487
     """
     scores = now.prediction.confidence if raw else now.prediction.drawn_confidence
-    return Selection(commit=now.drawn(scores, alg_temp)[: now.share])
+    return Selection(commit=now.draw_ranking(scores, alg_temp)[: now.share])

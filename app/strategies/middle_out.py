@@ -19,4 +19,4 @@ def middle_out(now: Snapshot) -> Selection:
         places = np.arange(len(gap))
         from_end = np.minimum(places, places[::-1])
         scores[gap.start : gap.stop] = from_end - from_end.max(initial=0)
-    return now.first(now.ranked(scores), 1)
+    return now.commit_first(now.rank(scores), 1)

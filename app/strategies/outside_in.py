@@ -18,4 +18,4 @@ def outside_in(now: Snapshot) -> Selection:
     for gap in now.canvas.gaps:
         places = np.arange(len(gap))
         scores[gap.start : gap.stop] = -np.minimum(places, places[::-1])
-    return now.first(now.ranked(scores), 1)
+    return now.commit_first(now.rank(scores), 1)

@@ -24,6 +24,6 @@ def p2(
     Peng et al., 2025, Path Planning for Masked Diffusion Model Sampling, arXiv:2502.03540
     """
     masked = now.canvas.masked
-    q = np.where(masked, now.prediction.drawn_confidence, now.at_commit("drawn_confidence"))
+    q = np.where(masked, now.prediction.drawn_confidence, now.scores_at_commit("drawn_confidence"))
     scores = np.log(np.maximum(q, np.finfo(np.float64).tiny))
-    return now.reconsidered(np.where(masked, scores, eta * scores))
+    return now.reconsider(np.where(masked, scores, eta * scores))

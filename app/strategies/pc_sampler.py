@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from app.sampling.step import Selection, Snapshot
-from app.strategies.registry import Choice, Knob, strategy
+from app.strategies.registry import Knob, OneOf, strategy
 
 
 @strategy(budget="schedule")
@@ -19,7 +19,7 @@ def pc_sampler(
     ] = 2.0,
     ceiling: Annotated[float, Knob(0.1, 20.0, "what a calibrated confidence counts at most, in nats")] = 1.0,
     edge: Annotated[
-        str, Choice(("nearest", "left"), "which edge; the paper, which continues texts, has left")
+        str, OneOf(("nearest", "left"), "which edge; the paper, which continues texts, has left")
     ] = "nearest",
 ) -> Selection:
     """Commit the surest drafts, but common words later, and positions near the edges of the gap sooner.
@@ -32,7 +32,7 @@ def pc_sampler(
     left, right = now.canvas.from_edges
     distance = left if edge == "left" else np.minimum(left, right)
     near = np.exp(-pull * distance / (left + right + 1))
-    frequencies = now.passes.frequencies
+    frequencies = now.forwards.frequencies
     rarity = 1.0 if frequencies is None else -np.log(frequencies[now.prediction.candidates])
     scores = near * np.minimum(ceiling, now.prediction.confidence * rarity)
-    return now.first(now.ranked(scores), 1, counted=float(frequencies is not None))
+    return now.commit_first(now.rank(scores), 1, counted=float(frequencies is not None))

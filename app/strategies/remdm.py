@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 
 from app.sampling.step import Selection, Snapshot
-from app.strategies.registry import Choice, Knob, strategy
+from app.strategies.registry import Knob, OneOf, strategy
 from models.denoiser import Floats
 
 HOLD_FROM, HOLD_KNOWN = 0.55, 0.9
@@ -20,7 +20,7 @@ def remdm(
     *,
     variant: Annotated[
         str,
-        Choice(
+        OneOf(
             ("cap", "rescale", "loop", "confidence"),
             "eta as a rate, or as a part of the highest rate; only once most is known; or aimed at unsure tokens",
         ),
@@ -40,15 +40,15 @@ def remdm(
     """
     canvas, steps = now.canvas, now.steps
     loop = variant == "loop" and eta > 0  # without a rate there is nothing to wait for
-    settling = now.settling if eta else steps
-    sure = np.where(canvas.masked, now.prediction.confidence, now.at_commit("confidence"))
+    settling = now.final_steps if eta else steps
+    sure = np.where(canvas.masked, now.prediction.confidence, now.scores_at_commit("confidence"))
     slot = int(now.history[-1].selection.notes["slot"]) if now.history else 0
     masked, moved, rate = canvas.masked.copy(), False, 0.0
     while not moved or (not masked.any() and steps - slot > settling):
         left = max(1, steps - slot)  # in the last slot everything is revealed; a ban may have kept something back
         slot = min(slot + 1, steps)
         # Expected masks if the span had as many positions as there are slots, before and after this one.
-        before, after = _loop(steps, now.settling, left) if loop else (left, left - 1)
+        before, after = _loop(steps, now.final_steps, left) if loop else (left, left - 1)
         highest = 1.0 if before >= steps else min(1.0, after / (steps - before))
         rate = eta * highest if variant == "rescale" else min(eta, highest)
         if left <= settling or (loop and left > HOLD_FROM * steps):

@@ -9,4 +9,4 @@ from app.strategies.registry import strategy
 @strategy(budget="orders")
 def right_to_left(now: Snapshot) -> Selection:
     """Commit from the right, from the suffix back to the prefix."""
-    return now.first(now.canvas.masks[::-1], 1)
+    return now.commit_first(now.canvas.masks[::-1], 1)

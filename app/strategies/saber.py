@@ -42,9 +42,9 @@ def saber(
         commit = step.selection.commit
         when_written[commit] = step.prediction.confidence[commit]
     threshold = float(np.nanmean(when_written)) if now.history else 1.0
-    order = now.ranked(prediction.confidence)
+    order = now.rank(prediction.confidence)
     passed = int((prediction.confidence[masks] > threshold).sum())
-    count, believed = max(passed, min(fewest, len(masks))), now.memo
+    count, believed = max(passed, min(fewest, len(masks))), now.carry
     notes, back = {"threshold": threshold, "passed": passed}, NONE
 
     def most() -> int:
@@ -52,7 +52,7 @@ def saber(
         committed = max(count, now.pace)
         return min(max(fewest // 2, -(-committed // part)), committed - 1) if committed < len(masks) else 0
 
-    if len(known) and most() and (now.step - 1) % every == 0 and now.remaining - 1 > now.settling:
+    if len(known) and most() and (now.step - 1) % every == 0 and now.remaining - 1 > now.final_steps:
         lost = believed - _tested(now, known, groups)
         believed -= lost
         order_lost = known[np.argsort(-lost[known], kind="stable")]
@@ -60,7 +60,7 @@ def saber(
         notes["lost"] = float(lost[order_lost[0]])
     commit = order[: max(count, now.pace)]
     believed[commit] = prediction.confidence[commit]
-    return Selection(commit=commit, remask=back, notes=notes, memo=believed)
+    return Selection(commit=commit, remask=back, notes=notes, carry=believed)
 
 
 def _least(every: int) -> int:
@@ -71,7 +71,7 @@ def _least(every: int) -> int:
 def _tested(now: Snapshot, known: Ids, groups: int) -> Floats:
     """[length] how probable the written tokens are now, each without its group; elsewhere what was kept."""
     parts = np.array_split(now.rng.permutation(known), min(groups, len(known)))
-    found = now.memo
+    found = now.carry
     for hidden, probe in zip(
         parts, now.probe([now.canvas.remask(hidden) for hidden in parts], targets=now.canvas.ids), strict=True
     ):

@@ -25,14 +25,14 @@ def speculate(
 
     After Gao et al., 2025, Self Speculative Decoding, arXiv:2510.04147
     """
-    order, drafts = now.ranked(now.prediction.confidence), now.prediction.candidates
+    order, drafts = now.rank(now.prediction.confidence), now.prediction.candidates
     ends, left = [], now.remaining  # before the probe, which takes one away
     for steps in range(left, max(0, left - ahead), -1):
         done = ends[-1] if ends else 0
         ends.append(done - (done - len(order)) // steps)
     drafted = [now.canvas.commit(order[:end], drafts[order[:end]]) for end in ends if end < len(order)]
     # A denoiser that keeps nothing, not even the present state, would have to be asked again.
-    if drafted and now.passes.knows(now.canvas) and not now.passes.knows(drafted[0]):
+    if drafted and now.forwards.knows(now.canvas) and not now.forwards.knows(drafted[0]):
         now.probe(drafted)
     else:
         drafted = []

@@ -16,4 +16,4 @@ def threshold(
 
     Wu et al., 2025, Fast-dLLM, arXiv:2505.22618
     """
-    return now.passing(now.prediction.confidence >= tau, now.prediction.confidence, threshold=tau)
+    return now.commit_passing(now.prediction.confidence >= tau, now.prediction.confidence, threshold=tau)

@@ -11,14 +11,14 @@ import gradio as gr
 from app.errors import InfillError
 from app.trace import messages, recording
 from app.trace.trace import Trace
-from app.ui.runs import Runs
+from app.ui.store import RunStore
 
 ASSETS = Path(__file__).parents[2] / "assets"
 
 Answer = dict[str, Any]
 
 
-def denoising_view(runs: Runs) -> gr.HTML:
+def denoising_view(runs: RunStore) -> gr.HTML:
     """A gr.HTML whose value is one message of `messages`; its template is static, so no text is ever read as HTML.
 
     A function, not a subclass: of subclasses Gradio writes a .pyi file beside the source.

@@ -1,97 +1,92 @@
-"""The same job for programs: a named endpoint that streams."""
+"""The endpoint for programs: the same runs, streamed as JSON."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import gradio as gr
 
 from app.errors import InfillError
-from app.sampling.request import InfillRequest
-from app.trace.length_choice import as_json
+from app.sampling.fields import AUTO, Field, Knob, Settings, Words
+from app.sampling.request import InfillRequest, fields_of
+from app.trace.length_choice import to_json
+from app.trace.trace import Trace
+from app.ui.pool import FIRST
 from app.ui.runner import Run
-from app.ui.shelf import FIRST
+
+_ABOUT = """Fill the gap between prefix and suffix, or the gaps of a text; yields the first state and one after each step.
+
+While a run waits for others, or a length "auto" is being chosen, states are yielded that have not begun ("settled" is
+false)."""
+_MODEL = "one of the models that the page offers; empty for the one that it starts with"
 
 
-def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
-    """What `/infill` does; its runs are not kept on the server."""
+def endpoint(run: Run, request: type[InfillRequest] = InfillRequest) -> Callable[..., Iterator[dict[str, Any]]]:
+    """Return the function behind `/infill`: a parameter for each field of a request, and the model.
 
-    def infill_text(
-        prefix: str = "",
-        suffix: str = "",
-        length: int | str = 16,
-        steps: int = 16,
-        strategy: str = InfillRequest.strategy,
-        knobs: dict[str, Any] | None = None,
-        temperature: float = 0.0,
-        top_p: float = 1.0,
-        seed: int = 0,
-        guidance: float = 0.0,
-        guided_by: str = "suffix",
-        space: bool = True,
-        model: str = FIRST,
-        text: str = "",
-        banned: list[str] | None = None,
-        one_line: bool = False,
-    ) -> Iterator[dict[str, Any]]:
-        """Fill the gap between prefix and suffix, or those of a text; yields the first state and that after each step.
+    Its runs are not kept on the server.
+    """
+    fields = fields_of(request)
+    parameters = [_parameter(field.name, _hint(field), _default(field)) for field in fields]
+    parameters.append(_parameter("model", str, FIRST))
+    signature = inspect.Signature(parameters, return_annotation=Iterator[dict[str, Any]])
 
-        While a run waits for others, or a length that is "auto" is chosen, there are states before, not settled yet.
-
-        Args:
-            prefix: the text before the gap; may be empty.
-            suffix: the text after the gap; may be empty.
-            length: number of masked tokens, or "auto".
-            steps: the step budget.
-            strategy: name of a decoding strategy.
-            knobs: the strategy's own settings.
-            temperature: 0 takes the most probable token.
-            top_p: nucleus mass.
-            seed: the same seed gives the same run.
-            guidance: how much more one side counts than the model believes by itself; 0 is off.
-            guided_by: which side: suffix or prefix.
-            space: put a space before a suffix that starts with a letter or digit.
-            model: one of those that the page offers; empty for the one that it starts with.
-            text: instead of prefix, suffix and length a text with gaps: "Tom went to the [[3]] and saw a [[2]] dog."
-            banned: words never to write.
-            one_line: never write a line break.
-        """
+    def infill_text(*args: Any, **given: Any) -> Iterator[dict[str, Any]]:
+        asked = signature.bind(*args, **given).arguments
+        model = asked.pop("model", FIRST)
         try:
-            request = InfillRequest(
-                prefix=prefix,
-                suffix=suffix,
-                length=length,  # pyright: ignore[reportArgumentType]
-                steps=steps,
-                strategy=strategy,
-                knobs=knobs or {},
-                temperature=temperature,
-                top_p=top_p,
-                seed=seed,
-                guidance=guidance,
-                guided_by=guided_by,
-                space=space,
-                text=text,
-                banned=banned or (),
-                one_line=one_line,
-            )
-            for trace in run(request, model):
-                yield {
-                    "step": len(trace.steps),
-                    "nfe": trace.nfe,
-                    "calls": trace.calls,
-                    "masks_left": int(trace.canvas.masked.sum()),
-                    "seconds": trace.seconds,
-                    "pieces": trace.pieces(len(trace.steps)),
-                    "fill": trace.fill,
-                    "fills": list(trace.fills),
-                    "text": trace.text,
-                    "notices": list(trace.notices),
-                    "choices": {str(gap): as_json(choice) for gap, choice in trace.choices.items()},
-                    "settled": trace.settled,
-                    "ended": trace.ended,
-                }
+            wanted = request(**{name: value for name, value in asked.items() if value is not None})
+            for trace in run(wanted, model):
+                yield _state(trace)
         except InfillError as error:
             raise gr.Error(str(error), print_exception=False) from None
 
+    infill_text.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]
+    infill_text.__annotations__ = {each.name: each.annotation for each in parameters}
+    described = [f"{field.name}: {_describe(field)}." for field in fields]
+    infill_text.__doc__ = "\n    ".join([_ABOUT + "\n\nArgs:", *described, f"model: {_MODEL}."])
     return infill_text
+
+
+def _parameter(name: str, hint: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default, annotation=hint)
+
+
+def _hint(field: Field) -> Any:
+    """Return the type of a field's values in JSON."""
+    if isinstance(field.domain, Settings):
+        return dict[str, Any] | None
+    if isinstance(field.domain, Words):
+        return list[str] | None
+    if isinstance(field.domain, Knob) and field.domain.auto:
+        return int | str
+    return field.kind
+
+
+def _default(field: Field) -> Any:
+    return None if isinstance(field.domain, Settings | Words) else field.default
+
+
+def _describe(field: Field) -> str:
+    auto = f', or "{AUTO}"' if isinstance(field.domain, Knob) and field.domain.auto else ""
+    return f"{field.domain.help} ({field.range}{auto})"
+
+
+def _state(trace: Trace) -> dict[str, Any]:
+    return {
+        "step": len(trace.steps),
+        "nfe": trace.nfe,
+        "calls": trace.calls,
+        "masks_left": int(trace.canvas.masked.sum()),
+        "seconds": trace.seconds,
+        "pieces": trace.pieces(len(trace.steps)),
+        "fill": trace.fill,
+        "fills": list(trace.fills),
+        "text": trace.text,
+        "notices": list(trace.notices),
+        "choices": {str(gap): to_json(choice) for gap, choice in trace.choices.items()},
+        "settled": trace.begun,
+        "ended": trace.ended,
+    }

@@ -9,7 +9,7 @@ import gradio as gr
 from plotly.graph_objects import Figure
 
 from app.errors import InfillError
-from app.ui.runs import Runs
+from app.ui.store import RunStore
 from app.views.palette import DARK, LIGHT
 from app.views.registry import views
 
@@ -31,7 +31,7 @@ READING = """
 """
 
 
-def figure_tabs(runs: Runs, run: gr.State) -> Callable[[Any], None]:
+def figure_tabs(runs: RunStore, run: gr.State) -> Callable[[Any], None]:
     """Build the tabs; returns what to call with an event after which the open figure has to be drawn anew."""
     open_tab = gr.State("")
     dark = gr.Checkbox(False, visible=False)  # not a State: those never come from the browser

@@ -1,4 +1,4 @@
-"""How a mistake that a visitor can put right appears on the page."""
+"""How a mistake that a visitor can fix appears on the page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import html
 import gradio as gr
 
 
-def shown(error: ValueError) -> gr.Error:
-    """A message to raise; it stays until it is closed. It may quote what was typed, and Gradio renders HTML in it."""
+def as_gradio_error(error: ValueError) -> gr.Error:
+    """Return a message to raise; it stays until it is closed.
+
+    It is escaped, because it may quote what was typed, and Gradio renders HTML in it.
+    """
     return gr.Error(html.escape(str(error), quote=False), print_exception=False, duration=None)

@@ -1,233 +1,168 @@
-"""The page: what to fill in, the live view, the figures; a run is one generator from the request to the browser."""
+"""The page: the form, the live view, the figures; a run is one generator from the request to the browser."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import gradio as gr
 
 from app.errors import InfillError
 from app.presets import Presets
-from app.sampling.request import GUIDES, MAX_LENGTH, MAX_STEPS, TIME_LIMIT, InfillRequest
-from app.sampling.template import AUTO
-from app.strategies.registry import strategies
+from app.sampling.request import TIME_LIMIT, InfillRequest
 from app.trace import messages, recording
 from app.trace.trace import Trace
-from app.ui.controls import StrategyControls, strategy_controls
 from app.ui.denoising_view import ASSETS, denoising_view
 from app.ui.endpoint import endpoint
 from app.ui.figures import figure_tabs
-from app.ui.mistakes import shown
+from app.ui.form import Form
+from app.ui.mistakes import as_gradio_error
 from app.ui.model_choice import model_choice
 from app.ui.parent import LoadParent, parent_panel
-from app.ui.runner import runner, runs_at_once
-from app.ui.runs import Runs, closed
-from app.ui.shelf import Shelf
+from app.ui.pool import ModelPool
+from app.ui.runner import Run, runner, runs_at_once
+from app.ui.store import RunStore, end
 
 INTRODUCTION = """# Infilling playground
-Give a **prefix**, a **suffix** and a **step budget**: a masked diffusion language model fills what lies between, and
+Give a **prefix**, a **suffix** and a **step budget**: a masked diffusion language model fills the gap between them, and
 you see every denoising state and the order in which the tokens unmask. Or write a **text with several gaps**."""
 
-
-class Inputs(NamedTuple):
-    """The widgets of a request, in the order in which their values arrive."""
-
-    prefix: gr.Textbox
-    suffix: gr.Textbox
-    text: gr.Textbox
-    length: gr.Slider
-    auto: gr.Checkbox
-    steps: gr.Slider
-    temperature: gr.Slider
-    top_p: gr.Slider
-    seed: gr.Number
-    space: gr.Checkbox
-    guidance: gr.Slider
-    guided_by: gr.Radio
-    banned: gr.Textbox
-    one_line: gr.Checkbox
+_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+_HOUR = 3600  # seconds after which uploaded files are deleted
 
 
 def build(
-    shelf: Shelf, *, parent: LoadParent | None = None, presets: Presets | None = None, time_limit: float = TIME_LIMIT
+    pool: ModelPool,
+    *,
+    parent: LoadParent | None = None,
+    presets: Presets | None = None,
+    time_limit: float = TIME_LIMIT,
+    zero_gpu: bool = False,
+    request: type[InfillRequest] = InfillRequest,
 ) -> gr.Blocks:
-    """The page as Gradio Blocks; `launch_options()` belongs to it.
+    """Return the page as Gradio Blocks; launch it with `launch_options()`.
 
-    `parent` loads what the first model was adapted from, `presets` are those that were calibrated for it.
+    `parent` loads the model that the first model was adapted from, `presets` are those calibrated for the first model.
+    `zero_gpu` runs the model in ZeroGPU's workers. `request` is the class whose fields the form and endpoint have.
     """
-    runs, make = Runs(), runner(shelf, time_limit)
-    examples = json.loads((ASSETS / "examples.json").read_text())
-    hour = 3600  # uploaded files are deleted after one
-    with gr.Blocks(title="Infilling playground", analytics_enabled=False, delete_cache=(hour, hour)) as page:
+    store, run_request = RunStore(), runner(pool, time_limit, zero_gpu=zero_gpu)
+    shared: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": runs_at_once(zero_gpu)}
+    with gr.Blocks(title="Infilling playground", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as page:
         gr.Markdown(INTRODUCTION)
         run = gr.State("")
-        model = model_choice(page, shelf)
-        with gr.Row():
-            prefix = gr.Textbox(label="Prefix", lines=3, max_lines=12, placeholder="What stands before the gap")
-            suffix = gr.Textbox(label="Suffix", lines=3, max_lines=12, placeholder="What stands after the gap")
-        text = gr.Textbox(
-            label="Or a text with several gaps",
-            info="[[3]] is a gap of 3 tokens, [[auto]] one whose number is chosen, [[8|3:dog]] has 8, the third “dog”. "
-            "While there is a text here, the boxes above it and the number below it do not count.",
-            max_lines=12,
-            placeholder="Tom went to the [[3]] and saw a [[auto]] dog.",
-        )
-        with gr.Row():
-            with gr.Column(min_width=160):
-                length = gr.Slider(
-                    1, MAX_LENGTH, value=16, step=1, precision=0, label="Number of masks", info="tokens to fill in"
-                )
-                auto = gr.Checkbox(False, label="Auto: let the model choose the number")
-            steps = gr.Slider(
-                1, MAX_STEPS, value=16, step=1, precision=0, label="Step budget", info="fewer: more tokens at once"
-            )
-            choice = gr.Dropdown(
-                list(strategies()), value=InfillRequest.strategy, label="Strategy", info="who goes first"
-            )
-        strategy = strategy_controls(choice, model, presets or {})
-        gr.Examples(
-            [[e[name] for name in ("prefix", "suffix", "text", "length", "steps", "strategy")] for e in examples],
-            [prefix, suffix, text, length, steps, strategy.choice],
-            example_labels=[f"{e['mode']}: {e['title']}" for e in examples],
-            label="Examples: one click fills in the boxes",
-            examples_per_page=len(examples),
-            api_visibility="private",
-        )
+        model, form = model_choice(page, pool), Form(request)
+        form.show_first(model, presets or {})
         with gr.Row(elem_id="actions"):
             fill = gr.Button("Fill", variant="primary", elem_id="fill", min_width=100)
             stop = gr.Button("Stop", variant="stop", elem_id="stop", min_width=100)
             upload = gr.UploadButton(
                 "Open a trace", file_types=[".json"], type="binary", elem_id="open-trace", min_width=100
             )
-        view = denoising_view(runs)
-        with gr.Accordion("Sampling", open=False):
-            sampling = _sampling()
-        with gr.Accordion("Constraints", open=False), gr.Row():
-            banned = gr.Textbox(
-                "", label="Banned words", info="never written, in whatever case", placeholder="dog, cat"
-            )
-            one_line = gr.Checkbox(False, label="One line only", info="never write a line break")
-        inputs = Inputs(prefix, suffix, text, length, auto, steps, *sampling, banned, one_line)
-        redraw_after = figure_tabs(runs, run)
+        view = denoising_view(store)
+        form.show_rest()
+        redraw_after = figure_tabs(store, run)
         if parent is not None:
-            parent_panel(runs, run, parent, lambda: shelf.first().name)
+            parent_panel(store, run, parent, lambda: pool.first().name)
 
-        def fill_in(chosen: str, *values: Any) -> Iterator[tuple[Any, Any]]:
-            name, request = runs.name(), _requested(values, inputs, strategy)
-            for trace in _kept(make(request, chosen), runs, name):
-                message = messages.live(trace, name) if trace.ended == "running" else messages.closing(trace, name)
-                yield message, name if not trace.steps else gr.skip()
-
-        def chosen_number(name: str) -> Any:
-            """Where the number was chosen, the slider goes there, so that it can be changed by a little."""
-            with suppress(InfillError):
-                trace = runs.get(name)
-                if trace.choices and not trace.request.text:
-                    return trace.request.length
-            return gr.skip()
-
-        def stopped(name: str) -> Any:
-            try:
-                # The generator is closed only when the step in flight ends; what is on screen ends now.
-                return messages.closing(runs.end(name), name)
-            except InfillError:
-                return gr.skip()  # nothing has run yet
-
-        def opened(content: bytes) -> tuple[messages.Message, str]:
-            try:
-                trace = closed(recording.load(content.decode()))
-            except UnicodeDecodeError:
-                raise shown(InfillError("this file is not a trace: it is not text")) from None
-            except InfillError as error:
-                raise shown(error) from None
-            name = runs.name()
-            runs.put(name, trace)
-            return messages.closing(trace, name), name
-
-        quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-        shared: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": runs_at_once()}
-        asked = [fill.click, prefix.submit, suffix.submit, text.submit]
+        asked = [fill.click, *(form.widgets[name].submit for name in ("prefix", "suffix", "text"))]
         gr.on(asked, None, js="() => { window.dispatchEvent(new Event('fill-asked-for')); }", api_visibility="private")
-        filling = gr.on(
-            asked,
-            fill_in,
-            [model, *inputs, strategy.choice, *strategy.knobs],
-            [view, run],
-            **shared,
-            **quiet,
-        )
+        fill_in = _filler(form, model, run_request, store)
+        filling = gr.on(asked, fill_in, {model, *form.inputs}, [view, run], **shared, **_QUIET)
         redraw_after(filling)
-        filling.success(chosen_number, run, length, **quiet)
-        filling.failure(stopped, run, view, queue=False, **quiet)  # what came before a crash stays
+        filling.success(_chosen_number(store), run, form.widgets["length"], **_QUIET)
+        stop_run = _stopper(store)
+        filling.failure(stop_run, run, view, queue=False, **_QUIET)  # the steps before a crash stay
         filling.failure(None, js="() => { window.dispatchEvent(new Event('fill-refused')); }", api_visibility="private")
-        redraw_after(stop.click(stopped, run, view, cancels=filling, queue=False, **quiet))
-        redraw_after(upload.upload(opened, upload, [view, run], cancels=filling, **quiet))
-        gr.api(endpoint(make), api_name="infill", **shared)  # pyright: ignore[reportPrivateImportUsage]
+        redraw_after(stop.click(stop_run, run, view, cancels=filling, queue=False, **_QUIET))
+        redraw_after(upload.upload(_opener(store), upload, [view, run], cancels=filling, **_QUIET))
+        gr.api(endpoint(run_request, request), api_name="infill", **shared)  # pyright: ignore[reportPrivateImportUsage]
     page.queue(max_size=24)
     return page
 
 
-def _sampling() -> tuple[gr.Slider, gr.Slider, gr.Number, gr.Checkbox, gr.Slider, gr.Radio]:
-    """The widgets from `temperature` to `guided_by`."""
-    with gr.Row():
-        temperature = gr.Slider(0, 2, value=0.7, step=0.05, label="Temperature", info="0: the likeliest token")
-        top_p = gr.Slider(0.05, 1, value=0.95, step=0.05, label="Top-p", info="1 switches it off")
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=2**32 - 1, info="same seed, same run")
-        space = gr.Checkbox(True, label="Space between words", info="off: the gap may end inside a word")
-    with gr.Row():
-        guidance = gr.Slider(
-            0, 5, value=0, step=0.1, label="Guidance", info="how much more one side counts; 0 is off, else two passes"
-        )
-        guided_by = gr.Radio(
-            list(GUIDES), value=InfillRequest.guided_by, label="Guided by", info="the side that counts"
-        )
-    return temperature, top_p, seed, space, guidance, guided_by
+def _filler(form: Form, model: gr.Dropdown, run_request: Run, store: RunStore) -> Any:
+    """Return the handler of *Fill*: the form's values to messages for the live view, and the run's name."""
+
+    def fill_in(values: Mapping[Any, Any]) -> Iterator[tuple[Any, Any]]:
+        name, request = store.new_name(), form.read(values)
+        for trace in _stored(run_request(request, values[model]), store, name):
+            running = trace.ended == "running"
+            message = messages.build_live(trace, name) if running else messages.build_closing(trace, name)
+            yield message, name if not trace.steps else gr.skip()
+
+    return fill_in
+
+
+def _chosen_number(store: RunStore) -> Any:
+    """Return the handler that moves the slider to a length that was chosen, so that it can be adjusted from there."""
+
+    def move(name: str) -> Any:
+        with suppress(InfillError):
+            trace = store.get(name)
+            if trace.choices and not trace.request.text:
+                return trace.request.length
+        return gr.skip()
+
+    return move
+
+
+def _stopper(store: RunStore) -> Any:
+    """Return the handler of *Stop*, which ends the run on screen at once; its generator closes after the next step."""
+
+    def stop_run(name: str) -> Any:
+        try:
+            return messages.build_closing(store.end(name), name)
+        except InfillError:
+            return gr.skip()  # no run yet
+
+    return stop_run
+
+
+def _opener(store: RunStore) -> Any:
+    """Return the handler of *Open a trace*."""
+
+    def open_trace(content: bytes) -> tuple[messages.Message, str]:
+        try:
+            trace = end(recording.load(content.decode()))
+        except UnicodeDecodeError:
+            raise as_gradio_error(InfillError("this file is not a trace: it is not text")) from None
+        except InfillError as error:
+            raise as_gradio_error(error) from None
+        name = store.new_name()
+        store.put(name, trace)
+        return messages.build_closing(trace, name), name
+
+    return open_trace
 
 
 def launch_options() -> dict[str, Any]:
-    """What belongs to `launch` in Gradio 6: looks, and nothing that leaves the machine."""
+    """Return the arguments of `launch` in Gradio 6: the looks, and nothing that leaves the machine."""
     return {
         "css_paths": [ASSETS / "style.css"],
         "theme": gr.themes.Default(),  # pyright: ignore[reportPrivateImportUsage]
         "footer_links": ["api", "gradio", "settings"],
         "run_history": False,
         "enable_monitoring": False,
-        "max_threads": 64,  # for the runs of four models, those that wait included
+        "max_threads": 64,  # for the runs of four models, including those that wait
         "max_file_size": "16mb",
         "ssr_mode": False,
     }
 
 
-def _requested(values: tuple[Any, ...], inputs: Inputs, strategy: StrategyControls) -> InfillRequest:
-    """The widgets' values as a request. Raises gr.Error, the visitor's text stays where it is."""
-    given = dict(zip(inputs._fields, values, strict=False))
-    chosen, knobs = values[len(inputs)], values[len(inputs) + 1 :]
-    if given.pop("auto"):
-        given["length"] = AUTO
-    if given["text"]:
-        given["prefix"] = given["suffix"] = ""
-    try:
-        return InfillRequest(strategy=chosen, knobs=strategy.chosen(chosen, knobs), **given)
-    except InfillError as error:
-        raise shown(error) from None
+def _stored(traces: Iterator[Trace], store: RunStore, name: str) -> Iterator[Trace]:
+    """Yield the traces of a run, each stored under its name; a run that is closed early is stored as stopped.
 
-
-def _kept(traces: Iterator[Trace], runs: Runs, name: str) -> Iterator[Trace]:
-    """The traces of a run, each remembered under its name; a run that is closed early is remembered as stopped.
-
-    It ends by itself where *Stop* has ended it meanwhile: Gradio's own cancelling may come some steps later.
+    It ends by itself if *Stop* has ended the run in the store: Gradio's own cancelling may come some steps later.
     """
     trace = None
     try:
         for trace in traces:
-            if runs.put(name, trace) is not trace:
+            if store.put(name, trace) is not trace:
                 return
             yield trace
     except InfillError as error:
-        raise shown(error) from None
+        raise as_gradio_error(error) from None
     finally:
         if trace is not None:
-            runs.put(name, closed(trace))
+            store.put(name, end(trace))

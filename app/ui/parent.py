@@ -11,8 +11,8 @@ import gradio as gr
 from app.errors import InfillError
 from app.prefix_only import continue_prefix
 from app.trace.trace import Trace
-from app.ui.mistakes import shown
-from app.ui.runs import Runs
+from app.ui.mistakes import as_gradio_error
+from app.ui.store import RunStore
 
 if TYPE_CHECKING:  # it imports torch
     from models.networks.autoregressive import AutoregressiveModel
@@ -27,7 +27,7 @@ This works for **a single gap** without pinned words: left to right, nobody can 
 """
 
 
-def parent_panel(runs: Runs, run: gr.State, load: LoadParent, name_of_child: Callable[[], str]) -> None:
+def parent_panel(runs: RunStore, run: gr.State, load: LoadParent, name_of_child: Callable[[], str]) -> None:
     """A closed panel with a button; `load` is called when it is first pressed."""
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "parent", "concurrency_limit": 1}
 
@@ -40,7 +40,7 @@ def parent_panel(runs: Runs, run: gr.State, load: LoadParent, name_of_child: Cal
                 raise InfillError(f"this is the parent of '{child}', and the gap was filled by '{trace.model}'")
             found = continue_prefix(trace.request, load())
         except InfillError as error:
-            raise shown(error) from None
+            raise as_gradio_error(error) from None
         rows = {
             "Diffusion: saw both sides": trace.fill,
             "Parent: continued the prefix": found.greedy,

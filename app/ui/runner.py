@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -11,16 +10,16 @@ from dataclasses import replace
 
 from app.errors import InfillError
 from app.infill import before, infill
-from app.length.choose import LONGEST, TRIES
-from app.sampler import strategy_of
+from app.length.choose import TRIES
+from app.length.probe import LONGEST
+from app.sampler import policy_of
 from app.sampling.request import MAX_LENGTH, InfillRequest
-from app.space.hardware import on_zero_gpu
 from app.strategies.registry import find
 from app.trace.trace import Trace
-from app.ui.shelf import Shelf
+from app.ui.pool import ModelPool
 
 Run = Callable[[InfillRequest, str], Iterator[Trace]]
-"""A request and a model's name (see `shelf`) to ever longer traces. Raises InfillError, also in mid-run; closing the
+"""A request and a model's name (see `pool`) to ever longer traces. Raises InfillError, also in mid-run; closing the
 iterator ends the run before the next step."""
 
 START = 10.0
@@ -36,12 +35,12 @@ measured."""
 _MOMENT = 0.3  # seconds
 
 
-def runs_at_once() -> int | None:
-    """How many runs the page's queue lets through: all, for each model has its own `Turns`.
+def runs_at_once(zero_gpu: bool) -> int | None:
+    """Return how many runs the page's queue lets through; None is all of them, since each model has its own `Turns`.
 
     On ZeroGPU each run has a worker of its own that shares nothing, and GPUs are lent for one run at a time.
     """
-    return 1 if on_zero_gpu(os.environ) else None
+    return 1 if zero_gpu else None
 
 
 class Turns:
@@ -74,27 +73,29 @@ class Turns:
             return self._changed.wait_for(lambda: mine in self._runs[:AT_ONCE], _MOMENT)
 
 
-def runner(shelf: Shelf, time_limit: float) -> Run:
-    """How this process makes traces, from any number of threads.
+def runner(pool: ModelPool, time_limit: float, *, zero_gpu: bool = False) -> Run:
+    """Return how this process makes traces, from any number of threads.
 
-    Where ZeroGPU is, the first model must be loaded before the page is launched.
+    On ZeroGPU the first model must be loaded before the page is launched.
     """
 
     turns: dict[str, Turns] = {}
 
     def run(request: InfillRequest, model: str) -> Iterator[Trace]:
-        with shelf.lent(model) as denoiser, turns.setdefault(model or shelf.name, Turns()).place() as my_turn:
-            while not my_turn():  # whoever loses patience can leave here
-                yield before(request, denoiser, "Others are served first.")
+        with pool.lease(model) as denoiser, turns.setdefault(model or pool.name, Turns()).place() as my_turn:
+            waiting = None
+            while not my_turn():  # a visitor who leaves closes the generator here
+                waiting = waiting or before(request, denoiser, "Waiting: other runs are ahead of you.")
+                yield waiting
             try:
                 yield from infill(request, denoiser, time_limit=time_limit)
             except MemoryError as error:
                 raise InfillError(f"The run ended: {error}") from error
 
-    made = on_a_borrowed_gpu(run, time_limit) if on_zero_gpu(os.environ) else run
+    made = on_zero_gpu(run, time_limit) if zero_gpu else run
 
     def checked(request: InfillRequest, model: str) -> Iterator[Trace]:
-        strategy_of(request)  # a mistake is told before anybody waits or a GPU is asked for
+        policy_of(request)  # report a mistake before waiting, and before asking for a GPU
         yield from made(request, model)
 
     return checked
@@ -114,7 +115,7 @@ def seconds_asked_for(request: InfillRequest, time_limit: float) -> int:
     return math.ceil(START + min(passes * PASS, time_limit))
 
 
-def on_a_borrowed_gpu(run: Run, time_limit: float) -> Run:
+def on_zero_gpu(run: Run, time_limit: float) -> Run:
     """The same traces, made by a process that ZeroGPU forks off and that shares nothing with this one.
 
     What it yields is pickled and unpickled. So a trace travels without the steps that are here already, and a mistake

@@ -29,7 +29,7 @@ class SharedStates(TransformerDenoiser):
         """Forward passes so far, of one row each."""
 
     def _forward(self, queries: Sequence[Query]) -> list[tuple[Tensor, int]]:
-        """Only called for what the asking run's own memory lacks, and that is a forward pass to that run."""
+        """Only called for what the asking run's own cache lacks, and that is a forward pass to that run."""
         for query in queries:
             if query.state not in self._known:
                 ((logits, spent),) = super()._forward([query])

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from models.checkpoints.placement import place, reclaim
-from models.denoiser import Ids, Memory, Query
+from models.denoiser import BeliefCache, Ids, Query, Sampling
 from models.networks.dual_cache import DualCacheDenoiser
 from models.networks.transformer import TransformerDenoiser
 
@@ -96,7 +96,7 @@ def time_pass(denoiser: TransformerDenoiser, context: int, gap: int, *, repeat: 
     """
     ids, positions = canvas(denoiser, context, gap)
     uniforms = np.random.default_rng(0).random(gap)
-    fresh = Query(ids=ids, positions=positions, uniforms=uniforms, temperature=0.9, top_p=0.9)
+    fresh = Query(ids=ids, positions=positions, uniforms=uniforms, sampling=Sampling(temperature=0.9, top_p=0.9))
     watch_peak(denoiser.device)
     seconds = _median(lambda: denoiser.predict([fresh]), denoiser.device, repeat)
     most = peak(denoiser.device)
@@ -108,14 +108,14 @@ def _window_seconds(denoiser: TransformerDenoiser, query: Query, repeat: int) ->
     if denoiser.static:
         return None
     cached = DualCacheDenoiser(denoiser, refresh=2**30, compared=False)
-    memory, ids = Memory(), query.ids.copy()
+    beliefs, ids = BeliefCache(), query.ids.copy()
 
     def look() -> None:
         """At a state that was not seen before."""
         ids[query.positions[-1]] = (ids[query.positions[-1]] + 1) % denoiser.tokenizer.mask_id
-        cached.predict([replace(query, ids=ids.copy(), memory=memory)])
+        cached.predict([replace(query, ids=ids.copy(), cache=beliefs)])
 
-    cached.predict([replace(query, memory=memory)])
+    cached.predict([replace(query, cache=beliefs)])
     return _median(look, denoiser.device, repeat)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ from transformers.utils import logging
 from models.catalogue import Source
 from models.checkpoints.facts import context_of, is_diffusion, mask_id_of, model_type_of, read_config
 from models.checkpoints.frequencies import read_frequencies
-from models.checkpoints.placement import Placement, TooLargeError, reclaim
+from models.checkpoints.placement import Placement, TooLargeError, place, reclaim
 from models.checkpoints.quantisation import bits, check_stored, check_widths, compute_in, stored_quantisation
-from models.checkpoints.tokenizer import CheckpointTokenizer, one_line, read_tokenizer
+from models.checkpoints.tokenizer import CheckpointTokenizer, TextTokenizer, one_line, read_tokenizer
 from models.checkpoints.weights import Weights, read_weights
+from models.denoiser import Judge
+from models.networks.autoregressive import AutoregressiveModel
 from models.networks.transformer import TransformerDenoiser
 
 ARCHITECTURES = {
@@ -148,8 +150,9 @@ def load_denoiser(
     *,
     mask_token_id: int | None = None,
     static: bool = False,
+    judge: Callable[[], Judge] | None = None,
 ) -> TransformerDenoiser:
-    """Load a checkpoint folder as a denoiser; see `read_network`.
+    """Load a checkpoint folder as a denoiser; see `read_network`. `judge` loads what becomes `Denoiser.judge`.
 
     Raises ValueError also where neither tokenizer nor config nor anybody knows a mask token, where what they say
     differs, or where the model reads itself in another way than `TransformerDenoiser`.
@@ -181,4 +184,25 @@ def load_denoiser(
         vocabulary=len(tokenizer),
         static=static,
         notices=notices,
+        judge=judge,
+    )
+
+
+def load_autoregressive(folder: Path, *, name: str | None = None, device: str | None = None) -> AutoregressiveModel:
+    """Load a checkpoint folder as an autoregressive model: in fp32 on the CPU, in bf16 on a GPU.
+
+    `name` defaults to that of the folder. Raises ValueError if the folder holds no causal language model, or a
+    diffusion model, or one that does not fit into memory.
+    """
+    if is_diffusion(folder):
+        raise ValueError(f"{folder} holds a diffusion model (is_causal: false), not an autoregressive one")
+    name = name or folder.name
+    tokenizer = read_tokenizer(folder)
+    network: Any = read_network(folder, placement=place(name, read_weights(folder), device=device))
+    return AutoregressiveModel(
+        name,
+        network,
+        TextTokenizer(tokenizer),
+        context=network.config.max_position_embeddings,
+        vocabulary=len(tokenizer),
     )

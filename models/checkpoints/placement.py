@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from models.catalogue import PRESETS, Source
+from models.catalogue import CATALOGUE, Source
 from models.checkpoints.weights import BYTES, QUANTISED, Weights
 
 ROOM = 1.15
@@ -102,7 +102,7 @@ def offers() -> list[Offer]:
     # Four bits are faster than eight on a CPU; MPS has kernels for neither.
     forms = {"cuda": (None, "int8", "nf4"), "cpu": (None, "nf4"), "mps": (None,)}[device]
     found = []
-    for preset in PRESETS.values():
+    for preset in CATALOGUE.values():
         fitting = (form for form in forms if free is None or _needed(preset, dtype, form) <= free)
         form = next(fitting, forms[0])
         needed = _needed(preset, dtype, form)
@@ -190,7 +190,9 @@ def _too_large(name: str, weights: Weights, placement: Placement, needed: float,
         if kind != placement.quantize and ROOM * weights.memory(placement.dtype, kind) <= free
     ]
     fitting = [
-        preset for preset in PRESETS.values() if preset.name != name and _needed(preset, placement.dtype, None) <= free
+        preset
+        for preset in CATALOGUE.values()
+        if preset.name != name and _needed(preset, placement.dtype, None) <= free
     ]
     if fitting:
         largest = max(fitting, key=lambda preset: preset.parameters)

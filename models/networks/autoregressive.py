@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,33 +11,10 @@ from numpy.typing import NDArray
 from torch.nn import functional
 from transformers import GenerationConfig
 
-from models.checkpoints.checkpoint import is_diffusion, read_network
-from models.checkpoints.placement import place
-from models.checkpoints.tokenizer import TextTokenizer, read_tokenizer
-from models.checkpoints.weights import read_weights
 from models.denoiser import Floats, Vocabulary
 
 Text = Sequence[int] | NDArray[np.integer]
 """Token ids."""
-
-
-def load(folder: Path, *, name: str | None = None, device: str | None = None) -> AutoregressiveModel:
-    """Load a checkpoint folder in fp32 on the CPU, in bf16 on a GPU; named after the folder unless told.
-
-    Raises ValueError where it holds no causal language model, or a diffusion model, or does not fit.
-    """
-    if is_diffusion(folder):
-        raise ValueError(f"{folder} holds a diffusion model (is_causal: false), no autoregressive one")
-    name = name or folder.name
-    tokenizer = read_tokenizer(folder)
-    model = read_network(folder, placement=place(name, read_weights(folder), device=device))
-    return AutoregressiveModel(
-        name,
-        model,
-        TextTokenizer(tokenizer),
-        context=model.config.max_position_embeddings,
-        vocabulary=len(tokenizer),
-    )
 
 
 class AutoregressiveModel:

@@ -13,7 +13,7 @@ from torch import Tensor
 from transformers import Cache
 from transformers.cache_utils import DynamicLayer
 
-from models.denoiser import Ids, Memory, Query
+from models.denoiser import BeliefCache, Ids, Query
 from models.networks.reduction import divergence
 from models.networks.transformer import TransformerDenoiser
 
@@ -125,7 +125,7 @@ class DualCacheDenoiser(TransformerDenoiser):
     full attention every token changes all the others' keys and values above the first layer, so this is an
     approximation, unlike an autoregressive cache; `refresh` 1 is exact. Every refresh also passes the window once
     more, to compare; that pass counts in NFE like any other. The canvases of a question are passed one by one, so here
-    a run's `calls`, and its budget, count questions rather than passes. Queries without a memory are answered exactly.
+    a run's `calls`, and its budget, count questions rather than passes. Queries without a cache are answered exactly.
 
     Wu et al., 2025, Fast-dLLM (DualCache), arXiv:2505.22618; the window begins one token earlier, for the shift by one.
     """
@@ -144,9 +144,9 @@ class DualCacheDenoiser(TransformerDenoiser):
         """Of all runs together."""
 
     @staticmethod
-    def meter_of(memory: Memory) -> Meter:
-        """Of the run that this memory belongs to."""
-        run = memory.get(_KEY)
+    def meter_of(beliefs: BeliefCache) -> Meter:
+        """Of the run that this cache belongs to."""
+        run = beliefs.get(_KEY)
         return Meter() if run is None else run.meter
 
     def _forward(self, queries: Sequence[Query]) -> list[tuple[Tensor, int]]:
@@ -155,13 +155,13 @@ class DualCacheDenoiser(TransformerDenoiser):
             return super()._forward(queries)
         return [
             super(DualCacheDenoiser, self)._forward([query])[0]
-            if query.memory is None or query.aside
-            else self._step(query, query.memory)
+            if query.cache is None or query.aside
+            else self._step(query, query.cache)
             for query in queries
         ]
 
-    def _step(self, query: Query, memory: Memory) -> tuple[Tensor, int]:
-        run, length = memory.get(_KEY), len(query.ids)
+    def _step(self, query: Query, beliefs: BeliefCache) -> tuple[Tensor, int]:
+        run, length = beliefs.get(_KEY), len(query.ids)
         if run is not None and not run.covers(query):
             run = None  # another text
         before, spent = Meter() if run is None else run.meter, Meter()
@@ -181,7 +181,7 @@ class DualCacheDenoiser(TransformerDenoiser):
             if estimate is not None:
                 spent += compare(self._ban(logits, query), self._ban(estimate, query))
         self.meter += spent
-        memory.put(_KEY, replace(run, meter=before + spent))
+        beliefs.put(_KEY, replace(run, meter=before + spent))
         return logits, spent.forwards
 
     def _pass(self, query: Query, run: _Run) -> Tensor:

@@ -23,7 +23,7 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
     entropy = torch.special.entr(pi).sum(-1)
     margin = top_probs[:, 0] - top_probs[:, 1]
     gap = (top_log[:, 0] - top_log[:, 1]).clamp(max=1e3)
-    if query.temperature <= 0:
+    if query.sampling.temperature <= 0:
         candidates = top_tokens[:, 0]
         confidence = drawn_confidence = top_probs[:, 0]
         drawn_entropy, drawn_margin = entropy, margin
@@ -97,9 +97,9 @@ def _drift(log_pi: Tensor, query: Query) -> Floats:
     length, positions = len(query.ids), query.positions
     drift = np.zeros((length, query.lookback))
     drift[positions] = np.inf
-    if query.memory is None or not query.lookback:
+    if query.cache is None or not query.lookback:
         return drift
-    earlier = query.memory.earlier(query.state, (length, positions, log_pi), query.lookback)
+    earlier = query.cache.earlier(query.state, (length, positions, log_pi), query.lookback)
     for column, (size, asked, before) in enumerate(earlier):
         if size == length:  # else it was about another text
             both, now, then = np.intersect1d(positions, asked, return_indices=True)
@@ -115,12 +115,14 @@ def _nucleus(logits: Tensor, query: Query) -> Tensor:
     whole vocabulary with its indices takes as long as a small model's forward pass.
     """
     centred = logits - logits.amax(-1, keepdim=True)  # else a tiny temperature makes infinities
-    q = (centred.double() / query.temperature).to(logits.dtype).softmax(-1)
-    if query.top_p < 1:
+    q = (centred.double() / query.sampling.temperature).to(logits.dtype).softmax(-1)
+    if query.sampling.top_p < 1:
         # On a CPU numpy sorts several times as fast as torch.
         on_cpu = q.device.type == "cpu"
         rising = torch.from_numpy(np.sort(q.numpy(), axis=-1)) if on_cpu else q.sort(dim=-1).values
-        below = rising.cumsum(-1, dtype=torch.float64) <= 1 - query.top_p  # the tail that the nucleus can do without
+        below = (
+            rising.cumsum(-1, dtype=torch.float64) <= 1 - query.sampling.top_p
+        )  # the tail that the nucleus can do without
         last = below.sum(-1, keepdim=True).clamp(max=q.shape[-1] - 1)
         q = q.masked_fill(q < rising.gather(-1, last), 0.0)
     return q / q.sum(-1, keepdim=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.denoiser import Query, Tokenizer
+from models.denoiser import Judge, Query, Tokenizer
 from models.networks.reduction import contrasted, reduce
 from models.prediction import Prediction
 
@@ -40,7 +40,7 @@ def compile_shapes(body: Any, **settings: Any) -> Any:
 class TransformerDenoiser:
     """DiffuGPT and DiffuLLaMA keep the autoregressive read-out: output i - 1 is about token i (arXiv:2410.17891, 3.2).
 
-    The network takes no time input; what a query's memory holds of a state is used again, and costs no forward pass.
+    The network takes no time input; what a query's cache holds of a state is used again, and costs no forward pass.
     """
 
     def __init__(
@@ -53,12 +53,14 @@ class TransformerDenoiser:
         vocabulary: int,
         static: bool = False,
         notices: tuple[str, ...] = (),
+        judge: Callable[[], Judge] | None = None,
     ) -> None:
         """`model` is a *ForCausalLM with `config.is_causal = False`; ids from `vocabulary` on are padded rows.
 
         `static` pads a batch to one of a few shapes, and on a GPU compiles the network for each into a CUDA graph: the
         first pass of a shape takes long (see `warm_up`), and the later ones launch nothing kernel by kernel. Networks
         in int8 are never compiled, for the shapes inside them change with what they read.
+        `judge` loads the autoregressive parent; it is called when that is first needed.
         """
         self.name, self.tokenizer, self.context, self.notices = name, tokenizer, context, notices
         self.body, self.head = model.base_model, model.get_output_embeddings()
@@ -69,6 +71,12 @@ class TransformerDenoiser:
         eight_bits = any(type(module).__name__ == "Linear8bitLt" for module in model.modules())
         self.compiled = static and self.device.type == "cuda" and not eight_bits
         self._run = compile_shapes(self.body, mode="reduce-overhead") if self.compiled else self.body
+        self._load_judge = judge
+
+    @property
+    def judge(self) -> Judge | None:
+        """The autoregressive parent, loaded when it is first asked for; None if there is none."""
+        return self._load_judge and self._load_judge()
 
     def warm_up(self) -> None:
         """Compile the static shapes of a single text, so that nobody has to wait for it later; else nothing.
@@ -103,20 +111,20 @@ class TransformerDenoiser:
     @torch.inference_mode()
     def _predict(self, queries: Sequence[Query]) -> list[Prediction]:
         rows = [row for query in queries for row in query.rows]
-        known = [row.memory and row.memory.get(row.state) for row in rows]
+        known = [row.cache and row.cache.get(row.state) for row in rows]
         fresh = iter(self._forward([row for row, logits in zip(rows, known, strict=True) if logits is None]))
         believed = [next(fresh) if logits is None else (logits, 0) for logits in known]
         parts = iter(believed)
         predictions = []
         for query in queries:
             own, *other = list(islice(parts, len(query.rows)))
-            logits = contrasted(own[0], other[0][0], query.weight) if other else own[0]
+            logits = contrasted(own[0], other[0][0], query.guidance.weight) if query.guidance else own[0]
             forwards = sum(passed for _, passed in (own, *other))
             predictions.append(reduce(self._ban(logits, query), query, forwards=forwards))
         for row, (logits, _) in zip(rows, believed, strict=True):
-            if row.memory is not None:
+            if row.cache is not None:
                 # Only now: after a mistake in one query the others are asked again.
-                row.memory.put(row.state, logits)
+                row.cache.put(row.state, logits)
         return predictions
 
     def _forward(self, queries: Sequence[Query]) -> list[tuple[Tensor, int]]:
@@ -158,5 +166,5 @@ class TransformerDenoiser:
         return logits.cpu() if logits.device.type == "mps" else logits  # it has no float64, which the reduction sums in
 
     def _ban(self, logits: Tensor, query: Query) -> Tensor:
-        banned = sorted({self.tokenizer.mask_id, *query.banned, *range(self.vocabulary, logits.shape[-1])})
+        banned = sorted({self.tokenizer.mask_id, *query.sampling.banned, *range(self.vocabulary, logits.shape[-1])})
         return logits.index_fill(-1, torch.tensor(banned, device=logits.device), float("-inf"))

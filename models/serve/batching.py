@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from logging import getLogger
 
-from models.denoiser import Denoiser, Query
+from models.denoiser import Denoiser, Judge, Query
 from models.prediction import Prediction
 
 
@@ -48,6 +48,11 @@ class BatchingDenoiser:
         self._changed = threading.Condition()  # guards the rest
         self._waiting: list[_Call] = []  # in the order in which they came, those that are being served included
         self._leader: _Call | None = None
+
+    @property
+    def judge(self) -> Judge | None:
+        """The denoiser's own judge, which does not wait for its turn."""
+        return self._denoiser.judge
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         """Wait for a pass that these queries are in; see `Denoiser`. Raises what the denoiser raises for them alone."""

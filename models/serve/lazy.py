@@ -51,8 +51,8 @@ class LazyDenoiser:
         here, total = self.downloaded
         return 0 < here < total
 
-    def tell(self, here: int, total: int) -> None:
-        """How far a download is; for `models.load`."""
+    def report(self, here: int, total: int) -> None:
+        """Take note of how far a download is; passed to `models.load` as `progress`."""
         self.downloaded = (here, total)
 
     def get(self) -> Denoiser:

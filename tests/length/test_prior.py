@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.errors import InfillError
-from app.length.prior import FILE, UNFITTED, fit_of, read, write
+from app.length.prior import FILE, UNFITTED, prior_of, read, write
 from app.length.sentences import Surroundings
 from app.measure import length_fit
 from models.toy import toy
@@ -66,22 +66,22 @@ def test_something_else_is_no_fit(tmp_path, content):
 
 def test_it_is_found_in_the_folder_of_the_checkpoint(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    fallback, notices = fit_of(str(tmp_path))
+    fallback, notices = prior_of(str(tmp_path))
     assert fallback == UNFITTED
     assert "python -m app length fit" in notices[0]
     write(FIT, tmp_path / FILE)
-    found, notices = fit_of(str(tmp_path))
+    found, notices = prior_of(str(tmp_path))
     assert (found.model, notices) == ("m", ())
 
 
 def test_the_bundled_model_has_one():
-    found, notices = fit_of("bundled")
+    found, notices = prior_of("bundled")
     assert notices == ()
     assert (np.diff(found.phi_bias) <= 0).all()
 
 
 def test_a_model_whose_folder_is_not_known_by_its_name_has_none():
-    found, notices = fit_of("nosuch")
+    found, notices = prior_of("nosuch")
     assert found == UNFITTED
     assert "not fitted to 'nosuch'" in notices[0]
 

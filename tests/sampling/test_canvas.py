@@ -9,7 +9,8 @@ import pytest
 
 import models
 from app.errors import InfillError
-from app.sampling.canvas import Canvas, lay_out
+from app.sampling.canvas import Canvas
+from app.sampling.layout import lay_out
 from app.sampling.request import InfillRequest
 from models.adapt.data import MASK, train_tokenizer
 from models.checkpoints.tokenizer import CheckpointTokenizer

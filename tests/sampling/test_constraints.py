@@ -16,9 +16,9 @@ from app.errors import InfillError
 from app.infill import infill
 from app.sampling.constraints import NothingFitsError, forbidden_tokens
 from app.sampling.request import InfillRequest
-from app.strategies.registry import Choice, Value, strategies
+from app.strategies.registry import OneOf, Value, strategies
 from app.trace.trace import Trace
-from models.denoiser import Floats, Ids, Memory, Query
+from models.denoiser import BeliefCache, Floats, Ids, Query
 from models.networks.reduction import reduce
 from models.prediction import Prediction
 from models.toy import MarkovDenoiser, ToyTokenizer
@@ -67,7 +67,7 @@ class Stubborn:
 
     def __init__(self, *wanted: str, other: Sequence[str] = ()) -> None:
         self.wanted, self.other = wanted, other
-        self.starts: WeakKeyDictionary[Memory, int] = WeakKeyDictionary()
+        self.starts: WeakKeyDictionary[BeliefCache, int] = WeakKeyDictionary()
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         return [self._believe(query) for query in queries]
@@ -75,14 +75,14 @@ class Stubborn:
     def _believe(self, query: Query) -> Prediction:
         names = self.tokenizer.NAMES
         logits = torch.full((len(query.positions), self.tokenizer.size), float("-inf"))
-        assert query.memory is not None
-        start = self.starts.setdefault(query.memory, int(query.positions[0]))
+        assert query.cache is not None
+        start = self.starts.setdefault(query.cache, int(query.positions[0]))
         for row, position in enumerate(query.positions):
             logits[row, names.index(self.wanted[(int(position) - start) % len(self.wanted)])] = 5.0 - 0.01 * row
             for rank, name in enumerate(self.other):
                 logits[row, names.index(name)] = -float(rank)
-        known = query.memory.get(query.state) is not None
-        query.memory.put(query.state, logits.clone())
+        known = query.cache.get(query.state) is not None
+        query.cache.put(query.state, logits.clone())
         logits[:, list(query.banned)] = float("-inf")
         return reduce(logits, query, forwards=int(not known))
 
@@ -183,9 +183,9 @@ def settings() -> Iterator[tuple[str, Mapping[str, Value]]]:
     """Every strategy as its paper has it, and with each of its other choices and switches."""
     for name, found in strategies().items():
         yield name, {}
-        for parameter in found.parameters:
+        for parameter in found.knobs:
             options = (
-                parameter.domain.options if isinstance(parameter.domain, Choice) else (True,) * (parameter.kind is bool)
+                parameter.domain.options if isinstance(parameter.domain, OneOf) else (True,) * (parameter.kind is bool)
             )
             yield from ((name, {parameter.name: option}) for option in options if option != parameter.default)
     yield "gibbs", {"energy": 0.5}

@@ -10,7 +10,7 @@ import pytest
 from app.sampling.decode import decode
 from app.sampling.forwards import TAIL, Drawing, Passes
 from app.sampling.step import Selection, Snapshot
-from models.denoiser import Floats, Ids, Memory
+from models.denoiser import BeliefCache, Floats, Ids
 from tests.strategies.scenes import blank, snapshot, sticky
 
 HALF = np.full(9, 0.5)
@@ -51,9 +51,9 @@ def test_what_was_asked_is_known_until_sixteen_other_states_have_come():
 
 
 def test_under_guidance_a_canvas_is_known_once_both_sides_of_the_contrast_are():
-    memory = Memory()
-    plain = Passes(sticky(), memory=memory)
-    guided = Passes(sticky(), Drawing(guidance=1.0), memory=memory)
+    cache = BeliefCache()
+    plain = Passes(sticky(), cache=cache)
+    guided = Passes(sticky(), Drawing(guidance=1.0), cache=cache)
     asked(plain, one(1))
     assert plain.knows(one(1))
     assert not guided.knows(one(1))

@@ -13,7 +13,7 @@ from app.__main__ import main
 from app.errors import InfillError
 from app.sampling.decode import decode
 from app.sampling.request import InfillRequest
-from models.denoiser import Memory
+from models.denoiser import BeliefCache
 from tests.models.random_weights import ARCHITECTURES, MASK, ask, denoiser, difference, network
 from tests.strategies.scenes import blank, orders, sticky, written
 
@@ -116,13 +116,13 @@ def test_contrasts_in_a_batch_are_those_of_single_queries(architecture):
 
 @every_architecture
 def test_a_contrast_uses_what_the_run_knows_of_either_canvas(architecture):
-    model, memory = denoiser(network(architecture)), Memory()
-    plain = ask(OWN, memory=memory)
+    model, cache = denoiser(network(architecture)), BeliefCache()
+    plain = ask(OWN, cache=cache)
     contrast = replace(plain, against=np.array(OTHER), weight=1.0)
     assert [model.predict([query])[0].forwards for query in (plain, contrast, contrast)] == [1, 1, 0]
     (stronger,) = model.predict([replace(contrast, weight=2.0)])
     assert stronger.forwards == 0, "the weight is no matter of the network"
-    (fresh,) = model.predict([replace(contrast, weight=2.0, memory=None)])
+    (fresh,) = model.predict([replace(contrast, weight=2.0, cache=None)])
     assert difference(stronger, fresh) < 1e-5
 
 

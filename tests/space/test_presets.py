@@ -120,6 +120,6 @@ def test_without_a_gpu_the_readmes_own_command_needs_no_device(monkeypatch):
 
 def test_the_spacefiles_presets_are_those_that_models_knows():
     presets = spacefile.read().presets
-    assert set(presets) == set(models.PRESETS)
+    assert set(presets) == set(models.CATALOGUE)
     for name, preset in presets.items():
-        assert preset["repo"] == models.PRESETS[name].repo
+        assert preset["repo"] == models.CATALOGUE[name].repo

@@ -16,7 +16,7 @@ from app.sampling.decode import decode
 from app.sampling.forwards import Passes
 from app.sampling.step import NONE, Selection, Snapshot, Step
 from app.strategies.registry import find
-from models.denoiser import Denoiser, Floats, Ids, Judge, Memory, Query, Tokenizer
+from models.denoiser import BeliefCache, Denoiser, Floats, Ids, Judge, Query, Tokenizer
 from models.networks.reduction import reduce
 from models.prediction import TOP, Prediction
 from models.toy import MarkovDenoiser, ToyTokenizer
@@ -116,7 +116,7 @@ def run(
     top_p: float = 1.0,
     seed: int = 0,
     banned: tuple[int, ...] = (2,),
-    memory: Memory | None = None,
+    cache: BeliefCache | None = None,
     judge: Judge | None = None,
     **knobs: Any,
 ) -> list[Step]:
@@ -131,7 +131,7 @@ def run(
             top_p=top_p,
             seed=seed,
             banned=banned,
-            memory=memory,
+            cache=cache,
             judge=lambda: judge,
             reads_committed=find(name).reads_committed,
             lookback=find(name).lookback,
@@ -214,7 +214,7 @@ class Told:
 
 @dataclass
 class Counting:
-    """A denoiser whose batches and the canvases in them are counted, those left out that the memory knows."""
+    """A denoiser whose batches and the canvases in them are counted, those left out that the cache holds."""
 
     denoiser: Denoiser
     rows: int = 0
@@ -227,7 +227,7 @@ class Counting:
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         rows = [row for query in queries for row in query.rows]
-        fresh = [row for row in rows if row.memory is None or row.memory.get(row.state) is None]
+        fresh = [row for row in rows if row.cache is None or row.cache.get(row.state) is None]
         self.calls += bool(fresh)
         self.rows += len(fresh)
         self.aside += sum(row.aside for row in fresh)

@@ -60,8 +60,8 @@ class Sixfold(Settled):
 
     def predict(self, queries):
         (query,) = queries
-        assert query.memory is not None
-        known = len(query.memory.earlier(query.state, None, query.lookback))
+        assert query.cache is not None
+        known = len(query.cache.earlier(query.state, None, query.lookback))
         (prediction,) = super(Settled, self).predict(queries)
         prediction.drift[:, known:] = np.inf
         return [prediction]

@@ -12,7 +12,7 @@ from app.errors import InfillError
 from app.infill import infill
 from app.sampling.decode import decode
 from app.sampling.request import InfillRequest
-from app.strategies.registry import BUDGETS, Choice, Knob, find, strategies
+from app.strategies.registry import BUDGETS, Knob, OneOf, find, strategies
 from models.toy import toy
 from tests.strategies.scenes import ChainJudge, Counting, blank, written
 
@@ -22,7 +22,7 @@ SPECIAL = tuple(TOY.tokenizer.special_ids)
 every_strategy = pytest.mark.parametrize("strategy", strategies().values(), ids=strategies())
 every_knob = pytest.mark.parametrize(
     ("strategy", "knob"),
-    [pytest.param(s, k, id=f"{s.name}-{k.name}") for s in strategies().values() for k in s.parameters],
+    [pytest.param(s, k, id=f"{s.name}-{k.name}") for s in strategies().values() for k in s.knobs],
 )
 
 
@@ -181,7 +181,7 @@ def test_a_knob_explains_itself_and_starts_inside_its_range(strategy, knob):
 
 @every_knob
 def test_a_bad_value_of_a_knob_is_refused(strategy, knob):
-    if isinstance(knob.domain, Choice):
+    if isinstance(knob.domain, OneOf):
         bad = ["nonsense", 1, True, None]
     elif knob.kind is bool:
         bad = [1, 0.0, "true", math.nan, None]
@@ -198,7 +198,7 @@ def test_a_bad_value_of_a_knob_is_refused(strategy, knob):
 def test_every_corner_of_a_knob_fills_the_span(strategy, knob):
     if knob.kind is bool:
         corners = (False, True)
-    elif isinstance(knob.domain, Choice):
+    elif isinstance(knob.domain, OneOf):
         corners = knob.domain.options
     else:
         corners = (knob.kind(knob.domain.low), knob.kind(knob.domain.high))
@@ -226,5 +226,5 @@ def test_an_unknown_strategy_is_refused_with_the_closest_name():
 
 
 def test_whole_numbers_arrive_as_whole_numbers_also_from_a_slider():
-    (blocks,) = find("low_confidence").parameters
+    (blocks,) = find("low_confidence").knobs
     assert type(blocks.check(2.0)) is int

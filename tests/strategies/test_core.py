@@ -18,9 +18,9 @@ def halfway(*margins: float, steps: int = 12) -> Snapshot:
     """Of eight positions the first ones are written, one by one, with these margins; eight steps commit."""
     now = snapshot(length=8, steps=steps)
     for number, margin in enumerate(margins, start=1):
-        memo = now.memo
-        memo[number] = margin
-        now = after(now, Selection(commit=np.array([number]), memo=memo), confidence=[0.5] * (8 - number))
+        carry = now.carry
+        carry[number] = margin
+        now = after(now, Selection(commit=np.array([number]), carry=carry), confidence=[0.5] * (8 - number))
     return now
 
 
@@ -84,9 +84,9 @@ def test_a_margin_is_that_of_the_time_of_writing_or_of_the_test_that_wrote_anew(
     margin = now.prediction.margin.copy()
     margin[3] = 0.25
     selection = choose("core", replace(now, prediction=replace(now.prediction, margin=margin)), every=1)
-    assert selection.memo is not None
+    assert selection.carry is not None
     assert selection.commit.tolist() == [2, 3]
-    assert selection.memo[1:4] == pytest.approx([0.3, 0.5, 0.25])  # 0.7 - 0.2 in the test
+    assert selection.carry[1:4] == pytest.approx([0.3, 0.5, 0.25])  # 0.7 - 0.2 in the test
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ class Settled(Indifferent):
     def predict(self, queries):
         predictions = super().predict(queries)
         for query, prediction in zip(queries, predictions, strict=True):
-            assert query.memory is not None
-            if not query.memory.earlier(query.state, None, query.lookback):
+            assert query.cache is not None
+            if not query.cache.earlier(query.state, None, query.lookback):
                 prediction.drift[:] = np.inf
         return predictions
 

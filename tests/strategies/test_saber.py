@@ -26,7 +26,7 @@ def second_step(*confidence: float, steps: int = 64, written: tuple[float, ...] 
     """The first positions have just been written; `confidence` is that of the others."""
     now = snapshot(confidence=[*written, *[0.1] * len(confidence)], steps=steps)
     commit = np.arange(1, len(written) + 1)
-    return after(now, Selection(commit=commit, memo=now.prediction.confidence), confidence=list(confidence))
+    return after(now, Selection(commit=commit, carry=now.prediction.confidence), confidence=list(confidence))
 
 
 def test_nothing_is_surer_than_the_first_threshold_of_one_so_the_two_surest_are_written():
@@ -73,9 +73,9 @@ def test_a_loss_is_counted_from_the_last_test():
     """Position 1: 0.8, 0.7, 0.65. Position 2: 0.6, 0.62, 0.55. So the last test finds losses of 0.05 and 0.07."""
     now = second_step(*[0.5] * 6)
     first = choose("saber", probing(now, surer(at_1=0.7, at_2=0.62)))
-    assert first.memo is not None
-    assert first.memo[1:5] == pytest.approx([0.7, 0.62, 0.5, 0.5])
-    kept = Selection(commit=first.commit, memo=first.memo)
+    assert first.carry is not None
+    assert first.carry[1:5] == pytest.approx([0.7, 0.62, 0.5, 0.5])
+    kept = Selection(commit=first.commit, carry=first.carry)
     then = choose("saber", probing(after(now, kept, confidence=[0.4] * 4), surer(at_1=0.65, at_2=0.55)))
     assert then.remask.tolist() == [2]
     assert then.notes["lost"] == pytest.approx(0.07)

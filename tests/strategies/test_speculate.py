@@ -5,7 +5,7 @@ import pytest
 
 from app.sampling.decode import decode
 from app.strategies.registry import find
-from models.denoiser import Memory
+from models.denoiser import BeliefCache
 from models.toy import toy
 from tests.models.random_weights import ARCHITECTURES, MASK, denoiser, network
 from tests.strategies.scenes import (
@@ -89,7 +89,7 @@ def test_guidance_takes_two_rows_a_canvas_and_changes_nothing_else():
 
 def test_a_denoiser_that_keeps_nothing_is_not_probed():
     assert [step.selection.notes["drafted"] for step in run("speculate", Indifferent(), blank(5), steps=5)] == [0] * 5
-    steps = run("speculate", sticky(), blank(5), steps=5, memory=Memory(0))
+    steps = run("speculate", sticky(), blank(5), steps=5, cache=BeliefCache(0))
     assert counts(steps) == [1] * 5
     assert steps[-1].calls == steps[-1].nfe == 5
 

@@ -15,7 +15,7 @@ import torch
 import models
 from app.errors import InfillError
 from app.infill import infill
-from app.sampling.canvas import lay_out
+from app.sampling.layout import lay_out
 from app.sampling.request import MAX_LENGTH, InfillRequest
 from app.sampling.step import Selection, Step
 from app.strategies.registry import strategies

@@ -9,7 +9,7 @@ import pytest
 
 import models
 from app.infill import infill
-from app.sampling.canvas import lay_out
+from app.sampling.layout import lay_out
 from app.sampling.request import InfillRequest
 from app.sampling.step import Selection, Step
 from app.trace.trace import Trace, joined_pieces

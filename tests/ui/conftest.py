@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import pytest
 import torch
 
-from models.denoiser import Memory, Query
+from models.denoiser import BeliefCache, Query
 from models.networks.reduction import reduce
 from models.prediction import Prediction
 
@@ -53,7 +53,7 @@ class ScriptedDenoiser:
         self.script = b" abcdefghijklmnopqrstuvwxyz"
         self.delay = 0.0
         self.forwards = 0
-        self.starts: WeakKeyDictionary[Memory, int] = WeakKeyDictionary()
+        self.starts: WeakKeyDictionary[BeliefCache, int] = WeakKeyDictionary()
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         self.forwards += 1
@@ -62,8 +62,8 @@ class ScriptedDenoiser:
 
     def _believe(self, query: Query) -> Prediction:
         start = int(query.positions[0])
-        if query.memory is not None:  # it tells apart the runs that go on at the same time; a probe belongs to none
-            start = self.starts.setdefault(query.memory, start)
+        if query.cache is not None:  # it tells apart the runs that go on at the same time; a probe belongs to none
+            start = self.starts.setdefault(query.cache, start)
         logits = torch.zeros(len(query.positions), 258)
         for row, position in enumerate(query.positions):
             place = int(position) - start
@@ -86,15 +86,15 @@ def _as_new(denoiser: ScriptedDenoiser) -> None:
 
 @pytest.fixture(scope="session")
 def serve(denoiser: ScriptedDenoiser) -> Iterator[Callable[..., str]]:
-    """Serve a page and return its address; `shelf` is what goes to `Shelf`, the rest to `build`."""
+    """Serve a page and return its address; `pool` is what goes to `ModelPool`, the rest to `build`."""
     from app.ui.page import build, launch_options
-    from app.ui.shelf import Shelf
+    from app.ui.pool import ModelPool
     from models.serve.lazy import LazyDenoiser
 
     pages = []
 
-    def start(shelf: Mapping[str, Any] | None = None, **settings: Any) -> str:
-        page = build(Shelf(LazyDenoiser(lambda: denoiser), **(shelf or {})), **settings)
+    def start(pool: Mapping[str, Any] | None = None, **settings: Any) -> str:
+        page = build(ModelPool(LazyDenoiser(lambda: denoiser), **(pool or {})), **settings)
         _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
         pages.append(page)
         return address

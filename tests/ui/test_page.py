@@ -528,7 +528,7 @@ def test_another_model_is_loaded_when_it_is_chosen_and_nobody_waits_for_it(brows
         return models.load("toy")
 
     offers = [Offer(name=name, settings={}, about="a test", gigabytes=0.5) for name in ("large", "absent")]
-    for page in opened(browser, serve(shelf={"offers": lambda: offers, "load": load})):
+    for page in opened(browser, serve(pool={"offers": lambda: offers, "load": load})):
         status = page.locator("#model-status")
         page.locator("#model input").click()
         page.get_by_role("option", name="large: a test (0.5 GB)").click()

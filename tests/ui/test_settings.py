@@ -28,11 +28,11 @@ def test_the_papers_setting_gives_the_defaults(setting):
 
 def config(**settings):
     from app.ui.page import build
-    from app.ui.shelf import Shelf
+    from app.ui.pool import ModelPool
     from models.serve.lazy import LazyDenoiser
     from models.toy import toy
 
-    return build(Shelf(LazyDenoiser(toy)), **settings).config["components"]
+    return build(ModelPool(LazyDenoiser(toy)), **settings).config["components"]
 
 
 def dropdowns(components):
@@ -85,8 +85,8 @@ def test_another_model_has_no_setting_and_gets_the_papers_values(browser, serve)
     from tests.ui.test_page import opened
 
     offers = [Offer(name=name, settings={}, about="a test", gigabytes=0.5) for name in ("bundled", "large")]
-    shelf = {"offers": lambda: offers, "load": lambda name, **settings: toy()}
-    for page in opened(browser, serve(shelf=shelf, presets=PRESETS)):
+    pool = {"offers": lambda: offers, "load": lambda name, **settings: toy()}
+    for page in opened(browser, serve(pool=pool, presets=PRESETS)):
         tau = page.get_by_role("spinbutton", name="number input for tau").locator("visible=true")
         setting = page.get_by_label("Setting").locator("visible=true")
         strategy = page.get_by_label("Strategy")

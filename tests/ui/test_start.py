@@ -50,7 +50,10 @@ def test_a_port_that_cannot_be_had_is_told_in_one_line(port) -> None:
         command = [sys.executable, "app.py", "--model", "toy", "--port", port]
         done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False, timeout=PATIENCE)
     assert done.returncode == 2
-    assert f"error: port {port} is taken, or is none" in done.stderr.splitlines()[-1]
+    assert (
+        f"error: port {port} is in use or not between 1 and 65535; choose another with --port"
+        in done.stderr.splitlines()[-1]
+    )
     assert "Traceback" not in done.stderr
 
 
@@ -150,13 +153,13 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 from urllib.request import urlopen
 import models
 from app.ui.page import build, launch_options
-from app.ui.shelf import Shelf
+from app.ui.pool import ModelPool
 from models.serve.lazy import LazyDenoiser
 
 loaded = lambda: sorted({"torch", "transformers"} & set(sys.modules))
 assert not loaded(), f"importing the page loads {loaded()}"
 denoiser = LazyDenoiser(lambda: models.load("toy"))
-_, address, _ = build(Shelf(denoiser)).launch(prevent_thread_lock=True, quiet=True, **launch_options())
+_, address, _ = build(ModelPool(denoiser)).launch(prevent_thread_lock=True, quiet=True, **launch_options())
 assert urlopen(address).status == 200
 assert not loaded(), f"the first page loads {loaded()}"
 denoiser.get()

@@ -23,10 +23,10 @@ from app.measure.run import Problem, read_problems
 from app.sampling.request import MAX_LENGTH
 from models.adapt.data import Packed, read_records
 from models.checkpoints import checkpoint
+from models.checkpoints.checkpoint import load_autoregressive
 from models.checkpoints.tokenizer import read_tokenizer
 from models.evaluate import likelihood
 from models.evaluate.table import table
-from models.networks import autoregressive
 from models.networks.autoregressive import AutoregressiveModel
 from models.networks.transformer import TransformerDenoiser
 
@@ -126,7 +126,7 @@ def _load(name: str) -> tuple[Path, TransformerDenoiser | AutoregressiveModel]:
     folder = models.fetch(source)
     if source.adapted or checkpoint.is_diffusion(folder):
         return folder, models.load(name)  # pyright: ignore[reportReturnType]
-    return folder, autoregressive.load(folder, name=source.name)
+    return folder, load_autoregressive(folder, name=source.name)
 
 
 def _chunks(

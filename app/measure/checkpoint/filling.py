@@ -12,9 +12,9 @@ import numpy as np
 
 from app.measure.run import Problem, as_request, gold, measure
 from app.prefix_only import continue_prefix
-from app.sampling.canvas import lay_out, sides
+from app.sampling.layout import encode_sides, lay_out
 from app.trace import metrics
-from models.denoiser import Denoiser, Query
+from models.denoiser import Denoiser, Query, Sampling
 from models.networks.autoregressive import AutoregressiveModel
 from models.terminal import progress
 
@@ -51,7 +51,7 @@ def one_masked_token(denoiser: Denoiser, problems: Sequence[Problem]) -> Accurac
 
     The expectation over which token it is, exactly: each is masked in turn.
     """
-    banned = tuple(sorted(denoiser.tokenizer.special_ids))
+    sampling = Sampling(banned=tuple(sorted(denoiser.tokenizer.special_ids)))
     hits = []
     for problem in progress(problems, "top1"):
         canvas, _ = lay_out(as_request(problem, denoiser), denoiser)
@@ -60,7 +60,7 @@ def one_masked_token(denoiser: Denoiser, problems: Sequence[Problem]) -> Accurac
         for position in canvas.span:
             ids = truth.copy()
             ids[position] = canvas.mask_id
-            queries.append(Query(ids=ids, positions=np.array([position]), uniforms=np.zeros(1), banned=banned))
+            queries.append(Query(ids=ids, positions=np.array([position]), uniforms=np.zeros(1), sampling=sampling))
         parts = [queries[start : start + _BATCH] for start in range(0, len(queries), _BATCH)]
         found = [prediction for part in parts for prediction in denoiser.predict(part)]
         hits.append(
@@ -76,7 +76,7 @@ def next_tokens(model: AutoregressiveModel, problems: Sequence[Problem]) -> Accu
     """Each token of the middle from the prefix and the middle before it: how often the likeliest token is right."""
     hits = []
     for problem in progress(problems, "top1"):
-        prefix, _, _ = sides(as_request(problem, model), model)
+        prefix, _ = encode_sides(as_request(problem, model), model)
         truth = gold(problem, model)
         texts = [prefix + truth[:known] for known in range(len(truth))]
         parts = [texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH)]

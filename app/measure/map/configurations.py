@@ -77,7 +77,7 @@ def configurations(
         own = ("N", "N/2") if strategy.budget == "cap" else ("N", "N/2", "N/4")
         chosen = own if budgets is None else tuple(map(str, budgets))
         found += [Configuration(strategy=name, budget=budget) for budget in chosen]
-        plain = {parameter.name: parameter.default for parameter in strategy.parameters}
+        plain = strategy.defaults
         for preset, knobs in presets.get(name, {}).items():
             strategy.bind(knobs)
             turned = {knob: value for knob, value in knobs.items() if value != plain[knob]}

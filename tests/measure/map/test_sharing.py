@@ -15,7 +15,7 @@ from app.strategies.registry import strategies
 from app.trace import metrics
 from app.trace.trace import Trace
 from models.bench.shared_states import SharedStates
-from models.denoiser import Memory, Query
+from models.denoiser import BeliefCache, Query
 from models.networks.transformer import TransformerDenoiser
 
 SETTINGS = {"temperature": 0.0, "top_p": 1.0, "seed": 3}
@@ -63,12 +63,12 @@ def test_a_batch_costs_what_its_own_memory_lacks_though_others_have_asked_before
     ids = np.array([28, 3, 29, 29, 5])
     positions = np.array([2, 3])
 
-    def ask(memory: Memory | None, *texts: np.ndarray) -> list[int]:
-        queries = [Query(ids=text, positions=positions, uniforms=np.zeros(2), memory=memory) for text in texts]
+    def ask(cache: BeliefCache | None, *texts: np.ndarray) -> list[int]:
+        queries = [Query(ids=text, positions=positions, uniforms=np.zeros(2), cache=cache) for text in texts]
         return [prediction.forwards for prediction in shared.predict(queries)]
 
     shared, other = SharedStates(network), np.array([28, 4, 29, 29, 5])
-    first, second = Memory(1), Memory(1)
+    first, second = BeliefCache(1), BeliefCache(1)
     assert ask(first, ids) == [1]
     assert ask(second, ids, other, ids) == [1, 1, 1]  # none was known when it asked
     assert ask(second, ids, other) == [0, 1]  # it keeps one state, the last

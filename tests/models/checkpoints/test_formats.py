@@ -26,7 +26,7 @@ from transformers import (
 
 import models
 from models.adapt.data import train_tokenizer
-from models.catalogue import BUNDLED, PRESETS, Source
+from models.catalogue import BUNDLED, CATALOGUE, Source
 from models.checkpoints.checkpoint import load_denoiser, read_network
 from models.checkpoints.placement import Placement
 from models.checkpoints.tokenizer import TextTokenizer
@@ -211,18 +211,18 @@ def test_the_mask_is_as_asked_or_the_tokenizers_or_the_presets(tmp_path):
 
 
 def test_published_facts_are_those_of_the_paper_and_its_code():
-    facts = {name: (preset.mask_id, preset.context) for name, preset in PRESETS.items() if preset.repo}
+    facts = {name: (preset.mask_id, preset.context) for name, preset in CATALOGUE.items() if preset.repo}
     assert facts == {"diffugpt-s": (10541, 512), "diffugpt-m": (50257, 1024), "diffullama": (811, 2048)}
 
 
 def test_names_are_presets_folders_or_hub_names(tmp_path):
     assert models.find("toy") is None
-    assert models.find("diffusionfamily/diffullama") is PRESETS["diffullama"]
+    assert models.find("diffusionfamily/diffullama") is CATALOGUE["diffullama"]
     assert models.find("somebody/else") == Source(name="somebody/else", repo="somebody/else")
     folder = write(tmp_path / "bundled")  # of its own, whatever it is called
     assert models.find(str(folder)) == Source(name=str(folder), folder=folder)
-    assert models.parent_of(str(folder)) is None
-    assert models.find(str(BUNDLED)) is PRESETS["bundled"]
+    assert models.load(str(folder)).judge is None
+    assert models.find(str(BUNDLED)) is CATALOGUE["bundled"]
     with pytest.raises(ValueError, match=r"no model 'difullama' \(did you mean diffullama\?\): give one of bundled"):
         models.find("difullama")
     with pytest.raises(ValueError, match="no model 'a/b/c'"):

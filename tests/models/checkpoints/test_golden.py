@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
-from models.denoiser import Memory, Query
+from models.denoiser import BeliefCache, Query
 from models.networks.reduction import reduce
 from tests.models.random_weights import denoiser, difference
 from tests.strategies.scenes import blank, run, written
@@ -61,7 +61,7 @@ def sampler():
     return denoiser(load("sampler"), mask_id=SAMPLER["mask_token_id"])
 
 
-SEEN = Memory(10_000)  # the network is tiny and its states few: thousands of runs need each only once
+SEEN = BeliefCache(10_000)  # the network is tiny and its states few: thousands of runs need each only once
 
 
 def distance_and_bound(strategy: str, steps: int, *, temperature: float, runs: int = RUNS) -> tuple[float, float]:
@@ -88,7 +88,7 @@ def distance_and_bound(strategy: str, steps: int, *, temperature: float, runs: i
                 top_p=SAMPLER["top_p"],
                 seed=seed,
                 banned=(),
-                memory=SEEN,
+                cache=SEEN,
             )
         )
         ours[",".join(map(str, filling))] += 1

@@ -206,7 +206,7 @@ def test_without_a_network_and_with_a_wrong_name_it_says_what_to_do(hub, load, t
     assert said.startswith(f"{REPO} cannot be downloaded (")
     assert f"or run `hf download {REPO}` elsewhere and give the folder as --model" in said
     with pytest.raises(ValueError, match=r"give the folder as --model and --mask-token-id 811$"):
-        models.fetch(models.PRESETS["diffullama"])
+        models.fetch(models.CATALOGUE["diffullama"])
     hub.files.clear()
     assert "has no weights" in load(tmp_path, address(hub))
 

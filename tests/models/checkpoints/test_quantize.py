@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import models
-from models.catalogue import PRESETS, Source
+from models.catalogue import CATALOGUE, Source
 from models.checkpoints.convert import main
 from tests.models.checkpoints.test_formats import wrap, write
 from tests.models.random_weights import ask
@@ -48,7 +48,7 @@ def test_what_only_a_preset_knows_is_written_down_and_what_was_measured_goes_alo
     for name, content in beside.items():
         (folder / name).write_text(content)
     published = Source(name="published", folder=folder, adapted=True, mask_id=7, context=32)
-    monkeypatch.setitem(PRESETS, "published", published)
+    monkeypatch.setitem(CATALOGUE, "published", published)
     for source, out in (("published", "small"), (str(folder), "asked")):
         more = [] if source == "published" else ["--mask-token-id", "9"]
         assert main([source, str(tmp_path / out), "--to", "int8", *more]) == 0

@@ -17,8 +17,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast,
 import models
 from models.adapt.data import train_tokenizer
 from models.bench.untrained import NumberTokenizer
-from models.checkpoints.checkpoint import is_diffusion
-from models.networks import autoregressive
+from models.checkpoints.checkpoint import is_diffusion, load_autoregressive
 from models.networks.autoregressive import AutoregressiveModel
 from tests.models.random_weights import ARCHITECTURES, VOCABULARY, network
 
@@ -189,10 +188,10 @@ def folder(whole, tmp_path) -> Path:
 
 
 def test_a_causal_folder_is_loaded_without_a_mask_token(whole):
-    loaded = autoregressive.load(whole, device="cpu")
+    loaded = load_autoregressive(whole, device="cpu")
     assert (loaded.name, loaded.context) == ("parent", 48)
     assert loaded.head.weight.dtype == torch.float32
-    assert autoregressive.load(whole, name="mother").name == "mother"
+    assert load_autoregressive(whole, name="mother").name == "mother"
     ids = loaded.tokenizer.encode(" dog ran")
     assert b"".join(map(loaded.tokenizer.token_bytes, ids)) == b" dog ran"
     (text,) = loaded.complete([loaded.tokenizer.begin], 40, temperature=1.5)
@@ -208,7 +207,7 @@ def test_such_a_folder_is_no_denoiser(whole):
 def test_a_diffusion_folder_is_no_autoregressive_model():
     assert is_diffusion(models.BUNDLED)
     with pytest.raises(ValueError, match=r"holds a diffusion model \(is_causal: false\)"):
-        autoregressive.load(models.BUNDLED)
+        load_autoregressive(models.BUNDLED)
 
 
 @pytest.mark.parametrize("config", [None, "not json", "[]"])
@@ -217,13 +216,13 @@ def test_a_folder_without_a_configuration_is_refused(folder, config):
     if config is not None:
         (folder / "config.json").write_text(config)
     with pytest.raises(ValueError, match=r"parent is not a whole checkpoint: its config\.json"):
-        autoregressive.load(folder)
+        load_autoregressive(folder)
 
 
 def test_a_model_of_another_kind_is_refused(folder):
     T5Config(vocab_size=270).save_pretrained(folder)
     with pytest.raises(ValueError, match="of the architecture 't5', those that can be read"):
-        autoregressive.load(folder)
+        load_autoregressive(folder)
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "lacking", "without tokenizer"])
@@ -241,7 +240,7 @@ def test_a_damaged_folder_is_refused_rather_than_completed_at_random(folder, dam
         for file in folder.glob("token*"):
             file.unlink()
     with pytest.raises(ValueError, match="parent is not a whole checkpoint"):
-        autoregressive.load(folder)
+        load_autoregressive(folder)
 
 
 def test_a_denoiser_is_not_completed_at_random_either(folder):

@@ -11,7 +11,7 @@ import torch
 
 from app.sampling.decode import decode
 from app.sampling.step import Selection
-from models.denoiser import Memory
+from models.denoiser import BeliefCache
 from models.networks.dual_cache import DualCacheDenoiser
 from models.toy import MarkovDenoiser, ToyTokenizer
 from tests.models.random_weights import ARCHITECTURES, MASK, ask, denoiser, network
@@ -23,10 +23,10 @@ CHAIN = MarkovDenoiser(ToyTokenizer("ab"), np.array([[0.7, 0.3], [0.35, 0.65]]))
 OPEN, LATER, LAST = [3, 8, MASK, MASK, MASK, 5, 6], [3, 8, MASK, 17, MASK, 5, 6], [3, 8, MASK, 17, 4, 5, 6]
 
 
-def drifts(model, texts, *, lookback=1, memory=None, mask_id=MASK) -> list[np.ndarray]:
+def drifts(model, texts, *, lookback=1, cache=None, mask_id=MASK) -> list[np.ndarray]:
     """[length, lookback] after each of the texts of a run."""
-    memory = Memory() if memory is None else memory
-    queries = [ask(text, memory=memory, lookback=lookback, mask_id=mask_id) for text in texts]
+    cache = BeliefCache() if cache is None else cache
+    queries = [ask(text, cache=cache, lookback=lookback, mask_id=mask_id) for text in texts]
     return [model.predict([query])[0].drift for query in queries]
 
 
@@ -74,7 +74,7 @@ def test_another_text_has_nothing_to_drift_from():
 @pytest.mark.parametrize("capacity", [0, 4])
 def test_a_state_that_comes_twice_running_is_compared_with_the_one_before_both(capacity):
     model = denoiser(network("llama"))
-    _, once, again = drifts(model, [OPEN, LATER, LATER], memory=Memory(capacity))
+    _, once, again = drifts(model, [OPEN, LATER, LATER], cache=BeliefCache(capacity))
     assert once[2, 0] > 0
     assert again == pytest.approx(once)
 
@@ -82,7 +82,7 @@ def test_a_state_that_comes_twice_running_is_compared_with_the_one_before_both(c
 @pytest.mark.parametrize("capacity", [0, 4])
 def test_a_state_that_comes_back_later_is_compared_with_what_came_between(capacity):
     network_ = network("llama")
-    _, _, back = drifts(denoiser(network_), [OPEN, LATER, OPEN], lookback=2, memory=Memory(capacity))
+    _, _, back = drifts(denoiser(network_), [OPEN, LATER, OPEN], lookback=2, cache=BeliefCache(capacity))
     assert back[2] == pytest.approx([by_hand(network_, OPEN, LATER, 2), 0.0], rel=1e-4, abs=1e-6)
 
 
@@ -90,9 +90,9 @@ def test_runs_that_share_a_pass_drift_as_they_do_alone():
     model = denoiser(network("gpt2"))
     texts = [[OPEN, LATER, LAST], [[1, *OPEN], [1, *LATER], [1, *LAST]]]
     alone = [drifts(model, each, lookback=2) for each in texts]
-    memories = [Memory(), Memory()]
+    caches = [BeliefCache(), BeliefCache()]
     for turn in range(3):
-        queries = [ask(each[turn], memory=m, lookback=2) for each, m in zip(texts, memories, strict=True)]
+        queries = [ask(each[turn], cache=m, lookback=2) for each, m in zip(texts, caches, strict=True)]
         for found, expected in zip(model.predict(queries), (each[turn] for each in alone), strict=True):
             assert found.drift == pytest.approx(expected, abs=1e-5)
 
@@ -108,22 +108,22 @@ def test_the_dual_cache_compares_what_it_believes_itself(architecture):
 
 
 def test_who_does_not_ask_pays_nothing_and_keeps_nothing():
-    model, memory = denoiser(network("llama")), Memory()
-    (prediction,) = model.predict([ask(OPEN, memory=memory)])
+    model, cache = denoiser(network("llama")), BeliefCache()
+    (prediction,) = model.predict([ask(OPEN, cache=cache)])
     assert prediction.drift.shape == (len(OPEN), 0)
-    assert not memory.earlier(b"", None, 1), "a belief was kept"
+    assert not cache.earlier(b"", None, 1), "a belief was kept"
     assert model.predict([ask(OPEN, lookback=1)])[0].drift[2, 0] == np.inf, "without a run there is no belief before"
 
 
 def test_a_run_keeps_as_many_beliefs_as_are_asked_for_and_travels_without_them():
-    kept = Memory()
+    kept = BeliefCache()
     steps = list(
         decode(
             blank(6, before=(3, 8), after=(5,), mask_id=MASK),
             denoiser(network("llama")),
             lambda now: Selection(commit=now.canvas.masks[:1]),
             steps=6,
-            memory=kept,
+            cache=kept,
             lookback=2,
         )
     )

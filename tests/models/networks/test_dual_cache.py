@@ -9,7 +9,7 @@ import torch
 import models
 from app.sampling.decode import decode
 from app.strategies.registry import strategies
-from models.denoiser import Memory, Query
+from models.denoiser import BeliefCache, Query
 from models.networks.dual_cache import DualCacheDenoiser, Meter, compare
 from tests.models.random_weights import ARCHITECTURES, MASK, ask, denoiser, difference, network
 from tests.strategies.scenes import Counting, blank
@@ -50,30 +50,30 @@ def test_a_refresh_in_every_pass_is_exact(architecture, strategy):
 @every_architecture
 def test_the_window_gives_what_the_full_pass_gave_while_nothing_has_changed(architecture):
     exact, cached = both(architecture, 100)
-    memory = Memory()
-    queries = [ask(STATES[1], memory=memory), replace(ask(STATES[1], memory=memory), positions=np.array([5, 7]))]
+    cache = BeliefCache()
+    queries = [ask(STATES[1], cache=cache), replace(ask(STATES[1], cache=cache), positions=np.array([5, 7]))]
     queries[1] = replace(queries[1], uniforms=np.zeros(2))
     for query in queries:  # the second asks about fewer positions: another state, the same canvas
         (found,) = cached.predict([query])
-        assert difference(found, exact.predict([replace(query, memory=None)])[0]) < 1e-5
-    meter = cached.meter_of(memory)
+        assert difference(found, exact.predict([replace(query, cache=None)])[0]) < 1e-5
+    meter = cached.meter_of(cache)
     assert (meter.forwards, meter.positions, meter.whole) == (2, len(STATES[1]) + 5, 2 * len(STATES[1]))
 
 
 @every_architecture
 def test_between_refreshes_beliefs_are_off_by_little_and_the_meter_says_by_how_much(architecture):
     exact, cached = both(architecture, 3)
-    memory, errors = Memory(), []
+    cache, errors = BeliefCache(), []
     for state in STATES:
-        query = ask(state, memory=memory)
+        query = ask(state, cache=cache)
         (found,) = cached.predict([query])
-        (right,) = exact.predict([replace(query, memory=None)])
+        (right,) = exact.predict([replace(query, cache=None)])
         errors.append(float(np.abs(found.confidence - right.confidence).max()))
     assert errors[0] < 1e-5, "the first pass is full"
     assert min(errors[1:3]) > 1e-6, "the next two are of the window"
     assert errors[3] < 1e-5, "the fourth is full again"
     assert max(errors) < 0.5
-    meter = cached.meter_of(memory)
+    meter = cached.meter_of(cache)
     assert meter.compared == 1  # one mask was left at the refresh
     assert 0 < meter.mean_kl == meter.worst_kl < 1
     assert 0 < meter.worst_variation < 0.5
@@ -84,17 +84,17 @@ def test_between_refreshes_beliefs_are_off_by_little_and_the_meter_says_by_how_m
 def test_every_pass_counts_and_so_does_the_comparing_one(architecture):
     for compared, expected in ((True, [1, 1, 1, 2]), (False, [1, 1, 1, 1])):
         _, cached = both(architecture, 3, compared=compared)
-        memory = Memory()
-        assert [cached.predict([ask(state, memory=memory)])[0].forwards for state in STATES] == expected
-        assert cached.predict([ask(STATES[-1], memory=memory)])[0].forwards == 0, "a state that is kept costs nothing"
-        assert cached.meter_of(memory).forwards == sum(expected)
+        cache = BeliefCache()
+        assert [cached.predict([ask(state, cache=cache)])[0].forwards for state in STATES] == expected
+        assert cached.predict([ask(STATES[-1], cache=cache)])[0].forwards == 0, "a state that is kept costs nothing"
+        assert cached.meter_of(cache).forwards == sum(expected)
         assert (cached.meter.compared > 0) == compared
 
 
 @every_architecture
 def test_the_window_holds_the_token_before_the_gap(architecture, monkeypatch):
     _, cached = both(architecture, 8)
-    memory, seen = Memory(), []
+    cache, seen = BeliefCache(), []
     run = cached.body.forward
 
     def spy(**given):
@@ -103,37 +103,37 @@ def test_the_window_holds_the_token_before_the_gap(architecture, monkeypatch):
 
     monkeypatch.setattr(cached.body, "forward", spy)
     for state in STATES[:2]:
-        cached.predict([ask(state, memory=memory)])
+        cached.predict([ask(state, cache=cache)])
     assert seen[0] == (STATES[0], list(range(15)))
     assert seen[1] == ([7, MASK, 14, MASK, MASK], [4, 5, 6, 7, 8])
     changed = [*STATES[2]]
     changed[4] = 33  # s - 1: were it not in the window, nothing would come of this
-    (first,) = cached.predict([ask(STATES[2], memory=memory)])
-    (second,) = cached.predict([ask(changed, memory=memory)])
+    (first,) = cached.predict([ask(STATES[2], cache=cache)])
+    (second,) = cached.predict([ask(changed, cache=cache)])
     assert np.abs(first.top_probs[5] - second.top_probs[5]).max() > 1e-3
     assert [len(ids) for ids, _ in seen] == [15, 5, 5, 5]
 
 
 def test_another_text_or_a_position_outside_the_window_is_seen_in_full():
     exact, cached = both("llama", 8)
-    memory = Memory()
-    wider = Query(ids=np.array(STATES[1]), positions=np.array([3, 5]), uniforms=np.zeros(2), memory=memory)
+    cache = BeliefCache()
+    wider = Query(ids=np.array(STATES[1]), positions=np.array([3, 5]), uniforms=np.zeros(2), cache=cache)
     queries = [
-        *(ask(state, memory=memory) for state in (STATES[0], [*STATES[0][:-1], 12], [9, *STATES[0]])),
+        *(ask(state, cache=cache) for state in (STATES[0], [*STATES[0][:-1], 12], [9, *STATES[0]])),
         wider,
     ]
     for query in queries:
         (found,) = cached.predict([query])
-        assert difference(found, exact.predict([replace(query, memory=None)])[0]) < 1e-5
+        assert difference(found, exact.predict([replace(query, cache=None)])[0]) < 1e-5
 
 
 def test_a_run_does_not_touch_the_cache_of_another_and_a_query_without_a_run_is_answered_exactly():
     exact, cached = both("gpt2", 8)
-    memories = [Memory(), Memory()]
-    alone = [cached.predict([ask(state, memory=memories[0])])[0] for state in STATES]
+    caches = [BeliefCache(), BeliefCache()]
+    alone = [cached.predict([ask(state, cache=caches[0])])[0] for state in STATES]
     other = [9, 9, *STATES[0][2:]]
     for state, expected in zip(STATES, alone, strict=True):
-        batch = [ask(state, memory=memories[1]), ask(other, memory=Memory()), ask(state)]
+        batch = [ask(state, cache=caches[1]), ask(other, cache=BeliefCache()), ask(state)]
         found = cached.predict(batch)
         assert difference(found[0], expected) < 1e-6
         assert difference(found[2], exact.predict([ask(state)])[0]) < 1e-5

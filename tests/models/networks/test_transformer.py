@@ -8,7 +8,7 @@ import torch
 
 from app.sampling.decode import decode
 from app.strategies.registry import strategies
-from models.denoiser import Memory
+from models.denoiser import BeliefCache
 from tests.models.random_weights import ARCHITECTURES, MASK, ask, denoiser, difference, network
 from tests.strategies.scenes import blank, written
 
@@ -99,26 +99,26 @@ def test_every_strategy_fills_in_what_a_network_shifted_by_one_knows(strategy, a
 
 
 def test_a_state_seen_before_costs_no_forward_pass():
-    model, memory = denoiser(network("llama")), Memory()
-    assert [model.predict([ask(GAP, memory=memory)])[0].forwards for _ in range(3)] == [1, 0, 0]
-    assert model.predict([ask(GAP, memory=Memory())])[0].forwards == 1, "one run profited from another"
+    model, cache = denoiser(network("llama")), BeliefCache()
+    assert [model.predict([ask(GAP, cache=cache)])[0].forwards for _ in range(3)] == [1, 0, 0]
+    assert model.predict([ask(GAP, cache=BeliefCache())])[0].forwards == 1, "one run profited from another"
     assert model.predict([ask(GAP)])[0].forwards == 1
-    other = model.predict([ask(GAP, memory=memory), ask([9, *GAP], memory=memory)])
+    other = model.predict([ask(GAP, cache=cache), ask([9, *GAP], cache=cache)])
     assert [prediction.forwards for prediction in other] == [0, 1]
 
 
 def test_a_state_is_forgotten_when_there_are_too_many_others():
-    model, memory = denoiser(network("llama")), Memory(2)
+    model, cache = denoiser(network("llama")), BeliefCache(2)
     texts = [GAP, [1, *GAP], [2, *GAP]]
-    queries = [ask(text, memory=memory) for text in [*texts, texts[-1], texts[0]]]
+    queries = [ask(text, cache=cache) for text in [*texts, texts[-1], texts[0]]]
     assert [model.predict([query])[0].forwards for query in queries] == [1, 1, 1, 0, 1]
 
 
 def test_settings_of_the_draw_are_not_part_of_the_state():
-    model, memory = denoiser(network("llama")), Memory()
-    model.predict([ask(GAP, memory=memory)])
+    model, cache = denoiser(network("llama")), BeliefCache()
+    model.predict([ask(GAP, cache=cache)])
     again = {"temperature": 2.0, "banned": (1, 2)}
-    (kept,), (computed,) = model.predict([ask(GAP, memory=memory, **again)]), model.predict([ask(GAP, **again)])
+    (kept,), (computed,) = model.predict([ask(GAP, cache=cache, **again)]), model.predict([ask(GAP, **again)])
     assert kept.forwards == 0
     assert difference(kept, computed) < 1e-9
 
@@ -133,7 +133,7 @@ def test_keeping_states_changes_nothing_but_the_number_of_forward_passes(name):
     model = denoiser(network("llama"))
     settings = {"steps": 12, "temperature": 1.0, "seed": 2}
     settings |= {"reads_committed": strategy.reads_committed, "lookback": strategy.lookback}
-    off = list(decode(canvas, model, strategy.bind({}), memory=Memory(0), **settings))
+    off = list(decode(canvas, model, strategy.bind({}), cache=BeliefCache(0), **settings))
     on = list(decode(canvas, model, strategy.bind({}), **settings))
     assert [step.canvas.ids.tolist() for step in off] == [step.canvas.ids.tolist() for step in on]
     assert on[-1].nfe <= off[-1].nfe == len(off)

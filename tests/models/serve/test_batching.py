@@ -14,7 +14,7 @@ import models
 from app.infill import infill
 from app.sampling.request import InfillRequest
 from app.trace.trace import Trace
-from models.denoiser import Memory, Query
+from models.denoiser import BeliefCache, Query
 from models.serve.batching import BatchingDenoiser
 from tests.models.random_weights import ARCHITECTURES, MASK, ask, denoiser, difference, network
 from tests.models.serve.threads import PATIENCE, Held, in_this_order, letters, outcome, same, started
@@ -87,9 +87,9 @@ def test_the_same_seed_gives_the_same_trace_whoever_else_is_there(architecture, 
 
 def test_a_runs_memory_stays_its_own():
     held = Held(denoiser(network("llama")))
-    memories = [Memory(), Memory()]
+    caches = [BeliefCache(), BeliefCache()]
     text = [3, MASK, 5]
-    calls = [[ask(text, memory=memory)] for memory in (memories[0], memories[0], memories[1])]
+    calls = [[ask(text, cache=cache)] for cache in (caches[0], caches[0], caches[1])]
     futures = outcome(calls, held)
     assert [future.result(PATIENCE)[0].forwards for future in futures] == [1, 0, 1]
 

@@ -1,4 +1,4 @@
-"""The last runs of all visitors, kept so that hovering, figures and downloads need no second run."""
+"""The last runs of all visitors, stored so that hovering, figures and downloads need no second run."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from app.errors import InfillError
 from app.trace.trace import Trace
 
 
-class Runs:
-    """At most `capacity` traces, the least recently used dropped first; a run's name cannot be guessed.
+class RunStore:
+    """At most `capacity` traces; the least recently used is dropped first. A run's name cannot be guessed.
 
-    `cells` bounds the sum of steps times canvas length over all traces, about 150 bytes each; the newest always stays.
+    `cells` bounds the sum of steps times canvas length over all traces, at about 150 bytes each; the newest always
+    stays.
     """
 
     def __init__(self, capacity: int = 128, cells: int = 2_000_000) -> None:
@@ -23,11 +24,12 @@ class Runs:
         self._lock = threading.Lock()
 
     @staticmethod
-    def name() -> str:
+    def new_name() -> str:
+        """Return a name for a new run."""
         return secrets.token_urlsafe(9)
 
     def put(self, run: str, trace: Trace) -> Trace:
-        """Keep the newest trace of a run and return what is kept: one that has ended, by *Stop* say, stays as it is."""
+        """Store the newest trace of a run and return the stored one: a trace that has ended, by *Stop* say, stays."""
         with self._lock:
             if run not in self._traces or self._traces[run].ended == "running":
                 self._traces[run] = trace
@@ -40,27 +42,27 @@ class Runs:
         return sum(len(trace.steps) * len(trace.start) for trace in self._traces.values())
 
     def get(self, run: object) -> Trace:
-        """Raises InfillError where the run is not kept any more."""
+        """Return a run's trace. Raises InfillError if it is no longer stored."""
         with self._lock:
             return self._find(run)
 
     def end(self, run: str) -> Trace:
-        """End a run at its newest state, and return that: what is still under way comes too late for `put`.
+        """End a run at its newest state and return its trace; a step that is still being computed is dropped by `put`.
 
-        Raises InfillError where the run is not kept any more.
+        Raises InfillError if the run is no longer stored.
         """
         with self._lock:
-            self._traces[run] = trace = closed(self._find(run))
+            self._traces[run] = trace = end(self._find(run))
             return trace
 
     def _find(self, run: object) -> Trace:
         trace = self._traces.get(run) if isinstance(run, str) else None
         if trace is None:
-            raise InfillError("this run is not on the server any more; run it again, or open its downloaded trace")
+            raise InfillError("this run is no longer on the server; run it again, or open its downloaded trace")
         self._traces.move_to_end(run)  # pyright: ignore[reportArgumentType]
         return trace
 
 
-def closed(trace: Trace) -> Trace:
-    """A trace that nothing will be added to."""
+def end(trace: Trace) -> Trace:
+    """Return the trace as one that has ended: as stopped if it was still running."""
     return replace(trace, ended="stopped") if trace.ended == "running" else trace

@@ -12,14 +12,14 @@ from app.infill import infill
 from app.sampling.request import InfillRequest
 from app.trace.trace import Trace
 from app.ui.page import _kept
-from app.ui.runs import Runs
+from app.ui.store import RunStore
 
 
 def traces() -> list[Trace]:
     return list(infill(InfillRequest(length=1, steps=1), models.load("toy")))
 
 
-def is_kept(runs: Runs, name: str) -> bool:
+def is_kept(runs: RunStore, name: str) -> bool:
     try:
         runs.get(name)
     except InfillError:
@@ -29,7 +29,7 @@ def is_kept(runs: Runs, name: str) -> bool:
 
 def test_no_more_runs_are_kept_than_there_is_room_for() -> None:
     trace = traces()[-1]
-    runs = Runs(3)
+    runs = RunStore(3)
     for name in "abcde":
         runs.put(name, trace)
     kept = [name for name in "abcde" if is_kept(runs, name)]
@@ -39,7 +39,7 @@ def test_no_more_runs_are_kept_than_there_is_room_for() -> None:
 @pytest.mark.parametrize("use", ["get", "put"])
 def test_the_run_that_was_not_used_for_longest_is_dropped(use: str) -> None:
     first, second = traces()
-    runs = Runs(3)
+    runs = RunStore(3)
     for name in "abc":
         runs.put(name, first)
     if use == "get":
@@ -53,14 +53,14 @@ def test_the_run_that_was_not_used_for_longest_is_dropped(use: str) -> None:
 
 @pytest.mark.parametrize("name", ["other", "", None, 3, True, ["a"], {"a": 1}])
 def test_an_unknown_run_is_said_to_be_gone(name: object) -> None:
-    runs = Runs()
+    runs = RunStore()
     runs.put("a", traces()[-1])
     with pytest.raises(InfillError, match="run it again"):
         runs.get(name)
 
 
 def test_names_of_runs_are_long_and_never_the_same() -> None:
-    names = {Runs.name() for _ in range(200)}
+    names = {RunStore.name() for _ in range(200)}
     assert len(names) == 200
     assert min(map(len, names)) >= 12
 
@@ -68,18 +68,18 @@ def test_names_of_runs_are_long_and_never_the_same() -> None:
 def test_large_runs_push_others_out_sooner_but_the_newest_stays() -> None:
     trace = traces()[-1]
     size = len(trace.steps) * len(trace.start)
-    runs = Runs(10, cells=2 * size)
+    runs = RunStore(10, cells=2 * size)
     for name in "abc":
         runs.put(name, trace)
     assert [name for name in "abc" if is_kept(runs, name)] == ["b", "c"]
-    tight = Runs(10, cells=0)
+    tight = RunStore(10, cells=0)
     tight.put("a", trace)
     assert is_kept(tight, "a")
 
 
 def test_a_run_that_has_ended_stays_as_it_is() -> None:
     first, complete = traces()
-    runs = Runs()
+    runs = RunStore()
     assert runs.put("a", first) is first
     stopped = runs.end("a")
     assert (stopped.steps, stopped.ended) == (first.steps, "stopped")
@@ -89,14 +89,14 @@ def test_a_run_that_has_ended_stays_as_it_is() -> None:
 
 def test_a_run_that_is_complete_does_not_become_one_that_was_stopped() -> None:
     complete = traces()[-1]
-    runs = Runs()
+    runs = RunStore()
     runs.put("a", complete)
     assert runs.end("a") is complete
 
 
 def test_a_run_that_is_not_kept_cannot_be_ended() -> None:
     with pytest.raises(InfillError, match="run it again"):
-        Runs().end("a")
+        RunStore().end("a")
 
 
 def test_a_run_that_was_ended_makes_no_further_step() -> None:
@@ -108,7 +108,7 @@ def test_a_run_that_was_ended_makes_no_further_step() -> None:
             made.append(trace)
             yield trace
 
-    runs = Runs()
+    runs = RunStore()
     seen = []
     for trace in _kept(running(), runs, "a"):
         seen.append(trace)

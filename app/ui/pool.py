@@ -24,7 +24,7 @@ FIRST = ""
 _POLL = 0.3  # seconds
 
 
-class Shelf:
+class ModelPool:
     """Every model is shared by all visitors; one that is being loaded keeps nobody waiting who did not ask for it.
 
     A model stays loaded until its memory is needed for another one. Then the one that no run has asked for longest is
@@ -49,7 +49,7 @@ class Shelf:
         self._first = LazyDenoiser(lambda: BatchingDenoiser(first.get())) if merge else first
         self._others: dict[str, LazyDenoiser] = {}
         self._loading = threading.Lock()  # one after the other: each looks at the memory that is free
-        self._lending = threading.Lock()  # guards the next two, and who is let go
+        self._leasing = threading.Lock()  # guards the next two, and who is let go
         self._runs: Counter[str] = Counter()  # under way, by model
         self._wanted: dict[str, float] = {}  # when a model was last asked for
 
@@ -89,21 +89,21 @@ class Shelf:
             while True:
                 try:
                     with self._loading:
-                        return BatchingDenoiser(self._load(offer.name, progress=lazy.tell, **offer.settings))
+                        return BatchingDenoiser(self._load(offer.name, progress=lazy.report, **offer.settings))
                 except TooLargeError as error:
                     failure = str(error)
                 # Out here, because the error holds what was loaded before it failed.
-                if not self._let_go():
+                if not self._unload_idle():
                     raise ValueError(failure)
 
         lazy = LazyDenoiser(load)
         return lazy
 
-    def _let_go(self) -> bool:
+    def _unload_idle(self) -> bool:
         """Free the memory of the idle model that nobody has asked for longest; False where there is none."""
         from models.checkpoints.placement import reclaim
 
-        with self._lending:
+        with self._leasing:
             idle = [name for name, lazy in self._others.items() if lazy.ready and not self._runs[name]]
             if idle:
                 self._others[min(idle, key=self._wanted.__getitem__)].drop()
@@ -115,7 +115,7 @@ class Shelf:
 
         Raises InfillError while it is downloaded, and where it cannot be loaded.
         """
-        self._settle()
+        self._wait_for_first()
         if not self.ready and self._first.failure:
             raise InfillError(self._first.failure)
         try:
@@ -123,17 +123,17 @@ class Shelf:
         except ValueError as error:
             raise InfillError(str(error)) from error
 
-    def _settle(self) -> None:
+    def _wait_for_first(self) -> None:
         """Wait until the first model is there or cannot be had; raises InfillError, rather than wait, in a download."""
         if not self.ready:
             self._first.start()
         while not self.ready and self._first.loading:
             if self._given.downloading:
-                raise InfillError(f"{self._told(FIRST)} Fill again when it is ready.")
+                raise InfillError(f"{self._describe_loading(FIRST)} Fill again when it is ready.")
             self._first.wait(_POLL)
 
     @contextmanager
-    def lent(self, name: str) -> Iterator[Denoiser]:
+    def lease(self, name: str) -> Iterator[Denoiser]:
         """A model for one run, until whose end it stays loaded.
 
         Waits for the first model as `first` does; raises InfillError, rather than wait, while another one is not there.
@@ -142,25 +142,27 @@ class Shelf:
         if lazy is self._first:
             yield self.first()
             return
-        with self._lending:
+        with self._leasing:
             self._runs[name] += 1
             self._wanted[name] = time.monotonic()
         try:
             if not lazy.ready:
                 lazy.start()
-                raise InfillError(f"{self._told(name)} Fill again when it is ready, or choose another model.")
+                raise InfillError(
+                    f"{self._describe_loading(name)} Fill again when it is ready, or choose another model."
+                )
             yield lazy.get()
         finally:
-            with self._lending:
+            with self._leasing:
                 self._runs[name] -= 1
 
-    def preparing(self, name: str) -> Iterator[str]:
+    def prepare(self, name: str) -> Iterator[str]:
         """Load a model; what to tell meanwhile, and at last. Raises InfillError if there is no such model."""
         lazy = self._find(name)
         self._wanted[name] = time.monotonic()
         lazy.start()
         while not lazy.ready and lazy.loading:
-            yield self._told(name)
+            yield self._describe_loading(name)
             lazy.wait(_POLL)
         if lazy.ready:
             denoiser = lazy.get()
@@ -172,13 +174,13 @@ class Shelf:
         if name in (FIRST, self.name):
             return self._first
         if name not in self._others and self.has_others:
-            self._settle()
+            self._wait_for_first()
             self.choices()
         if name not in self._others:
             raise unknown("model", name, list(self._others))
         return self._others[name]
 
-    def _told(self, name: str) -> str:
+    def _describe_loading(self, name: str) -> str:
         lazy = self._others.get(name, self._given)
         if lazy.downloading:
             here, total = lazy.downloaded

@@ -15,8 +15,8 @@ import models
 from app.errors import InfillError
 from app.sampling.request import InfillRequest
 from app.trace.trace import Trace
+from app.ui.pool import FIRST, ModelPool
 from app.ui.runner import AT_ONCE, Run, runner
-from app.ui.shelf import FIRST, Shelf
 from models.checkpoints.placement import Offer
 from models.denoiser import Denoiser
 from models.serve.lazy import LazyDenoiser
@@ -53,13 +53,13 @@ def loading() -> Iterator[Loading]:
     load.go_on.set()
 
 
-def shelf(load: Callable[..., Denoiser]) -> Shelf:
-    return Shelf(LazyDenoiser(lambda: models.load("toy")), offers=lambda: OFFERS, load=load)
+def pool(load: Callable[..., Denoiser]) -> ModelPool:
+    return ModelPool(LazyDenoiser(lambda: models.load("toy")), offers=lambda: OFFERS, load=load)
 
 
-def starting_with(load: Loading) -> Shelf:
-    first = LazyDenoiser(lambda: load("toy", progress=first.tell))
-    return Shelf(first, name="published", offers=lambda: OFFERS, load=load)
+def starting_with(load: Loading) -> ModelPool:
+    first = LazyDenoiser(lambda: load("toy", progress=first.report))
+    return ModelPool(first, name="published", offers=lambda: OFFERS, load=load)
 
 
 def test_while_the_first_model_is_downloaded_nobody_waits_and_everybody_is_told_how_far_it_is(loading):
@@ -70,7 +70,7 @@ def test_while_the_first_model_is_downloaded_nobody_waits_and_everybody_is_told_
             InfillError, match=r"^published is being downloaded: 25 of 100 MB. Fill again when it is rea"
         ):
             list(runner(models_, 90)(REQUEST, name))
-    telling = models_.preparing(FIRST)
+    telling = models_.prepare(FIRST)
     assert next(telling) == "published is being downloaded: 25 of 100 MB."
     loading.go_on.set()
     assert list(telling)[-1] == "toy is ready."
@@ -85,7 +85,7 @@ def test_while_the_first_model_is_read_from_the_disk_a_run_waits():
         go_on.wait(30)
         return models.load("toy")
 
-    models_ = Shelf(LazyDenoiser(load))
+    models_ = ModelPool(LazyDenoiser(load))
     threading.Timer(0.5, go_on.set).start()
     assert list(runner(models_, 90)(REQUEST, FIRST))[-1].ended == "complete"
 
@@ -97,7 +97,7 @@ def test_a_download_that_breaks_off_is_told_once_it_has_and_is_tried_again_by_th
         models_.first()
     loading.go_on.set()
     assert models_.choices()[0] == ("published", FIRST)
-    assert list(models_.preparing(FIRST))[-1] == "there is no network"
+    assert list(models_.prepare(FIRST))[-1] == "there is no network"
     tried = len(loading.asked)
     loading.told.clear()
     with pytest.raises(InfillError, match=r"^(there is no network|published is being downloaded.*)$"):
@@ -105,21 +105,21 @@ def test_a_download_that_breaks_off_is_told_once_it_has_and_is_tried_again_by_th
     assert loading.told.wait(30)
     assert len(loading.asked) == tried + 1
     loading.failure = ""
-    assert list(models_.preparing(FIRST))[-1] == "toy is ready."
+    assert list(models_.prepare(FIRST))[-1] == "toy is ready."
 
 
 def test_every_model_that_fits_is_offered_with_what_it_needs(loading):
-    assert shelf(loading).choices() == [
+    assert pool(loading).choices() == [
         ("toy: the same again", FIRST),
         ("large: seven billion (4.5 GB, nf4)", "large"),
     ]
     assert not loading.asked, "a model was loaded before anybody chose it"
-    assert not Shelf(LazyDenoiser(lambda: models.load("toy"))).has_others
+    assert not ModelPool(LazyDenoiser(lambda: models.load("toy"))).has_others
 
 
 def test_a_model_is_loaded_once_when_it_is_chosen_and_tells_how_far_it_is(loading):
-    models_ = shelf(loading)
-    telling = models_.preparing("large")
+    models_ = pool(loading)
+    telling = models_.prepare("large")
     loading.told.clear()
     first = next(telling)
     loading.told.wait(30)
@@ -127,13 +127,13 @@ def test_a_model_is_loaded_once_when_it_is_chosen_and_tells_how_far_it_is(loadin
     assert next(telling) == "large is being downloaded: 25 of 100 MB."
     loading.go_on.set()
     assert list(telling)[-1] == "toy is ready."
-    assert list(models_.preparing("large"))[-1] == "toy is ready."
+    assert list(models_.prepare("large"))[-1] == "toy is ready."
     assert loading.asked == [("large", {"quantize": "nf4"})]
     assert list(runner(models_, 90)(REQUEST, "large"))[-1].ended == "complete"
 
 
 def test_while_one_model_is_loaded_runs_on_the_first_go_on_and_runs_on_it_are_told_to_wait(loading):
-    models_ = shelf(loading)
+    models_ = pool(loading)
     run = runner(models_, 90)
     with pytest.raises(InfillError, match=r"large is being .*Fill again when it is ready, or choose another model"):
         list(run(REQUEST, "large"))
@@ -143,17 +143,17 @@ def test_while_one_model_is_loaded_runs_on_the_first_go_on_and_runs_on_it_are_to
 
 
 def test_a_model_that_cannot_be_loaded_says_why_and_may_be_tried_again(loading):
-    models_ = shelf(loading)
+    models_ = pool(loading)
     loading.failure = "there is no network"
     loading.go_on.set()
-    assert list(models_.preparing("large"))[-1] == "there is no network"
+    assert list(models_.prepare("large"))[-1] == "there is no network"
     loading.failure = ""
-    assert list(models_.preparing("large"))[-1] == "toy is ready."
+    assert list(models_.prepare("large"))[-1] == "toy is ready."
 
 
 def test_a_model_that_is_not_offered_is_refused_with_those_that_are(loading):
     with pytest.raises(InfillError, match="unknown model 'larg'; did you mean 'large'"):
-        list(runner(shelf(loading), 90)(REQUEST, "larg"))
+        list(runner(pool(loading), 90)(REQUEST, "larg"))
 
 
 class Memory:
@@ -173,23 +173,23 @@ class Memory:
         return denoiser
 
 
-def shelf_of(load: Callable[..., Denoiser]) -> Shelf:
+def pool_of(load: Callable[..., Denoiser]) -> ModelPool:
     offers = [Offer(name=name, settings={}, about="of three", gigabytes=4.0) for name in ("one", "two", "three")]
-    return Shelf(LazyDenoiser(lambda: models.load("toy")), offers=lambda: offers, load=load)
+    return ModelPool(LazyDenoiser(lambda: models.load("toy")), offers=lambda: offers, load=load)
 
 
 def test_a_model_that_nobody_uses_makes_room_for_one_that_is_chosen_and_comes_back_when_it_is_asked_for():
     memory = Memory(2)
-    models_ = shelf_of(memory)
+    models_ = pool_of(memory)
     for name in ("one", "two"):
-        list(models_.preparing(name))
+        list(models_.prepare(name))
     list(runner(models_, 90)(REQUEST, "one"))  # so the other one has been idle longer
-    assert list(models_.preparing("three"))[-1] == "toy is ready."
+    assert list(models_.prepare("three"))[-1] == "toy is ready."
     assert memory.asked == ["one", "two", "three", "three"]
     list(runner(models_, 90)(REQUEST, "one"))
     with pytest.raises(InfillError, match="two is being loaded"):
         list(runner(models_, 90)(REQUEST, "two"))
-    list(models_.preparing("two"))
+    list(models_.prepare("two"))
     assert list(runner(models_, 90)(REQUEST, "two"))[-1].ended == "complete"
     assert len(memory.held) == 2
 
@@ -206,22 +206,22 @@ def test_models_are_loaded_one_after_the_other_for_each_looks_at_the_memory_that
         at_once -= 1
         return models.load("toy")
 
-    models_ = shelf_of(load)
+    models_ = pool_of(load)
     models_.choices()
     with ThreadPoolExecutor() as threads:
-        told = [*threads.map(lambda name: list(models_.preparing(name))[-1], ("one", "two", "three"))]
+        told = [*threads.map(lambda name: list(models_.prepare(name))[-1], ("one", "two", "three"))]
     assert told == ["toy is ready."] * 3
     assert most == [1, 1, 1]
 
 
 def test_a_model_in_use_is_never_let_go_and_the_one_that_does_not_fit_says_why():
-    models_ = shelf_of(Memory(1))
-    list(models_.preparing("one"))
+    models_ = pool_of(Memory(1))
+    list(models_.prepare("one"))
     under_way = runner(models_, 90)(REQUEST, "one")
     next(under_way)
-    assert list(models_.preparing("two"))[-1] == "'two' needs 4.0 GB, and there are 3.0 GB free"
+    assert list(models_.prepare("two"))[-1] == "'two' needs 4.0 GB, and there are 3.0 GB free"
     assert list(under_way)[-1].ended == "complete"
-    assert list(models_.preparing("two"))[-1] == "toy is ready."
+    assert list(models_.prepare("two"))[-1] == "toy is ready."
 
 
 def test_a_gpu_that_runs_out_of_memory_ends_the_run_with_a_message_and_the_next_one_works():
@@ -237,7 +237,7 @@ def test_a_gpu_that_runs_out_of_memory_ends_the_run_with_a_message_and_the_next_
             return self.inner.predict(queries)
 
     full = Full()
-    run = runner(Shelf(LazyDenoiser(lambda: full), merge=False), 90)
+    run = runner(ModelPool(LazyDenoiser(lambda: full), merge=False), 90)
     traces = run(InfillRequest(length=4, steps=4), FIRST)
     seen = [len(next(traces).steps) for _ in range(3)]
     with pytest.raises(InfillError, match=r"The run ended: the GPU has too little memory"):
@@ -269,8 +269,8 @@ def test_this_machine_is_offered_what_fits_in_the_form_that_loses_least(monkeypa
 def busy(loading) -> Iterator[tuple[Run, list[Iterator[Trace]]]]:
     """A page's runs, as many of them as may go on at once under way on one model."""
     loading.go_on.set()
-    models_ = shelf(loading)
-    list(models_.preparing("large"))
+    models_ = pool(loading)
+    list(models_.prepare("large"))
     run = runner(models_, 90)
     under_way = [run(REQUEST, "large") for _ in range(AT_ONCE)]
     for traces in under_way:
@@ -301,7 +301,7 @@ def test_a_run_that_waits_can_be_seen_and_left(busy):
     run, under_way = busy
     waiting = run(InfillRequest(text="a [[auto|20:b]] c" + " d [[auto]]" * 15), "large")
     first = next(waiting)
-    assert (first.settled, first.steps, first.notices[-1]) == (False, (), "Others are served first.")
+    assert (first.settled, first.steps, first.notices[-1]) == (False, (), "Waiting: other runs are ahead of you.")
     after = run(REQUEST, "large")
     assert not next(after).settled
     close(waiting)
@@ -317,7 +317,7 @@ def test_a_mistake_is_told_before_anybody_waits(busy):
 
 def test_where_too_many_wait_the_next_one_is_told(monkeypatch):
     monkeypatch.setattr("app.ui.runner.WAITING", 0)
-    run = runner(Shelf(LazyDenoiser(lambda: models.load("toy"))), 90)
+    run = runner(ModelPool(LazyDenoiser(lambda: models.load("toy"))), 90)
     under_way = [run(REQUEST, FIRST) for _ in range(AT_ONCE)]
     for traces in under_way:
         next(traces)
@@ -328,7 +328,7 @@ def test_where_too_many_wait_the_next_one_is_told(monkeypatch):
 
 
 def test_the_first_model_also_goes_by_its_name(loading):
-    models_ = Shelf(LazyDenoiser(lambda: models.load("toy")), name="toy", offers=lambda: OFFERS, load=loading)
+    models_ = ModelPool(LazyDenoiser(lambda: models.load("toy")), name="toy", offers=lambda: OFFERS, load=loading)
     assert list(runner(models_, 90)(REQUEST, "toy"))[-1].ended == "complete"
-    assert list(models_.preparing("toy"))[-1].startswith("toy is ready")
+    assert list(models_.prepare("toy"))[-1].startswith("toy is ready")
     assert not loading.asked

@@ -1,0 +1,92 @@
+"""Start the page: choose a model, build the page, launch it, load the model."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+import models
+from app import presets
+from app.errors import InfillError
+from app.flags import add_model_flags, model_settings
+from app.space import model_choice, spacefile
+from app.space.hardware import on_zero_gpu
+from models.denoiser import Denoiser
+from models.serve.lazy import LazyDenoiser
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the page: the model's and the port."""
+    add_model_flags(parser, default=None)
+    parser.add_argument("--port", type=int, default=None, help="default: 7860 or the next free one")
+
+
+def add_command(commands: Any) -> None:
+    """Add the command `page` to what `add_subparsers` returned."""
+    command = commands.add_parser("page", help="serve the page, as `python app.py` does", allow_abbrev=False)
+    add_flags(command)
+    command.set_defaults(run=lambda args, load: serve(args))
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve the page until it is interrupted.
+
+    On ZeroGPU the model is loaded before the launch, which packs what is on the emulated GPU for the workers.
+    Raises InfillError for a model that does not exist and a port that cannot be used.
+    """
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no look-ups at start
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    choice = model_choice.choose(spacefile.read().models, os.environ, asked=options.model)
+    calibrated = presets.presets(choice.model)
+    for notice in choice.notices:
+        print(notice, file=sys.stderr)
+    settings = {**choice.settings, **model_settings(options)}
+    zero_gpu = on_zero_gpu(os.environ)
+
+    def load() -> Denoiser:
+        try:
+            return models.load(choice.model, progress=denoiser.report, **settings)
+        except ValueError as error:
+            if not zero_gpu:  # there the visitor who fills sees the message, and may try again
+                raise
+            print(f"'{choice.model}' cannot be loaded, so 'bundled' is: {error}", file=sys.stderr)
+            return models.load("bundled")
+
+    denoiser = LazyDenoiser(load)
+    _launch(choice.model, denoiser, calibrated, port=options.port, zero_gpu=zero_gpu)
+    return 0
+
+
+def _launch(
+    name: str, denoiser: LazyDenoiser, calibrated: presets.Presets, *, port: int | None, zero_gpu: bool
+) -> None:
+    from app.ui.page import build, launch_options  # imports gradio
+    from app.ui.pool import ModelPool
+
+    # The parent would run outside a worker, where there is no GPU although torch believes that there is one.
+    pool = ModelPool(denoiser, name=name, offers=None if zero_gpu else models.offers, merge=not zero_gpu)
+    parent = models.load_parent if name == "bundled" and not zero_gpu else None
+    page = build(pool, parent=parent, presets=calibrated, zero_gpu=zero_gpu)
+    if zero_gpu:
+        denoiser.get()
+    try:
+        page.launch(server_port=port, prevent_thread_lock=True, **launch_options())
+    except (OSError, OverflowError):
+        if port is None:
+            raise
+        raise InfillError(f"port {port} is in use or not between 1 and 65535; choose another with --port") from None
+    denoiser.start()
+    page.block_thread()
+
+
+def main() -> int:
+    """Serve the page for `python app.py`; the exit code is 2 for a mistake that the user can fix."""
+    parser = argparse.ArgumentParser(prog="app.py", description="Serve the infilling playground's page.")
+    add_flags(parser)
+    try:
+        return serve(parser.parse_args())
+    except InfillError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2

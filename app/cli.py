@@ -147,14 +147,14 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
     trace = start = next(traces)
     try:
         for trace in itertools.chain([start], traces):
-            if trace.settled and not trace.steps:
+            if trace.begun and not trace.steps:
                 told = (*trace.notices, *(choice.told(number) for number, choice in trace.choices.items()))
                 print(*told, sep="\n", end="\n" * bool(told), file=sys.stderr)
-            elif trace.settled and sys.stderr.isatty():
+            elif trace.begun and sys.stderr.isatty():
                 print(state_line(trace, len(trace.steps)), file=sys.stderr)
     except KeyboardInterrupt:
         trace = replace(trace, ended="stopped")
-    if not trace.settled:
+    if not trace.begun:
         print(*trace.notices, sep="\n", file=sys.stderr)
     if trace.ended != "complete":
         print(f"ended by {trace.ended}: {trace.masks_left[-1]} masks are left", file=sys.stderr)

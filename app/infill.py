@@ -29,7 +29,7 @@ def infill(
     `time_limit`, in seconds since the first trace was asked for, ends the run before the next forward pass, as closing
     the iterator does.
     Lengths that are `auto` are settled first: then there is a trace before each pass of that, too, which is not yet
-    `settled` and starts with as many masks as the pass is about.
+    `begun` and starts with as many masks as the pass is about.
     Special tokens (end of text and the like) are never written. Raises InfillError before anything is computed; later
     only where a banned word cannot be kept out.
     """
@@ -75,7 +75,7 @@ def before(request: InfillRequest, denoiser: Denoiser, notice: str) -> Trace:
     lengths = [gap.length or fewest_masks(request, number, denoiser) for number, gap in enumerate(request.gaps)]
     request = request.with_lengths(lengths)
     trace = _begun(request, denoiser, {})
-    return replace(trace, notices=(*trace.notices, notice), settled=False)
+    return replace(trace, notices=(*trace.notices, notice), begun=False)
 
 
 def _begun(request: InfillRequest, denoiser: Denoiser, choices: Mapping[int, LengthChoice]) -> Trace:

@@ -30,7 +30,7 @@ class Trace:
     choices: Mapping[int, LengthChoice] = field(default_factory=dict)  # of each gap, from 0, whose length was `auto`
     steps: tuple[Step, ...] = ()
     ended: Ended = "running"
-    settled: bool = True  # False before the run begins: a notice says what is waited for, and lengths that are `auto`
+    begun: bool = True  # False before the run begins: a notice says what is waited for, and lengths that are `auto`
     # have numbers that may change; not recorded
 
     @property

@@ -88,7 +88,7 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
                     "text": trace.text,
                     "notices": list(trace.notices),
                     "choices": {str(gap): as_json(choice) for gap, choice in trace.choices.items()},
-                    "settled": trace.settled,
+                    "settled": trace.begun,
                     "ended": trace.ended,
                 }
         except InfillError as error:

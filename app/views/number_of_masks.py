@@ -26,7 +26,7 @@ def number_of_masks(trace: Trace, palette: Palette) -> Figure:
     bars["marker"] = {"color": palette.scale[1][1], "line": {"color": palette.ink, "width": 1}}
     drawn = figure(palette, bars, title="Number of masks", x="gap", y="tokens in it")
     said = "The number of masks was given. Ask for auto, and this shows how it was chosen."
-    if not trace.settled:
+    if not trace.begun:
         said = "The run ended before it began: where a number was asked for as auto, none was chosen."
     drawn.layout["annotations"] = [_said(said, 1.0)]
     return drawn

@@ -148,7 +148,7 @@ def _infill(args: argparse.Namespace, load: Load) -> int:
     try:
         for trace in itertools.chain([start], traces):
             if trace.begun and not trace.steps:
-                told = (*trace.notices, *(choice.told(number) for number, choice in trace.choices.items()))
+                told = (*trace.notices, *(choice.describe(number) for number, choice in trace.choices.items()))
                 print(*told, sep="\n", end="\n" * bool(told), file=sys.stderr)
             elif trace.begun and sys.stderr.isatty():
                 print(state_line(trace, len(trace.steps)), file=sys.stderr)

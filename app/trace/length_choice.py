@@ -49,7 +49,7 @@ class LengthChoice:
         if not 0 <= self.calls <= self.rows:
             raise InfillError("a forward pass has at least one row")
 
-    def told(self, gap: int) -> str:
+    def describe(self, gap: int) -> str:
         """In words, of the gap of that number, from 0."""
         others = ", ".join(str(length) for length in self.tried if length != self.chosen)
         instead = f", rather than {others}" if others else ""

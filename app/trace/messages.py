@@ -30,7 +30,7 @@ def opening(trace: Trace) -> Message:
         "given": list(trace.given),
         "spaces": list(request.spaces),
         "gaps": [len(gap) for gap in trace.start.gaps],
-        "notices": [*trace.notices, *(choice.told(gap) for gap, choice in trace.choices.items())],
+        "notices": [*trace.notices, *(choice.describe(gap) for gap, choice in trace.choices.items())],
         "strategy": request.strategy,
         "steps": request.steps,
     }

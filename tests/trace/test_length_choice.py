@@ -31,7 +31,7 @@ def test_it_comes_back_from_json_as_it_was():
     back = from_json(json.loads(json.dumps(as_json(CHOICE))))
     for field in fields(LengthChoice):
         assert np.array_equal(getattr(back, field.name), getattr(CHOICE, field.name)), field.name
-    assert back.told(0).startswith("Gap 1: 3 masks, rather than 1; chosen with ")
+    assert back.describe(0).startswith("Gap 1: 3 masks, rather than 1; chosen with ")
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ class LengthChoice:
         return f"Gap {gap + 1}: {self.chosen} mask{'s' * (self.chosen != 1)}{instead}; chosen with {spent}."
 
 
-def as_json(choice: LengthChoice) -> dict[str, Any]:
+def to_json(choice: LengthChoice) -> dict[str, Any]:
     """Plain numbers and lists; series are rounded to six decimals."""
     data = {field.name: getattr(choice, field.name) for field in fields(LengthChoice)}
     for name in _SERIES:
@@ -66,7 +66,7 @@ def as_json(choice: LengthChoice) -> dict[str, Any]:
 
 
 def from_json(data: object) -> LengthChoice:
-    """What `as_json` made. Raises InfillError, saying what is broken."""
+    """What `to_json` made. Raises InfillError, saying what is broken."""
     names = [field.name for field in fields(LengthChoice)]
     if not isinstance(data, Mapping) or set(data) != set(names):
         raise InfillError(f"a choice of length must have exactly {', '.join(names)}")

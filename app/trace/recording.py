@@ -12,8 +12,8 @@ from app.errors import InfillError
 from app.sampling.canvas import Canvas
 from app.sampling.request import InfillRequest
 from app.sampling.step import Selection, Step
-from app.trace.length_choice import as_json as choice_as_json
 from app.trace.length_choice import from_json as choice_from_json
+from app.trace.length_choice import to_json as choice_to_json
 from app.trace.trace import Trace
 from models.denoiser import Floats, Ids
 from models.prediction import TOP, Prediction
@@ -38,7 +38,7 @@ def dump(trace: Trace) -> str:
         "model": trace.model,
         "request": request,
         "notices": list(trace.notices),
-        "choices": {str(gap): choice_as_json(choice) for gap, choice in trace.choices.items()},
+        "choices": {str(gap): choice_to_json(choice) for gap, choice in trace.choices.items()},
         "ended": trace.ended,
         "text": trace.text,
         "fills": list(trace.fills),

@@ -9,7 +9,7 @@ import gradio as gr
 
 from app.errors import InfillError
 from app.sampling.request import InfillRequest
-from app.trace.length_choice import as_json
+from app.trace.length_choice import to_json
 from app.ui.runner import Run
 from app.ui.shelf import FIRST
 
@@ -87,7 +87,7 @@ def endpoint(run: Run) -> Callable[..., Iterator[dict[str, Any]]]:
                     "fills": list(trace.fills),
                     "text": trace.text,
                     "notices": list(trace.notices),
-                    "choices": {str(gap): as_json(choice) for gap, choice in trace.choices.items()},
+                    "choices": {str(gap): to_json(choice) for gap, choice in trace.choices.items()},
                     "settled": trace.begun,
                     "ended": trace.ended,
                 }

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.errors import InfillError
-from app.trace.length_choice import LengthChoice, as_json, from_json
+from app.trace.length_choice import LengthChoice, from_json, to_json
 
 CHOICE = LengthChoice(
     lengths=np.arange(1, 5),
@@ -28,7 +28,7 @@ CHOICE = LengthChoice(
 
 
 def test_it_comes_back_from_json_as_it_was():
-    back = from_json(json.loads(json.dumps(as_json(CHOICE))))
+    back = from_json(json.loads(json.dumps(to_json(CHOICE))))
     for field in fields(LengthChoice):
         assert np.array_equal(getattr(back, field.name), getattr(CHOICE, field.name)), field.name
     assert back.describe(0).startswith("Gap 1: 3 masks, rather than 1; chosen with ")
@@ -55,10 +55,10 @@ def test_it_comes_back_from_json_as_it_was():
 )
 def test_what_no_recording_holds_is_refused(name: str, value: Any, told: str):
     with pytest.raises(InfillError, match=told):
-        from_json(as_json(CHOICE) | {name: value})
+        from_json(to_json(CHOICE) | {name: value})
 
 
-@pytest.mark.parametrize("data", [None, [], {}, as_json(CHOICE) | {"more": 1}])
+@pytest.mark.parametrize("data", [None, [], {}, to_json(CHOICE) | {"more": 1}])
 def test_something_else_is_refused(data: Any):
     with pytest.raises(InfillError, match="must have exactly"):
         from_json(data)

@@ -86,7 +86,7 @@ class Trace:
     def _pieces(self, number: int) -> list[list[str | None]]:
         canvas = self.state(number)
         return [
-            joined_pieces([None if canvas.masked[i] else self.lexicon.get(int(canvas.ids[i]), b"") for i in gap])
+            join_pieces([None if canvas.masked[i] else self.lexicon.get(int(canvas.ids[i]), b"") for i in gap])
             for gap in canvas.gaps
         ]
 
@@ -138,7 +138,7 @@ class Commits:
         self.confidence[step.selection.commit] = step.prediction.confidence[step.selection.commit]
 
 
-def joined_pieces(tokens: Sequence[bytes | None]) -> list[str | None]:
+def join_pieces(tokens: Sequence[bytes | None]) -> list[str | None]:
     """Decode tokens over the whole sequence: a character spread over several tokens is shown at the one that ends it.
 
     None (a masked position) stays None and interrupts a character; bytes that make no character become U+FFFD.

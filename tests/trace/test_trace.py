@@ -12,7 +12,7 @@ from app.infill import infill
 from app.sampling.canvas import lay_out
 from app.sampling.request import InfillRequest
 from app.sampling.step import Selection, Step
-from app.trace.trace import Trace, joined_pieces
+from app.trace.trace import Trace, join_pieces
 
 FAMILY = "👩‍👩‍👧"
 
@@ -78,7 +78,7 @@ def test_markup_and_every_script_stay_as_they_were_written(text):
     ],
 )
 def test_a_character_spread_over_tokens_is_shown_at_the_one_that_ends_it(tokens, pieces):
-    assert joined_pieces(tokens) == pieces
+    assert join_pieces(tokens) == pieces
 
 
 def test_pieces_joined_are_the_decoded_bytes_wherever_the_cuts_are():
@@ -87,7 +87,7 @@ def test_pieces_joined_are_the_decoded_bytes_wherever_the_cuts_are():
     for _ in range(50):
         cuts = sorted(rng.choice(np.arange(1, len(whole)), size=12, replace=False).tolist())
         tokens = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
-        assert "".join(piece or "" for piece in joined_pieces(tokens)) == whole.decode()
+        assert "".join(piece or "" for piece in join_pieces(tokens)) == whole.decode()
 
 
 def test_the_order_is_the_step_of_the_last_commit_and_zero_where_masked():

@@ -23,7 +23,7 @@ NATS = 24
 """Entropy travels as one byte: nats times this; 255 is 10.6 nats, the entropy of 40,000 equally likely words."""
 
 
-def opening(trace: Trace) -> Message:
+def build_opening(trace: Trace) -> Message:
     """What does not change during a run: the given text around the gaps, and what was asked for."""
     request = trace.request
     return {
@@ -36,14 +36,14 @@ def opening(trace: Trace) -> Message:
     }
 
 
-def live(trace: Trace, run: str) -> Message:
+def build_live(trace: Trace, run: str) -> Message:
     """The newest state. The one before the first step carries the opening, too."""
     number = len(trace.steps)
     message = {"run": run, "step": number, "ended": trace.ended, **_state(trace, number, trace.commits())}
-    return message if number else {**message, "opening": opening(trace)}
+    return message if number else {**message, "opening": build_opening(trace)}
 
 
-def closing(trace: Trace, run: str) -> Message:
+def build_closing(trace: Trace, run: str) -> Message:
     """The compact trace: the opening and every state, its texts as changes from the state before."""
     states, known, commits = [], [None] * len(trace.start.slots), Commits(len(trace.start))
     for number in range(len(trace.steps) + 1):
@@ -60,7 +60,7 @@ def closing(trace: Trace, run: str) -> Message:
         "run": run,
         "step": len(trace.steps),
         "ended": trace.ended,
-        "opening": opening(trace),
+        "opening": build_opening(trace),
         "length": len(trace.start.slots),
         "text": trace.text,
         "states": states,
@@ -98,7 +98,7 @@ def _bytes(values: Floats | Ids, scale: float) -> str:
     return base64.b64encode(np.clip(np.nan_to_num(values) * scale, 0, 255).round().astype(np.uint8).tobytes()).decode()
 
 
-def candidates(trace: Trace, number: object) -> list[list[list[Any]]]:
+def list_candidates(trace: Trace, number: object) -> list[list[list[Any]]]:
     """[n][up to 5] of [text, probability]: the belief of step `number` (from 1); [] where nothing was asked.
 
     Raises InfillError where the run has no such step.

@@ -118,7 +118,11 @@ def build(
         def fill_in(chosen: str, *values: Any) -> Iterator[tuple[Any, Any]]:
             name, request = runs.name(), _requested(values, inputs, strategy)
             for trace in _kept(make(request, chosen), runs, name):
-                message = messages.live(trace, name) if trace.ended == "running" else messages.closing(trace, name)
+                message = (
+                    messages.build_live(trace, name)
+                    if trace.ended == "running"
+                    else messages.build_closing(trace, name)
+                )
                 yield message, name if not trace.steps else gr.skip()
 
         def chosen_number(name: str) -> Any:
@@ -132,7 +136,7 @@ def build(
         def stopped(name: str) -> Any:
             try:
                 # The generator is closed only when the step in flight ends; what is on screen ends now.
-                return messages.closing(runs.end(name), name)
+                return messages.build_closing(runs.end(name), name)
             except InfillError:
                 return gr.skip()  # nothing has run yet
 
@@ -145,7 +149,7 @@ def build(
                 raise shown(error) from None
             name = runs.name()
             runs.put(name, trace)
-            return messages.closing(trace, name), name
+            return messages.build_closing(trace, name), name
 
         quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
         shared: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": runs_at_once()}

@@ -1,4 +1,4 @@
-"""What travels to the browser: small, complete in itself, and the same whichever messages arrive."""
+"""Messages to the browser: small, complete in themselves, and the same result whichever of them arrive."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from models.prediction import Prediction
 RUN = "r" * 12
 
 LIMIT = 2048
-"""Bytes of JSON that a denoising step may take."""
+"""Most bytes of JSON for a denoising step."""
 
 every_strategy = pytest.mark.parametrize("strategy", strategies())
 
 
 class Words:
-    """600 words of six characters and the space before them, in the proportions of English tokens or longer."""
+    """A tokenizer of 600 words with a space before each, as long as English tokens or longer."""
 
     mask_id, begin, special_ids, size = 601, (600,), frozenset({600, 601}), 602
     frequencies = None
@@ -51,7 +51,7 @@ class Words:
 
 
 class Wordy:
-    """Believes something else of every position in every state, so that no score is round and no piece is empty."""
+    """A model with different beliefs at every position and state, so that no score is round and no piece is empty."""
 
     name, context, notices = "wordy", 512, ()
 
@@ -74,12 +74,12 @@ def traces(denoiser: Any = None, **asked: Any) -> list[Trace]:
 
 
 def on_the_wire(message: Message) -> bytes:
-    """As Gradio writes it; anything that is no JSON (NaN, numpy) fails here."""
+    """Return the message as Gradio writes it; anything that is not JSON (NaN, numpy) fails here."""
     return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 class Reader:
-    """What assets/denoising_view.js does with messages: its `receive` and `frameOf`."""
+    """What assets/denoising_view.js does with messages in `receive` and `frameOf`."""
 
     def __init__(self) -> None:
         self.run: str | None = None
@@ -126,7 +126,7 @@ def frame(message: Message, step: int, pieces: list[str | None]) -> Message:
 
 
 def remasking(tokens: Sequence[bytes], turns: Sequence[tuple[dict[int, int], tuple[int, ...]]]) -> list[Trace]:
-    """A run made by hand: every turn commits {place: token} after it took places back; nothing else is asked about."""
+    """Return a run made by hand: every turn remasks places, then commits {place: token}."""
     toy = models.load("toy")
     request = InfillRequest(prefix="a ", suffix="b", length=4, steps=len(turns))
     start, notices = lay_out(request, toy)
@@ -175,12 +175,12 @@ BACK_AND_FORTH = remasking(
 
 @every_strategy
 @pytest.mark.parametrize("steps", [1, 12, 60])
-def test_a_step_of_a_gap_of_60_takes_at_most_2048_bytes(strategy: str, steps: int) -> None:
+def test_a_step_of_60_positions_takes_at_most_2048_bytes(strategy: str, steps: int) -> None:
     for trace in traces(length=60, steps=max(steps, strategies()[strategy].least_steps({})), strategy=strategy):
         assert len(on_the_wire(build_live(trace, RUN))) <= LIMIT
 
 
-def test_a_step_of_the_longest_gap_in_long_words_takes_at_most_2048_bytes_too() -> None:
+def test_a_step_of_the_longest_gap_in_long_words_takes_at_most_2048_bytes() -> None:
     for trace in traces(Wordy(7), length=MAX_LENGTH, steps=MAX_LENGTH):
         assert len(on_the_wire(build_live(trace, RUN))) <= LIMIT
 
@@ -194,7 +194,7 @@ every_run = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
 
 
 @every_run
-def test_the_last_message_alone_shows_what_all_before_it_and_it_show(run: list[Trace]) -> None:
+def test_the_last_message_alone_shows_the_same_as_all_messages_together(run: list[Trace]) -> None:
     all_so_far = Reader()
     for trace in run:
         alone = Reader()
@@ -206,7 +206,7 @@ def test_the_last_message_alone_shows_what_all_before_it_and_it_show(run: list[T
 
 
 @every_run
-def test_a_message_that_comes_twice_or_after_a_gap_changes_nothing(run: list[Trace]) -> None:
+def test_repeated_and_missing_messages_do_not_change_the_frames(run: list[Trace]) -> None:
     steady, patchy = Reader(), Reader()
     for number, trace in enumerate(run):
         steady.receive(build_live(trace, "r"))
@@ -216,17 +216,17 @@ def test_a_message_that_comes_twice_or_after_a_gap_changes_nothing(run: list[Tra
 
 
 @every_run
-def test_the_closing_message_holds_every_state_as_the_live_messages_told_it(run: list[Trace]) -> None:
-    told, closed = Reader(), Reader()
+def test_the_closing_message_holds_every_state_as_the_live_messages_sent_it(run: list[Trace]) -> None:
+    followed, closed = Reader(), Reader()
     for trace in run:
-        told.receive(build_live(trace, "r"))
+        followed.receive(build_live(trace, "r"))
     closed.receive(build_closing(run[-1], "r"))
-    assert closed.frames == told.frames
-    assert (closed.latest, closed.ended, closed.opening) == (told.latest, told.ended, told.opening)
+    assert closed.frames == followed.frames
+    assert (closed.latest, closed.ended, closed.opening) == (followed.latest, followed.ended, followed.opening)
     assert closed.text == run[-1].text
 
 
-def test_a_remasked_piece_and_its_broken_neighbour_change_back_in_the_closing_message() -> None:
+def test_the_closing_message_changes_a_remasked_piece_and_its_neighbour_back() -> None:
     reader = Reader()
     reader.receive(build_closing(BACK_AND_FORTH[-1], "r"))
     assert [reader.frames[number]["pieces"] for number in range(8)] == [
@@ -247,7 +247,7 @@ def test_the_closing_message_writes_only_what_changed() -> None:
     assert [len(state["changes"]) for state in whole["states"]] == [0, *[1] * 40]
 
 
-def test_scores_travel_as_bytes_those_of_a_committed_position_as_they_were_then() -> None:
+def test_scores_are_bytes_and_a_committed_position_keeps_its_confidence() -> None:
     *_, trace = traces(length=9, steps=4)
     span = trace.start.span
     committed = np.zeros(9)
@@ -265,15 +265,15 @@ def test_scores_travel_as_bytes_those_of_a_committed_position_as_they_were_then(
         assert all(entropy > 0 for entropy, order in zip(shown["entropy"], so_far.order, strict=True) if order == 0)
 
 
-def test_the_opening_travels_with_the_state_before_the_first_step_and_at_the_end_only() -> None:
+def test_only_the_state_before_the_first_step_and_the_closing_carry_the_opening() -> None:
     run = traces(length=5, steps=5)
     assert ["opening" in build_live(trace, "r") for trace in run] == [True, *[False] * 5]
     assert build_live(run[0], "r")["opening"] == build_closing(run[-1], "r")["opening"] == build_opening(run[-1])
 
 
-def test_the_opening_says_what_was_asked_for() -> None:
-    told = build_opening(traces(models.load("toy"), prefix="a bc  ", suffix="d", length=3, steps=2, seed=9)[0])
-    assert told == {
+def test_the_opening_holds_the_request() -> None:
+    message = build_opening(traces(models.load("toy"), prefix="a bc  ", suffix="d", length=3, steps=2, seed=9)[0])
+    assert message == {
         "given": ["a bc", " d"],
         "gaps": [3],
         "notices": [],
@@ -283,7 +283,7 @@ def test_the_opening_says_what_was_asked_for() -> None:
     }
 
 
-def test_a_number_of_the_strategy_that_is_infinite_is_still_json() -> None:
+def test_infinite_and_nan_notes_are_left_out_of_the_json() -> None:
     *_, trace = traces(length=3, steps=1)
     (step,) = trace.steps
     odd = replace(step, selection=replace(step.selection, notes={"most": float("inf"), "none": float("nan"), "n": 2}))
@@ -291,7 +291,7 @@ def test_a_number_of_the_strategy_that_is_infinite_is_still_json() -> None:
         assert b'"n":2' in on_the_wire(message)
 
 
-def test_candidates_are_the_belief_of_that_step_surest_first() -> None:
+def test_candidates_are_the_beliefs_of_that_step_surest_first() -> None:
     *_, trace = traces(length=6, steps=3)
     for number, step in enumerate(trace.steps, start=1):
         rows = list_candidates(trace, number)
@@ -337,10 +337,14 @@ def test_a_run_without_steps_has_no_candidates() -> None:
         list_candidates(traces(length=4, steps=4)[0], 1)
 
 
-def test_several_gaps_travel_with_the_text_between_them_and_pinned_words_as_pieces_of_no_step() -> None:
+def test_several_gaps_are_sent_with_the_text_between_them_and_pinned_words() -> None:
     *_, trace = RUNS["several gaps"]
-    told = build_opening(trace)
-    assert (told["given"], told["gaps"], told["spaces"]) == (["the", " saw", "", "."], [3, 7, 2], [" ", " ", ""])
+    message = build_opening(trace)
+    assert (message["given"], message["gaps"], message["spaces"]) == (
+        ["the", " saw", "", "."],
+        [3, 7, 2],
+        [" ", " ", ""],
+    )
     reader = Reader()
     reader.receive(build_closing(trace, "r"))
     assert reader.frames[0]["pieces"] == [None, None, None, None, " ", "c", "a", "t", None, None, None, None]
@@ -353,7 +357,7 @@ def test_several_gaps_travel_with_the_text_between_them_and_pinned_words_as_piec
     assert reader.text == trace.text
 
 
-def test_calls_travel_beside_nfe_where_guidance_makes_them_differ() -> None:
+def test_calls_are_sent_beside_nfe_and_differ_under_guidance() -> None:
     *_, trace = traces(models.load("toy"), length=3, steps=3, guidance=1.0)
     message = build_live(trace, "r")
     assert (message["nfe"], message["calls"]) == (6, 3)

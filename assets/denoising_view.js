@@ -509,8 +509,8 @@ part("map").addEventListener("click", (event) => {
 });
 
 function tell(text) {
-  part("told").textContent = "";
-  setTimeout(() => { part("told").textContent = text; }, 50); // said again, it is spoken again
+  part("status").textContent = "";
+  setTimeout(() => { part("status").textContent = text; }, 50); // said again, it is spoken again
 }
 part("copy").addEventListener("click", async () => {
   const frame = frameAt(run.latest);
@@ -553,7 +553,7 @@ window.addEventListener("fill-asked-for", () => {
   if (part("ended").textContent !== WAITING) before = [part("ended").textContent, part("live").textContent];
   part("ended").textContent = WAITING;
   part("live").textContent = "Waiting for the model.";
-  part("told").textContent = "";
+  part("status").textContent = "";
 });
 window.addEventListener("fill-refused", () => {
   if (part("ended").textContent === WAITING) [part("ended").textContent, part("live").textContent] = before;

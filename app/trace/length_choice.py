@@ -13,7 +13,7 @@ from models.denoiser import Floats, Ids
 
 MOST = 512
 """Most lengths that a record may hold."""
-_WHOLE = ("lengths", "tried", "chosen", "rows", "calls")
+_WHOLE = ("lengths", "tried")
 _SERIES = {"lengths": "lengths", "phi": "lengths", "bias": "lengths", "score": "lengths", "tried": "tried"}
 _SERIES |= {"rerank": "tried"}
 

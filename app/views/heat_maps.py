@@ -41,7 +41,7 @@ def _draw_map(trace: Trace, palette: Palette, values: Floats, title: str, unit: 
     if values.size <= _MOST_NUMBERED_CELLS:
         decimals = "{:.2f}" if top <= 1 else "{:.1f}"
         texts = [["" if np.isnan(value) else decimals.format(value).lstrip("0") for value in row] for row in values]
-    value = f"{unit} %{{text}}" if texts else "%{z} % of full scale"
+    value = f"{unit} %{{text}}" if texts else "%{z}% of full scale"
     heat = {
         "type": "heatmap",
         "z": shown,

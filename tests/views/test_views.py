@@ -220,7 +220,7 @@ def test_a_large_map_has_its_scores_in_the_hover_text_only() -> None:
     assert "texttemplate" in drawn("confidence_map", fitting)["data"][0]
     heat, _ = drawn("confidence_map", full)["data"]
     assert "texttemplate" not in heat
-    assert "%{z} %" in heat["hovertemplate"], "without numbers in the cells, the hover text must show them"
+    assert "%{z}%" in heat["hovertemplate"], "without numbers in the cells, the hover text must show them"
 
 
 @pytest.mark.parametrize("name", ["confidence_map", "entropy_map"])

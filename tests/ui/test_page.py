@@ -225,7 +225,7 @@ def test_hovering_shows_the_candidates_of_that_step(page: Page) -> None:
     rows = part(page, "rows").locator("tr")
     expect(rows).to_have_count(5)
     expect(rows.first.locator("th")).to_have_text("b")
-    shares = [float(cell.inner_text().split()[0]) for cell in rows.locator("td").all()]
+    shares = [float(cell.inner_text().rstrip("%")) for cell in rows.locator("td").all()]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 50
     page.locator(".dv-slot").nth(0).hover()

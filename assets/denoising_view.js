@@ -1,22 +1,22 @@
-// The page's live view of a run: reads the messages of app/messages.py, and draws text, replay, candidates and map.
+// The page's live view of a run: reads the messages of app/trace/messages.py and draws text, replay, candidates, map.
 // Gradio runs this once, when the component is mounted, with `element`, `props`, `watch` and `server` in scope.
-// All text goes through textContent: what users type and models write is data.
+// All text is set through textContent, because what users type and models write is data.
 
 const parts = Object.fromEntries([...element.querySelectorAll("[data-part]")].map((each) => [each.dataset.part, each]));
 const part = (name) => parts[name];
-const NATS = 24;
+const NATS = 24; // an entropy byte divided by this is in nats, as in app/trace/messages.py
 const TOP_NATS = 6; // the map's full scale for entropy
 
-// `ending` is how the run stands, `ended` what the page shows of it: a run is over once its last state is on screen.
+// `ending` is the run's latest status, `ended` the status on screen, which follows once the last state is shown.
 const run = { name: null, opening: null, frames: [], latest: 0, ending: "", ended: "", text: "" };
-const over = new Set(); // runs that have ended or were left: a state of theirs that still arrives was overtaken
-const BEHIND = 24; // states that arrive faster than the screen can show are shown one a frame, unless there are more
+const over = new Set(); // runs that ended or were replaced; messages of theirs that arrive late are ignored
+const BEHIND = 24; // up to this many states behind, show one state per frame; further behind, several
 let shown = 0; // the state on screen
-let following = true; // go along with every new state
+let following = true; // show every new state as it arrives
 let place = -1; // the position whose candidates are shown
-let layout = ""; // what the slots were built for
+let layout = ""; // key of the layout that the slots were built for
 let slots = [];
-let believed = new Map(); // step -> the promise of all positions' candidates
+let believed = new Map(); // step -> promise of the candidates at all positions
 let player = 0;
 let scheduled = false;
 let width = 0; // of the map's column
@@ -26,26 +26,27 @@ const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
-// `when` is the step that committed each position, 0 while it is masked; `confidence` of a committed one is the one it was
-// committed with. So every frame can be painted without the others.
+// `when` is the step that committed each position, 0 if it is masked; a committed position keeps the `confidence` of
+// its commit. So every frame can be painted without the others.
 function frameOf(message, step, pieces) {
-  const frame = { pieces, nfe: message.nfe, calls: message.calls, seconds: message.seconds, notes: message.notes || {} };
+  const { nfe, calls, seconds, notes } = message;
+  const frame = { pieces, nfe, calls, seconds, notes: notes || {} };
   frame.masks = pieces.filter((piece) => piece === null).length;
   frame.remask = message.remask || [];
   for (const score of ["when", "confidence", "entropy"]) frame[score] = new Uint8Array(pieces.length);
   if (!step) return frame;
   frame.when = bytes(message.when);
   frame.confidence = bytes(message.confidence);
-  const entropies = bytes(message.entropy).values(); // of the positions asked about, from left to right
+  const entropies = bytes(message.entropy).values(); // one per position asked about, from left to right
   for (let at = 0; at < pieces.length; at++) if (asked(frame, step, at)) frame.entropy[at] = entropies.next().value;
   return frame;
 }
 
-// Whether the step asked the model about a position: it was masked before the step.
+// Returns whether the step asked the model about a position, that is, whether it was masked before the step.
 const asked = (frame, step, at) =>
   step > 0 && !pinned(frame, at) && (frame.when[at] === 0 || frame.when[at] === Math.min(step, 255));
 
-// A word that stands in a gap and that no step committed was given by the visitor.
+// Returns whether the visitor pinned a position: then it has a piece that no step committed.
 const pinned = (frame, at) => frame.pieces[at] !== null && frame.when[at] === 0;
 
 function receive(message) {
@@ -58,7 +59,7 @@ function receive(message) {
     Object.assign(run, { name: message.run, opening: null, frames: [], latest: 0, ended: "running", text: "" });
     shown = replayed ? message.step : 0;
     believed = new Map();
-    told = false;
+    endAnnounced = false;
     following = true;
     place = -1;
     layout = "";
@@ -101,15 +102,15 @@ function refresh() {
 
 // ---- states ---------------------------------------------------------------------------------------------------------
 
-// A dropped message leaves a hole: the state before it is the best there is until the closing message fills it.
+// A dropped message leaves a hole, shown as the state before it until the closing message fills it.
 function frameAt(number) {
   while (number > 0 && !run.frames[number]) number--;
   return run.frames[number];
 }
 
-const percent = (share) => `${Math.round(share * 100)} %`;
+const percent = (share) => `${Math.round(share * 100)}%`;
 
-// Positions count through all gaps; `gapOf` is a gap's number and the position in it, both from 0.
+// Positions are counted across all gaps; `gapOf` returns the gap's number and the position in that gap, both from 0.
 function gapOf(at) {
   let gap = 0;
   for (const length of run.opening?.gaps ?? []) {
@@ -126,11 +127,11 @@ const visible = (piece) => piece.replace(/ /g, "␣").replace(/\n/g, "↵").repl
 
 // ---- text -----------------------------------------------------------------------------------------------------------
 
-// While a run goes on every slot has the same width; afterwards each is as wide as its last token. So no step moves text.
+// During a run all slots have the same width; afterwards each is as wide as its last token. So no step moves the text.
 function build() {
   const frame = frameAt(run.latest);
   const joined = run.ended !== "running";
-  // While a number of masks is being chosen the opening changes with it.
+  // While the number of masks is being chosen, the opening changes too.
   const wanted = [run.name, joined, frame.pieces.length, run.opening?.gaps, run.opening?.notices].join();
   if (wanted === layout) return;
   layout = wanted;
@@ -181,7 +182,7 @@ function build() {
     return { slot, text, bar, when, last, painted: "" };
   });
   give(opening.gaps.length);
-  // Widths are read once, before anything is written: reading them slot by slot would lay the page out each time.
+  // All widths are read before anything is written: alternating would lay out the page once per slot.
   const widths = slots.map(({ slot }) => slot.clientWidth);
   slots.forEach((entry, at) => { entry.width = widths[at]; });
   const notices = opening.notices || [];
@@ -190,14 +191,14 @@ function build() {
   if (hadFocus && slots.length) focusSlot(Math.max(0, place));
 }
 
-// What the text before a gap ended with is put back before a fill that does not start with white space.
+// Spaces at the end of the text before a gap are put back, unless the fill starts with white space.
 function spaces(frame, opening, gap) {
   const first = frame.pieces[startOf(opening, gap)];
   return first === null || /^\s/.test(first) ? "" : opening.spaces[gap];
 }
 const startOf = (opening, gap) => opening.gaps.slice(0, gap).reduce((sum, length) => sum + length, 0);
 
-// The text with its gaps filled as far as they are.
+// The text with the fills so far; `masked` is written for every masked position.
 const assembled = (frame, opening, masked) => opening.given.map((part, gap) => {
   if (gap === opening.gaps.length) return part;
   const start = startOf(opening, gap);
@@ -205,7 +206,7 @@ const assembled = (frame, opening, masked) => opening.given.map((part, gap) => {
   return part + spaces(frame, opening, gap) + pieces.map((piece) => piece ?? masked).join("");
 }).join("");
 
-// A token without the space before it, which stands between the words; a line break is made visible.
+// A token without its leading space, which the layout puts between words; a line break is made visible.
 const bare = (piece) => (/^\s+$/.test(piece) ? piece : piece.replace(/^\s+/, "")).replace(/\n/g, "↵");
 
 const ruler = document.createElement("canvas").getContext("2d");
@@ -255,7 +256,7 @@ let mapped = "";
 function paintMap() {
   const canvas = part("map");
   const count = slots.length;
-  // While a run goes on there is a row for every step that it may take, so that the map does not grow with each.
+  // During a run there is a row for every step that it may take, so that the map does not grow.
   const rows = Math.max(1, run.latest, run.ended === "running" ? run.opening?.steps ?? 0 : 0);
   const score = part("score").value;
   const dark = document.body.classList.contains("dark");
@@ -280,7 +281,9 @@ function paintMap() {
     if (!frame) continue;
     for (let at = 0; at < count; at++) {
       if (!asked(frame, step, at)) continue;
-      const share = score === "confidence" ? frame.confidence[at] / 255 : Math.min(1, frame.entropy[at] / NATS / TOP_NATS);
+      const share = score === "confidence"
+        ? frame.confidence[at] / 255
+        : Math.min(1, frame.entropy[at] / NATS / TOP_NATS);
       const level = dark ? 45 + 205 * share : 238 - 205 * share;
       image.data.set([level * 0.92, level * 0.92, dark ? Math.min(255, level * 1.1) : Math.min(255, level + 30), 255],
         4 * ((step - 1) * count + at));
@@ -309,15 +312,15 @@ function paintMap() {
   if (shown) ink.strokeRect(0.75, (shown - 1) * row + 0.75, cell * count - 1.5, row - 1.5);
   ink.fillStyle = dark ? "#fff" : "#000";
   for (let gap = 1; gap < (run.opening?.gaps.length ?? 1); gap++) {
-    ink.fillRect(startOf(run.opening, gap) * cell - 0.5, 0, 1, row * rows); // where one gap ends and the next begins
+    ink.fillRect(startOf(run.opening, gap) * cell - 0.5, 0, 1, row * rows); // border between two gaps
   }
   if (place >= 0) ink.strokeRect(place * cell + 0.75, 0.75, cell - 1.5, row * rows - 1.5);
 }
 
 // ---- candidates -----------------------------------------------------------------------------------------------------
 
-// What was believed about a position in the step on screen, or in the step that committed it.
-let wanted = ""; // whose candidates are to be shown; answers come late and in any order
+// Shows what the model believed about the chosen position at the step on screen, or at the step that committed it.
+let wanted = ""; // key of the candidates to show; answers may come late and in any order
 async function paintCandidates(frame) {
   const about = part("about");
   const table = part("table");
@@ -330,7 +333,7 @@ async function paintCandidates(frame) {
   table.hidden = true;
   if (!step) {
     about.textContent = at < 0
-      ? "Hover over, tap or focus a position of the gap to see what the model believed there."
+      ? "Hover over, tap or focus a position in a gap to see what the model believed there."
       : given
         ? `${capital(named(at))}: “${visible(frame.pieces[at])}”, given; the model reads it and never changes it.`
         : `${capital(named(at))}: masked; no forward pass yet.`;
@@ -339,7 +342,8 @@ async function paintCandidates(frame) {
   const source = run.frames[step];
   const piece = frame.pieces[at];
   const facts = source
-    ? ` ${percent(source.confidence[at] / 255)} sure of its draft, entropy ${(source.entropy[at] / NATS).toFixed(2)} nats.`
+    ? ` The model was ${percent(source.confidence[at] / 255)} sure of its draft;`
+      + ` entropy ${(source.entropy[at] / NATS).toFixed(2)} nats.`
     : "";
   about.textContent = `${capital(named(at))} in step ${step}: `
     + (piece === null ? "still masked." : `“${visible(piece)}”, committed in step ${frame.when[at]}.`) + facts;
@@ -348,7 +352,7 @@ async function paintCandidates(frame) {
   if (answer.error) believed.delete(step);
   if (mine !== wanted) return;
   if (answer.error) {
-    about.textContent += ` Candidates: ${answer.error}.`;
+    about.textContent += ` The candidates could not be loaded: ${answer.error}.`;
     return;
   }
   part("rows").replaceChildren(...answer.candidates[at].map(([text, probability]) => {
@@ -362,7 +366,7 @@ async function paintCandidates(frame) {
     bar.className = "dv-bar";
     bar.style.transform = `scaleX(${probability})`;
     const number = document.createElement("span");
-    number.textContent = `${(probability * 100).toFixed(1)} %`;
+    number.textContent = `${(probability * 100).toFixed(1)}%`;
     share.append(bar, number);
     row.append(token, share);
     return row;
@@ -370,13 +374,13 @@ async function paintCandidates(frame) {
   table.hidden = false;
 }
 
-// ---- everything -----------------------------------------------------------------------------------------------------
+// ---- painting -------------------------------------------------------------------------------------------------------
 
 const ENDINGS = {
   running: "running…",
   complete: "complete",
   stopped: "stopped",
-  "time limit": "ended by the time limit",
+  "time limit": "stopped by the time limit",
 };
 
 function paint() {
@@ -412,13 +416,13 @@ function paint() {
 
 let spoken = 0;
 let announced = "";
-let told = false; // that the run is over
+let endAnnounced = false;
 function announce(frame) {
   const done = run.ended !== "running";
-  const over = done && !told;
-  told ||= done;
-  const text = over || (done && following)
-    ? `${ENDINGS[run.ended]} after ${run.latest} steps. ${reading(frame)}`
+  const justEnded = done && !endAnnounced;
+  endAnnounced ||= done;
+  const text = justEnded || (done && following)
+    ? `${capital(ENDINGS[run.ended])} after ${run.latest} steps. ${reading(frame)}`
     : `Step ${shown}, ${frame.masks} masks left.`;
   if (text === announced || (!done && Date.now() - spoken < 2000)) return;
   announced = text;
@@ -431,7 +435,7 @@ function reading(frame) {
   return `The gap reads: ${frame.pieces.map((piece) => piece ?? " … ").join("")}`;
 }
 
-// ---- what the visitor does ------------------------------------------------------------------------------------------
+// ---- the visitor's actions ------------------------------------------------------------------------------------------
 
 function go(number) {
   shown = Math.max(0, Math.min(run.latest, number));
@@ -508,9 +512,10 @@ part("map").addEventListener("click", (event) => {
   manual(Math.floor(event.offsetY / row) + 1);
 });
 
-function tell(text) {
-  part("told").textContent = "";
-  setTimeout(() => { part("told").textContent = text; }, 50); // said again, it is spoken again
+// Clears the status first, so that screen readers also speak a text that is repeated.
+function showStatus(text) {
+  part("status").textContent = "";
+  setTimeout(() => { part("status").textContent = text; }, 50);
 }
 part("copy").addEventListener("click", async () => {
   const frame = frameAt(run.latest);
@@ -525,17 +530,17 @@ part("copy").addEventListener("click", async () => {
     document.execCommand("copy");
     box.remove();
   }
-  tell("Text copied.");
+  showStatus("Text copied.");
 });
 part("download").addEventListener("click", async () => {
   const answer = await ask("recorded");
-  if (answer.error) return tell(answer.error);
+  if (answer.error) return showStatus(answer.error);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([answer.trace], { type: "application/json" }));
   link.download = "infill-trace.json";
   link.click();
   URL.revokeObjectURL(link.href);
-  tell("Trace downloaded.");
+  showStatus("Trace downloaded.");
 });
 
 new ResizeObserver(() => {
@@ -546,14 +551,15 @@ new ResizeObserver(() => {
   layout = "";
   if (run.name) refresh();
 }).observe(element);
-new MutationObserver(() => { if (run.name) refresh(); }).observe(document.body, { attributeFilter: ["class"] }); // dark mode
+// The class of the body changes with dark mode.
+new MutationObserver(() => { if (run.name) refresh(); }).observe(document.body, { attributeFilter: ["class"] });
 const WAITING = "waiting for the model…";
-let before = ["", ""]; // what was said when the button was pressed
+let before = ["", ""]; // the texts on screen when the button was pressed
 window.addEventListener("fill-asked-for", () => {
   if (part("ended").textContent !== WAITING) before = [part("ended").textContent, part("live").textContent];
   part("ended").textContent = WAITING;
   part("live").textContent = "Waiting for the model.";
-  part("told").textContent = "";
+  part("status").textContent = "";
 });
 window.addEventListener("fill-refused", () => {
   if (part("ended").textContent === WAITING) [part("ended").textContent, part("live").textContent] = before;

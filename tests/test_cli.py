@@ -333,7 +333,7 @@ def test_a_length_that_is_left_open_is_chosen_and_told(asked, capsys):
     trace = recording.load(told.out)
     ((gap, choice),) = trace.choices.items()
     assert trace.request.gaps[gap].length == choice.chosen == len(trace.start.gaps[gap])
-    assert choice.told(gap) in told.err
+    assert choice.describe(gap) in told.err
     assert "not fitted to 'toy'" in told.err
 
 

@@ -105,13 +105,13 @@ def test_while_a_length_is_chosen_every_pass_can_be_seen_and_the_run_closed_befo
     for trace in infill(InfillRequest(prefix="the ", suffix=" was", length=None, steps=40), toy):
         seen.append(trace)
         passes.append(len(calls))
-        if trace.settled:
+        if trace.begun:
             break
     *choosing, begun = seen
     assert passes == sorted(passes)
     assert np.diff(passes[:-1]).max() == 1
     assert len(choosing) >= begun.choices[0].calls
-    assert not any(trace.settled or trace.steps or trace.ended != "running" for trace in choosing)
+    assert not any(trace.begun or trace.steps or trace.ended != "running" for trace in choosing)
     assert {*begun.choices[0].tried.tolist()} <= {len(trace.start.slots) for trace in choosing}
 
     calls.clear()
@@ -125,7 +125,7 @@ def test_while_a_length_is_chosen_every_pass_can_be_seen_and_the_run_closed_befo
 
 def test_the_time_limit_holds_while_a_length_is_chosen(toy):
     (trace,) = run(toy, text="a [[auto]] b [[auto]]", steps=9, time_limit=0.0)
-    assert (trace.ended, trace.settled, trace.nfe) == ("time limit", False, 0)
+    assert (trace.ended, trace.begun, trace.nfe) == ("time limit", False, 0)
     assert load(dump(trace)).ended == "time limit"
 
 

@@ -157,12 +157,12 @@ def run(request: InfillRequest, denoiser: Denoiser, *, shown: bool = False) -> T
     trace = next(traces)
     for trace in traces:
         if shown:
-            json.dumps(messages.live(trace, "run"))
+            json.dumps(messages.build_live(trace, "run"))
     if shown:
         from app.views.palette import LIGHT  # plotly takes a moment to import
         from app.views.registry import views
 
-        json.dumps(messages.closing(trace, "run"))
+        json.dumps(messages.build_closing(trace, "run"))
         views()["confidence_map"].draw(trace, LIGHT).to_json()  # the dearest one
     return trace
 

@@ -1,4 +1,6 @@
-"""A run after the fact: the `trace` itself, its JSON form (`recording`), what the browser gets (`messages`), `metrics`.
+"""The record of a run, and what is computed from it.
 
-`length_choice` records how a gap's number of masks was chosen.
+`trace` holds the record: every step, and the texts and counts that follow from it. `length_choice` holds how the number
+of masks in a gap was chosen. `recording` writes a trace as JSON and reads it back. `messages` turns a trace into the
+messages that the page draws. `metrics` scores traces and texts.
 """

@@ -1,4 +1,4 @@
-"""The record of how a gap's number of masks was chosen, and its form as JSON."""
+"""The record of how the number of masks in a gap was chosen, and its JSON form."""
 
 from __future__ import annotations
 
@@ -12,53 +12,53 @@ from app.errors import InfillError
 from models.denoiser import Floats, Ids
 
 MOST = 512
-"""Lengths that a record may hold."""
-_WHOLE = ("lengths", "tried", "chosen", "rows", "calls")
+"""Most lengths that a record may hold."""
+_WHOLE = ("lengths", "tried")
 _SERIES = {"lengths": "lengths", "phi": "lengths", "bias": "lengths", "score": "lengths", "tried": "tried"}
 _SERIES |= {"rerank": "tried"}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LengthChoice:
-    """The curve over all candidate lengths, and what the few that were written out came to."""
+    """The scores of all candidate lengths, and the rank of the few that were decoded."""
 
-    lengths: Ids  # [k] candidate numbers of masks, rising
+    lengths: Ids  # [k] candidate numbers of masks, ascending
     phi: Floats  # [k] mean confidence over the masks after one forward pass
-    bias: Floats  # [k] what phi is on average where the length is wrong
-    score: Floats  # [k] what the probe makes of a length; larger is better
+    bias: Floats  # [k] mean of phi over texts in which the length is wrong
+    score: Floats  # [k] the probe's score of each length; larger is better
     tried: Ids  # [t] lengths that were decoded, best score first
-    rerank: Floats  # [t] what their fills came to; larger is better
+    rerank: Floats  # [t] scores of their fills; larger is better
     chosen: int
-    rule: str  # how the fills were ranked
-    rows: int  # canvases in forward passes: the probe, every decode, the losers' included, and the ranking
-    calls: int  # forward passes, in which several canvases may be rows of one batch
+    rule: str  # what ranked the fills
+    rows: int  # canvases through the network: the probe, every decode (rejected ones too) and the ranking
+    calls: int  # batched forward passes that these took
     notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raises InfillError where the series do not fit together."""
+        """Raise InfillError if the fields contradict each other."""
         if not 0 < len(self.lengths) <= MOST or len(self.tried) < 1:
-            raise InfillError(f"a choice of length needs 1 to {MOST} lengths, and one that was tried")
+            raise InfillError(f"a length choice needs 1 to {MOST} lengths, and at least one that was tried")
         for name, other in _SERIES.items():
             values = getattr(self, name)
             if values.ndim != 1 or len(values) != len(getattr(self, other)) or not np.isfinite(values).all():
-                raise InfillError(f"the '{name}' of a choice of length must be a number for each of its {other}")
+                raise InfillError(f"'{name}' of a length choice must have one finite number for each of its '{other}'")
         if self.lengths[0] < 1 or (np.diff(self.lengths) <= 0).any():
-            raise InfillError("the lengths of a choice must rise, from 1 or more")
+            raise InfillError("the lengths of a length choice must ascend, from 1 or more")
         if not np.isin(self.tried, self.lengths).all() or self.chosen not in self.tried:
-            raise InfillError("a length was tried that is no candidate, or chosen that was not tried")
+            raise InfillError("a length choice tried a length that is not a candidate, or chose one that was not tried")
         if not 0 <= self.calls <= self.rows:
-            raise InfillError("a forward pass has at least one row")
+            raise InfillError("a length choice must have at least as many rows as calls, and neither below 0")
 
-    def told(self, gap: int) -> str:
-        """In words, of the gap of that number, from 0."""
+    def describe(self, gap: int) -> str:
+        """Describe the choice in a sentence; `gap` is the gap's number, from 0."""
         others = ", ".join(str(length) for length in self.tried if length != self.chosen)
-        instead = f", rather than {others}" if others else ""
-        spent = f"{self.rows} rows in {self.calls} forward passes"
-        return f"Gap {gap + 1}: {self.chosen} mask{'s' * (self.chosen != 1)}{instead}; chosen with {spent}."
+        over = f", chosen over {others}" if others else ""
+        spent = f"{self.rows} canvases in {self.calls} forward passes"
+        return f"Gap {gap + 1}: {self.chosen} mask{'s' * (self.chosen != 1)}{over}; the choice took {spent}."
 
 
-def as_json(choice: LengthChoice) -> dict[str, Any]:
-    """Plain numbers and lists; series are rounded to six decimals."""
+def to_json(choice: LengthChoice) -> dict[str, Any]:
+    """Return the choice as plain numbers and lists; series are rounded to six decimals."""
     data = {field.name: getattr(choice, field.name) for field in fields(LengthChoice)}
     for name in _SERIES:
         data[name] = data[name].tolist() if name in _WHOLE else data[name].round(6).tolist()
@@ -66,10 +66,10 @@ def as_json(choice: LengthChoice) -> dict[str, Any]:
 
 
 def from_json(data: object) -> LengthChoice:
-    """What `as_json` made. Raises InfillError, saying what is broken."""
+    """Return the choice that `to_json` wrote. Raises InfillError that names the broken field."""
     names = [field.name for field in fields(LengthChoice)]
     if not isinstance(data, Mapping) or set(data) != set(names):
-        raise InfillError(f"a choice of length must have exactly {', '.join(names)}")
+        raise InfillError(f"a length choice must have exactly the fields {', '.join(names)}")
     for name in names:
         _check(name, data[name])
     series = {name: np.array(data[name], dtype=np.int64 if name in _WHOLE else np.float64) for name in _SERIES}
@@ -77,15 +77,16 @@ def from_json(data: object) -> LengthChoice:
 
 
 def _check(name: str, value: Any) -> None:
+    """Raise InfillError if a field of a length choice is not of the type that `to_json` writes."""
     if name == "rule" or name == "notices":
-        good = isinstance(value, str) if name == "rule" else _all(value, str)
+        good = isinstance(value, str) if name == "rule" else _is_list_of(value, str)
     elif name in _SERIES:
-        good = _all(value, int if name in _WHOLE else (int, float)) and len(value) <= MOST
+        good = _is_list_of(value, int if name in _WHOLE else (int, float)) and len(value) <= MOST
     else:
         good = type(value) is int
     if not good:
-        raise InfillError(f"the '{name}' of a choice of length is {str(value)[:40]!r}, which no recording holds")
+        raise InfillError(f"'{name}' of a length choice is not of the right type: {str(value)[:40]!r}")
 
 
-def _all(value: object, kind: type | tuple[type, ...]) -> bool:
+def _is_list_of(value: object, kind: type | tuple[type, ...]) -> bool:
     return isinstance(value, list) and all(isinstance(item, kind) and not isinstance(item, bool) for item in value)

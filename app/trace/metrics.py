@@ -1,4 +1,4 @@
-"""Numbers about traces and texts."""
+"""Scores of traces and texts."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def _scorer() -> Any:
 
 
 def rouge(fill: str, gold: str) -> dict[str, float]:
-    """F-measure of ROUGE-1, -2 and -L, times 100, as DiffuLLaMA's infilling numbers (arXiv:2410.17891, table 1)."""
+    """Return the F-measures of ROUGE-1, -2 and -L in percent, as in DiffuLLaMA (arXiv:2410.17891, table 1)."""
     return {name: 100 * score.fmeasure for name, score in _scorer().score(gold, fill).items()}
 
 
 def exact_match(fill: str, gold: str) -> bool:
-    """The same text, white space aside."""
+    """Check whether two texts are the same except for white space."""
     return fill.split() == gold.split()
 
 
 def ngram_entropy(sequences: Iterable[Sequence[Hashable]], n: int) -> float:
-    """Entropy of all n-grams, divided by the log of their number: 1 if none recurs, 0 if all are one.
+    """Return the entropy of all n-grams divided by the log of their number: 1 if none recurs, 0 if all are the same.
 
-    Compare it only between sets of equal size. 1 where there are fewer than two n-grams.
+    Compare it only between sets of equal size. It is 1 for fewer than two n-grams.
     """
     counts = _ngrams(sequences, n)
     total = counts.total()
@@ -45,16 +45,16 @@ def ngram_entropy(sequences: Iterable[Sequence[Hashable]], n: int) -> float:
 
 
 def distinct(sequences: Iterable[Sequence[Hashable]], n: int) -> float:
-    """Distinct-n (Li et al., 2016, arXiv:1510.03055): the share of different n-grams among those of all sequences.
+    """Return distinct-n (Li et al., 2016, arXiv:1510.03055): the number of different n-grams over that of all n-grams.
 
-    Compare it only between sets of equal size. 1 where there is none.
+    Compare it only between sets of equal size. It is 1 without n-grams.
     """
     grams = _ngrams(sequences, n)
     return len(grams) / grams.total() if grams else 1.0
 
 
 def repetition(sequences: Sequence[Sequence[Hashable]], n: int) -> float:
-    """The share of n-grams that their own sequence has had before, averaged over sequences."""
+    """Return the share of n-grams that occurred earlier in the same sequence, averaged over sequences."""
     return sum(1 - distinct([sequence], n) for sequence in sequences) / len(sequences)
 
 
@@ -63,9 +63,9 @@ def _ngrams(sequences: Iterable[Sequence[Hashable]], n: int) -> Counter[tuple[Ha
 
 
 def independence_risk(trace: Trace) -> float:
-    """Nats risked by writing tokens of one step as if independent: sum over steps of (sum H - max H).
+    """Return the nats risked by committing the tokens of a step as if independent: sum over steps of (sum H - max H).
 
-    It bounds the divergence from one token a step (Ben-Hamu et al., 2025, arXiv:2505.24857).
+    It bounds the divergence from decoding one token per step (Ben-Hamu et al., 2025, arXiv:2505.24857).
     """
     return float(
         sum(h.sum() - h.max() for step in trace.steps if len(h := step.prediction.entropy[step.selection.commit]))
@@ -73,7 +73,7 @@ def independence_risk(trace: Trace) -> float:
 
 
 def left_to_right(trace: Trace) -> float:
-    """Kendall's tau-b between unmasking order and reading order: 1 left to right, -1 right to left, 0 neither."""
+    """Return Kendall's tau-b of unmasking order and reading order: 1 left to right, -1 right to left, 0 neither."""
     order = trace.order[trace.order > 0]
     signs = np.sign(order[None, :] - order[:, None])[np.triu_indices(len(order), k=1)]
     untied = int(np.count_nonzero(signs))

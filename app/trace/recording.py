@@ -1,4 +1,4 @@
-"""Traces to and from JSON: a recorded run is replayed without a model."""
+"""Write traces as JSON and read them back, so that a run can be replayed without a model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from app.errors import InfillError
 from app.sampling.canvas import Canvas
 from app.sampling.request import InfillRequest
 from app.sampling.step import Selection, Step
-from app.trace.length_choice import as_json as choice_as_json
 from app.trace.length_choice import from_json as choice_from_json
+from app.trace.length_choice import to_json as choice_to_json
 from app.trace.trace import Trace
 from models.denoiser import Floats, Ids
 from models.prediction import TOP, Prediction
@@ -21,14 +21,15 @@ from models.prediction import TOP, Prediction
 FORMAT = "infill-trace"
 VERSION = 3
 _MAX_CHARACTERS = 16_000_000
-_MAX_TOKENS = 8192  # of a canvas
-_MAX_CELLS = 600_000  # steps times canvas: what a trace takes in memory
-_DERIVED = ("text", "fills")  # written for people who read the file; not read back
+_MAX_TOKENS = 8192  # in a canvas
+_MAX_CELLS = 600_000  # steps times canvas length: bounds the memory of a trace
+_WHAT_TO_OPEN = "open a file saved by 'Download trace' or 'infill --json'"
+_DERIVED = ("text", "fills")  # written for people who read the file; ignored by `load`
 _REQUEST_FIELDS = tuple(InfillRequest.__dataclass_fields__)
 
 
 def dump(trace: Trace) -> str:
-    """The trace as JSON text; positions are slots, counted from 0, and probabilities have four digits."""
+    """Return the trace as JSON text; positions are slots, counted from 0, and probabilities have four digits."""
     request = {name: getattr(trace.request, name) for name in _REQUEST_FIELDS}
     request |= {"knobs": dict(trace.request.knobs), "banned": list(trace.request.banned)}
     start = trace.start
@@ -38,7 +39,7 @@ def dump(trace: Trace) -> str:
         "model": trace.model,
         "request": request,
         "notices": list(trace.notices),
-        "choices": {str(gap): choice_as_json(choice) for gap, choice in trace.choices.items()},
+        "choices": {str(gap): choice_to_json(choice) for gap, choice in trace.choices.items()},
         "ended": trace.ended,
         "text": trace.text,
         "fills": list(trace.fills),
@@ -52,14 +53,15 @@ def dump(trace: Trace) -> str:
 
 
 def _step_to_json(step: Step, start: Canvas) -> dict[str, Any]:
+    """Return a step as plain values; scores only of the positions that the model was asked about."""
     prediction, span = step.prediction, start.span
-    # A strategy that takes a token back and writes another at once chooses where the model was not asked.
+    # A strategy that replaces a token within one step commits it where the model was not asked.
     asked = span[(prediction.top_tokens[span, 0] >= 0) | np.isin(span, step.selection.commit)]
     return {
         "commit": start.places(step.selection.commit),
         "tokens": step.canvas.ids[step.selection.commit].tolist(),
         "remask": start.places(step.selection.remask),
-        "notes": {name: _rounded(value) for name, value in step.selection.notes.items()},
+        "notes": {name: _round(value) for name, value in step.selection.notes.items()},
         "nfe": step.nfe,
         "calls": step.calls,
         "seconds": round(step.seconds, 6),
@@ -73,12 +75,13 @@ def _step_to_json(step: Step, start: Canvas) -> dict[str, Any]:
     }
 
 
-def _rounded(value: float) -> float:
+def _round(value: float) -> float:
+    """Round to six decimals; NaN and infinities become 0, because JSON does not have them."""
     return round(float(value), 6) if math.isfinite(value) else 0.0
 
 
 def _bytes_to_json(text: bytes) -> str | list[int]:
-    """Text where the bytes are text, else the bytes as numbers (part of a character)."""
+    """Return the text, or a list of the bytes if they are only part of a character."""
     try:
         return text.decode()
     except UnicodeDecodeError:
@@ -86,61 +89,64 @@ def _bytes_to_json(text: bytes) -> str | list[int]:
 
 
 def load(content: str) -> Trace:
-    """The trace of a JSON text. Raises InfillError, saying what is broken, for anything that `dump` did not write.
+    """Read the trace from JSON text. Raises InfillError that names the fault if `dump` cannot have written the text.
 
-    Numpy takes much for a number that is none ("3", 3.7, one for many), so the result is written again and compared.
+    numpy accepts values that `dump` never writes ("3" or 3.7 for 3, one number for many), so the trace is dumped again
+    and compared with the input.
     """
     if len(content) > _MAX_CHARACTERS:
-        raise InfillError(f"this file has more than {_MAX_CHARACTERS:,} characters; a trace never does")
+        raise InfillError(f"this file has more than {_MAX_CHARACTERS:,} characters, which is too many for a trace")
     try:
         data = json.loads(content, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:  # a ValueError also for a number of thousands of digits
-        raise InfillError(f"this is not a trace: it is not JSON ({error}); open one that was downloaded here") from None
+    except (ValueError, RecursionError) as error:  # ValueError is also raised for numbers of thousands of digits
+        raise InfillError(f"this is not a trace: it is not JSON ({error}); {_WHAT_TO_OPEN}") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise InfillError("this JSON file is not a trace; open a file that 'Download trace' or 'infill --json' wrote")
+        raise InfillError(f"this JSON file is not a trace; {_WHAT_TO_OPEN}")
     if data.get("version") != VERSION:
-        raise InfillError(f"this trace has version {data.get('version')!r}, not {VERSION}; record it anew")
+        raise InfillError(f"this trace has version {data.get('version')!r}, not {VERSION}; record it again")
     try:
         trace = _trace_from_json(data)
-        written = json.loads(dump(trace).encode())  # encoded, because lone surrogates are no text
+        written = json.loads(dump(trace).encode())  # encoded, because lone surrogates are not valid text
         odd = [name for name in written if name not in _DERIVED and written[name] != data[name]]
     except InfillError as error:
         raise InfillError(f"this trace is broken: {error}") from None
     except (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError) as error:
-        raise InfillError(f"this trace is broken: {type(error).__name__} {error}; record it anew") from None
+        raise InfillError(f"this trace is broken: {type(error).__name__} {error}; record it again") from None
     if odd:
-        raise InfillError(f"this trace is broken: '{odd[0]}' does not hold what a recording holds; record it anew")
+        raise InfillError(f"this trace is broken: '{odd[0]}' is not as 'infill' writes it; record it again")
     return trace
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no number")
+    """Raise ValueError for NaN and the infinities, which JSON does not have."""
+    raise ValueError(f"{constant} is not valid JSON")
 
 
 def _trace_from_json(data: dict[str, Any]) -> Trace:
+    """Replay the recorded steps. Raises InfillError if they contradict the canvas; `load` catches other errors."""
     request = InfillRequest(**{name: data["request"][name] for name in _REQUEST_FIELDS})
-    start = _start(data, request)
-    # A list, because bytes(text) of a number would make so many zeros.
+    start = _read_start(data, request)
+    # list() fails for a number, where bytes(number) would return that many zeros.
     lexicon = {
         int(token): text.encode() if isinstance(text, str) else bytes(list(text))
         for token, text in data["lexicon"].items()
     }
     canvas, steps = start, []
     for record in data["steps"]:
-        commit, remask = _positions(record["commit"], start), _positions(record["remask"], start)
+        commit, remask = _read_positions(record["commit"], start), _read_positions(record["remask"], start)
         if canvas.masked[remask].any() or len(set(remask.tolist())) < len(remask):
-            raise InfillError("a position is remasked that is not committed")
+            raise InfillError("a step remasks a position that is not committed")
         canvas = canvas.remask(remask)
         if not canvas.masked[commit].all() or len(set(commit.tolist())) < len(commit):
-            raise InfillError("a position is committed that is not masked")
-        canvas = canvas.commit(commit, _ids(record["tokens"]))
+            raise InfillError("a step commits a position that is not masked")
+        canvas = canvas.commit(commit, _read_ids(record["tokens"]))
         rising = (steps[-1].nfe if steps else 0) <= record["nfe"] < 2**31
         if not rising or not (steps[-1].calls if steps else 0) <= record["calls"] <= record["nfe"]:
-            raise InfillError("the forward passes do not add up")
+            raise InfillError("the counts of forward passes (nfe, calls) must not fall, nor calls exceed nfe")
         steps.append(
             Step(
                 canvas=canvas,
-                prediction=_prediction(record, start),
+                prediction=_read_prediction(record, start),
                 selection=Selection(
                     commit=commit, remask=remask, notes={str(k): float(v) for k, v in record["notes"].items()}
                 ),
@@ -151,9 +157,9 @@ def _trace_from_json(data: dict[str, Any]) -> Trace:
             )
         )
     if data["ended"] not in ("running", "complete", "stopped", "time limit"):
-        raise InfillError(f"unknown ending {data['ended']!r}")
+        raise InfillError(f"'ended' is {data['ended']!r}, which is not an ending")
     if (data["ended"] == "complete") == canvas.masked.any():
-        raise InfillError("it ended as complete with masks left, or otherwise without any")
+        raise InfillError("'ended' must be 'complete' if no masks are left, and only then")
     return Trace(
         request=request,
         model=str(data["model"]),
@@ -166,44 +172,48 @@ def _trace_from_json(data: dict[str, Any]) -> Trace:
     )
 
 
-def _start(data: dict[str, Any], request: InfillRequest) -> Canvas:
-    """The canvas before the first step, and nothing that was not asked for."""
-    given, gaps, mask_id = [_ids(part) for part in data["given_ids"]], data["gaps"], int(_ids(data["mask_id"])[0])
+def _read_start(data: dict[str, Any], request: InfillRequest) -> Canvas:
+    """Return the canvas before the first step. Raises InfillError if it does not match the request."""
+    given, gaps = [_read_ids(part) for part in data["given_ids"]], data["gaps"]
+    mask_id = int(_read_ids(data["mask_id"])[0])
     if [len(gap) for gap in gaps] != [gap.length for gap in request.gaps] or len(data["steps"]) > request.steps:
-        raise InfillError("it has other gaps or more steps than were asked for")
+        raise InfillError("it has other gaps or more steps than its request")
     for gap, asked in zip(gaps, request.gaps, strict=True):
-        _ids([token for token in gap if token is not None])
+        _read_ids([token for token in gap if token is not None])
         pinned = {place for place, token in enumerate(gap, start=1) if token is not None}
         if len(pinned) == len(gap) or bool(pinned) != bool(asked.pins) or not {p.place for p in asked.pins} <= pinned:
-            raise InfillError("other words are pinned than were asked for")
+            raise InfillError("it has other pinned words than its request")
     length = sum(map(len, [*given, *gaps]))
     if not len(given[0]) or length > _MAX_TOKENS:
-        raise InfillError(f"a canvas has 1 token before the first gap or more, and at most {_MAX_TOKENS} in all")
+        raise InfillError(f"a canvas needs at least 1 token before the first gap, and at most {_MAX_TOKENS} in total")
     if len(data["steps"]) * length > _MAX_CELLS:
         raise InfillError(f"steps times canvas length must be at most {_MAX_CELLS:,}")
     return Canvas.of(given, gaps, mask_id)
 
 
-def _positions(places: Any, start: Canvas) -> Ids:
-    positions = start.slots[_ids(places)]
+def _read_positions(places: Any, start: Canvas) -> Ids:
+    """Return the canvas positions of slots. Raises InfillError if one is pinned."""
+    positions = start.slots[_read_ids(places)]
     if not start.editable[positions].all():
-        raise InfillError("a pinned position is treated as one that is filled in")
+        raise InfillError("a step commits, remasks or asks about a pinned position")
     return positions
 
 
-def _ids(values: Any) -> Ids:
+def _read_ids(values: Any) -> Ids:
+    """Return values as a flat array. Raises InfillError if one is negative."""
     ids = np.array(values, dtype=np.int64).reshape(-1)
     if (ids < 0).any():
         raise InfillError("a position or token id is negative")
     return ids
 
 
-def _prediction(record: dict[str, Any], start: Canvas) -> Prediction:
-    """What was recorded of a prediction.
+def _read_prediction(record: dict[str, Any], start: Canvas) -> Prediction:
+    """Return what was recorded of a prediction.
 
-    Scores of the filtered distribution are not, and come back as NaN; drifts are not, and come back as none.
+    Scores of the filtered distribution and drifts are not recorded: the scores come back as NaN, the drifts as an array
+    without columns.
     """
-    asked = _positions(record["asked"], start)
+    asked = _read_positions(record["asked"], start)
     length = len(start)
 
     def spread(name: str, most: float, shape: tuple[int, ...] = (length,)) -> Floats:

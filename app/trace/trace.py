@@ -20,58 +20,65 @@ Ended = Literal["running", "complete", "stopped", "time limit"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trace:
-    """Immutable; a run yields a longer one after every step. State k is the canvas after step k, state 0 the start."""
+    """The record of a run so far. It is immutable; a run yields a longer one after every step.
+
+    State k is the canvas after step k; state 0 is the start.
+    """
 
     request: InfillRequest
     model: str
     start: Canvas
-    lexicon: Mapping[int, bytes]  # what each token id in the trace stands for
+    lexicon: Mapping[int, bytes]  # text of each token id in the trace
     notices: tuple[str, ...] = ()
-    choices: Mapping[int, LengthChoice] = field(default_factory=dict)  # of each gap, from 0, whose length was `auto`
+    choices: Mapping[int, LengthChoice] = field(default_factory=dict)  # by gap, from 0; only those that were `auto`
     steps: tuple[Step, ...] = ()
     ended: Ended = "running"
-    settled: bool = True  # False before the run begins: a notice says what is waited for, and lengths that are `auto`
-    # have numbers that may change; not recorded
+    begun: bool = True  # False until decoding begins: a notice says what the run waits for, and the lengths of `auto`
+    # gaps may still change. Not recorded.
 
     @property
     def canvas(self) -> Canvas:
+        """The latest state."""
         return self.state(len(self.steps))
 
     def state(self, number: int) -> Canvas:
+        """Return the canvas after step `number`, or the start for 0."""
         return self.steps[number - 1].canvas if number else self.start
 
     @property
     def nfe(self) -> int:
+        """Number of canvases that went through the network."""
         return self.steps[-1].nfe if self.steps else 0
 
     @property
     def calls(self) -> int:
-        """Batched forward passes; fewer than `nfe` where several canvases shared one."""
+        """Number of batched forward passes; smaller than `nfe` if several canvases shared one."""
         return self.steps[-1].calls if self.steps else 0
 
     @property
     def seconds(self) -> float:
+        """Seconds of decoding up to the last step; pauses between steps are left out."""
         return self.steps[-1].seconds if self.steps else 0.0
 
     @property
     def masks_left(self) -> list[int]:
-        """[steps + 1] masked positions in every state."""
+        """[steps + 1] number of masked positions in every state."""
         return [int(self.state(number).masked.sum()) for number in range(len(self.steps) + 1)]
 
     @property
     def order(self) -> Ids:
-        """[n] the step, from 1, that last committed each slot; 0 while it is masked, and where it is given."""
+        """[n] step, from 1, that last committed each slot; 0 if it is masked or given."""
         return self.commits().when[self.start.slots]
 
     def commits(self) -> Commits:
-        """The commits of all steps."""
+        """Return the commits of all steps."""
         commits = Commits(len(self.start))
         for step in self.steps:
             commits.add(step)
         return commits
 
     def recorded(self, score: Literal["confidence", "entropy"]) -> Floats:
-        """[steps, n] a score of every prediction over the slots; NaN where a position was not asked about."""
+        """Return a score of every prediction at every slot, [steps, n]; NaN where the model was not asked."""
         slots = self.start.slots
         rows = [
             np.where(step.prediction.top_tokens[slots, 0] >= 0, getattr(step.prediction, score)[slots], np.nan)
@@ -80,19 +87,20 @@ class Trace:
         return np.array(rows).reshape(len(rows), len(slots))
 
     def pieces(self, number: int) -> list[str | None]:
-        """[n] the text of each slot in a state, None where masked; those of a gap, joined, are its text."""
+        """Return the text [n] of each slot in state `number`, None if masked; the pieces of a gap join to its text."""
         return [piece for pieces in self._pieces(number) for piece in pieces]
 
     def _pieces(self, number: int) -> list[list[str | None]]:
+        """Return the pieces of each gap in state `number`."""
         canvas = self.state(number)
         return [
-            joined_pieces([None if canvas.masked[i] else self.lexicon.get(int(canvas.ids[i]), b"") for i in gap])
+            join_pieces([None if canvas.masked[i] else self.lexicon.get(int(canvas.ids[i]), b"") for i in gap])
             for gap in canvas.gaps
         ]
 
     @property
     def given(self) -> tuple[str, ...]:
-        """[gaps + 1] the text before, between and after the gaps as the model reads it."""
+        """[gaps + 1] text before, between and after the gaps, as the model reads it."""
         return tuple(
             b"".join(self.lexicon.get(int(token), b"") for token in part).decode("utf-8", "replace")
             for part in self.start.given
@@ -100,9 +108,9 @@ class Trace:
 
     @property
     def fills(self) -> tuple[str, ...]:
-        """[gaps] the text of each gap; what is still masked is left out.
+        """[gaps] text of each gap, without its masked positions.
 
-        The spaces that the text before a gap ended with are put back.
+        Spaces at the end of the text before a gap are put back, unless the fill starts with white space.
         """
         texts = ["".join(piece or "" for piece in pieces) for pieces in self._pieces(len(self.steps))]
         return tuple(
@@ -112,36 +120,36 @@ class Trace:
 
     @property
     def fill(self) -> str:
-        """The gap's text; those of several gaps with … between."""
+        """Text of the gap; with several gaps, their texts joined by an ellipsis."""
         return " … ".join(self.fills)
 
     @property
     def text(self) -> str:
-        """Given text and fills as one text, also where the model's context was too short to read all of it."""
+        """The whole text: given text and fills, including text that did not fit the model's context."""
         first, *others = self.request.parts
         return first + "".join(fill + part for fill, part in zip(self.fills, others, strict=True))
 
 
 class Commits:
-    """For every position of a canvas, the step that committed it last, and how confident the model was then."""
+    """The step that last committed each position of a canvas, and the model's confidence at that step."""
 
     def __init__(self, length: int) -> None:
-        self.when = np.zeros(length, dtype=np.int64)  # [length] from 1; 0 while masked
+        self.when = np.zeros(length, dtype=np.int64)  # [length] from 1; 0 if masked
         self.confidence = np.zeros(length)  # [length]
         self._steps = 0
 
     def add(self, step: Step) -> None:
-        """Go on by one step."""
+        """Apply the next step."""
         self._steps += 1
         self.when[step.selection.remask] = 0
         self.when[step.selection.commit] = self._steps
         self.confidence[step.selection.commit] = step.prediction.confidence[step.selection.commit]
 
 
-def joined_pieces(tokens: Sequence[bytes | None]) -> list[str | None]:
-    """Decode tokens over the whole sequence: a character spread over several tokens is shown at the one that ends it.
+def join_pieces(tokens: Sequence[bytes | None]) -> list[str | None]:
+    """Decode a sequence of tokens into pieces of text; a character spread over tokens is in the last one's piece.
 
-    None (a masked position) stays None and interrupts a character; bytes that make no character become U+FFFD.
+    None (a masked position) stays None and interrupts a character; bytes that are not a character become U+FFFD.
     """
     pieces: list[str | None] = []
     decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -34,10 +34,10 @@ def denoising_view(runs: RunStore) -> gr.HTML:
 
     # Gradio hands a server function one value, whatever it is called with; here it is {run, step}.
     def opening(asked: Any) -> Answer:
-        return answer(asked, lambda trace, _: {"opening": messages.opening(trace)})
+        return answer(asked, lambda trace, _: {"opening": messages.build_opening(trace)})
 
     def candidates(asked: Any) -> Answer:
-        return answer(asked, lambda trace, step: {"candidates": messages.candidates(trace, step)})
+        return answer(asked, lambda trace, step: {"candidates": messages.list_candidates(trace, step)})
 
     def recorded(asked: Any) -> Answer:
         return answer(asked, lambda trace, _: {"trace": recording.dump(trace)})

@@ -1,1 +1,4 @@
-"""Figures of a trace: one file per view, found by being here; no model, no gradio."""
+"""Figures drawn from a trace, without a model or gradio: `registry` finds every view in these files, one tab for each.
+
+`unmasking_order`, `masks_left`, `heat_maps` and `number_of_masks` hold the views; `palette` has their colours and axes.
+"""

@@ -1,4 +1,4 @@
-"""What the model believed about every position at every step: confidence and entropy."""
+"""Heat maps of what the model believed about every position at every step: confidence and entropy."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ _MOST_NUMBERED_CELLS = 640
 
 @view
 def confidence_map(trace: Trace, palette: Palette) -> Figure:
-    """Probability of the drafted token, position against step; a bar under it marks the step that committed it."""
-    return _map(trace, palette, trace.recorded("confidence"), "Confidence", "probability", top=1.0)
+    """Show the probability of the drafted token at each position and step; a bar marks the step that committed it."""
+    return _draw_map(trace, palette, trace.recorded("confidence"), "Confidence", "probability", top=1.0)
 
 
 @view
 def entropy_map(trace: Trace, palette: Palette) -> Figure:
-    """How undecided the model was in nats, position against step; a bar marks the step that committed the token."""
+    """Show how undecided the model was, in nats, at each position and step; a bar marks the step that committed."""
     values = trace.recorded("entropy")
     top = float(np.nanmax(values, initial=0.1))
-    return _map(trace, palette, values, "Entropy", "nats", top=top)
+    return _draw_map(trace, palette, values, "Entropy", "nats", top=top)
 
 
-def _map(trace: Trace, palette: Palette, values: Floats, title: str, unit: str, *, top: float) -> Figure:
-    """values [steps, n], NaN where nothing was asked: bytes on the wire, numbers in the cells while they fit.
+def _draw_map(trace: Trace, palette: Palette, values: Floats, title: str, unit: str, *, top: float) -> Figure:
+    """Draw `values` [steps, n], NaN where the model was not asked, as a map; small maps have numbers in their cells.
 
-    The bytes are percent of `top`, 0 where nothing was asked: hover can show them, and plotly takes six characters to
-    write the "/" that larger bytes are full of in base64.
+    Values are sent to the browser as bytes: percent of `top`, and 0 where the model was not asked. Percent can be shown
+    in the hover text, and stays small in JSON: larger bytes have many "/" in base64, each of which plotly escapes with
+    six characters.
     """
     names = labels(trace)
     count = len(names)
@@ -40,7 +41,7 @@ def _map(trace: Trace, palette: Palette, values: Floats, title: str, unit: str, 
     if values.size <= _MOST_NUMBERED_CELLS:
         decimals = "{:.2f}" if top <= 1 else "{:.1f}"
         texts = [["" if np.isnan(value) else decimals.format(value).lstrip("0") for value in row] for row in values]
-    value = f"{unit} %{{text}}" if texts else "%{z} % of the scale"
+    value = f"{unit} %{{text}}" if texts else "%{z}% of full scale"
     heat = {
         "type": "heatmap",
         "z": shown,
@@ -48,7 +49,7 @@ def _map(trace: Trace, palette: Palette, values: Floats, title: str, unit: str, 
         "y": list(range(1, len(values) + 1)),
         "zmin": 0,
         "zmax": 100,
-        # Where nothing was asked the map stays see-through.
+        # Cells where the model was not asked are transparent.
         "colorscale": [[0, "rgba(0,0,0,0)"], *[[max(stop, 0.01), colour] for stop, colour in palette.scale]],
         "colorbar": {
             "title": {"text": unit},

@@ -1,4 +1,4 @@
-"""How fast the gap closes."""
+"""How fast the gaps are filled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.views.registry import view
 
 @view
 def masks_left(trace: Trace, palette: Palette) -> Figure:
-    """Masked positions after every step; steep where many tokens were committed at once."""
+    """Show how many positions are masked after each step; a steep drop means many tokens were committed at once."""
     left = trace.masks_left
     return figure(
         palette,

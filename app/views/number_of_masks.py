@@ -1,4 +1,4 @@
-"""How the number of masks was chosen."""
+"""How the number of masks in each gap was chosen."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ from app.trace.length_choice import LengthChoice
 from app.trace.trace import Trace
 from app.views.palette import Palette, figure
 from app.views.registry import view
+from models.denoiser import Floats
 
 
 @view
 def number_of_masks(trace: Trace, palette: Palette) -> Figure:
-    """How probable each length was, where it was left open: bars, a star on the chosen one; lines: confidence, bias."""
+    """Show how each `auto` length was chosen: bars are scores, a star is the choice, lines are confidence and bias."""
     if trace.choices:
         titles = {number: f"Number of masks in gap {number + 1}" for number in trace.choices}
         curves = [length_curve(choice, palette, title=titles[n]) for n, choice in trace.choices.items()]
-        return curves[0] if len(curves) == 1 else _stacked(curves)
+        return curves[0] if len(curves) == 1 else _stack(curves)
     names = [f"gap {number}" for number in range(1, len(trace.start.gaps) + 1)]
     bars = {"type": "bar", "x": names, "y": [len(gap) for gap in trace.start.gaps], "width": 0.3}
-    bars["marker"] = {"color": palette.scale[1][1], "line": {"color": palette.ink, "width": 1}}
-    drawn = figure(palette, bars, title="Number of masks", x="gap", y="tokens in it")
-    said = "The number of masks was given. Ask for auto, and this shows how it was chosen."
-    if not trace.settled:
-        said = "The run ended before it began: where a number was asked for as auto, none was chosen."
-    drawn.layout["annotations"] = [_said(said, 1.0)]
+    bars["marker"] = _bar_style(palette)
+    drawn = figure(palette, bars, title="Number of masks", x="gap", y="tokens in the gap")
+    explanation = "The number of masks was given. Set it to auto to see here how it is chosen."
+    if not trace.begun:
+        explanation = "The run ended before decoding began; lengths set to auto were not chosen."
+    drawn.layout["annotations"] = [_annotate(explanation, 1.0)]
     return drawn
 
 
-def _said(text: str, height: float) -> dict[str, Any]:
-    """Words above a panel; `height` is 1 at the figure's top."""
+def _annotate(text: str, height: float) -> dict[str, Any]:
+    """Return an annotation above a panel whose upper edge is at `height` (1 is the top of the figure)."""
     place = {"xref": "paper", "yref": "paper", "x": 0.5, "y": height, "yanchor": "bottom", "showarrow": False}
     return {"text": text, **place}
 
 
-def _stacked(curves: Sequence[Figure]) -> Figure:
-    """The curves of several gaps, one above the other."""
+def _stack(curves: Sequence[Figure]) -> Figure:
+    """Draw the curves of several gaps in one figure, one above the other."""
     data, axes, titles = [], {}, []
     for number, curve in enumerate(curves):
         found, first = curve.to_dict(), str(number + 1) if number else ""
@@ -50,7 +51,7 @@ def _stacked(curves: Sequence[Figure]) -> Figure:
         axes[f"xaxis{first}"] = layout["xaxis"] | {"anchor": f"y{left}"}
         axes[f"yaxis{left}"] = layout["yaxis"] | panel
         axes[f"yaxis{right}"] = layout["yaxis2"] | {"overlaying": f"y{left}", "anchor": f"x{first}"}
-        titles.append(_said(layout["title"]["text"], high))
+        titles.append(_annotate(layout["title"]["text"], high))
         data += [
             part | {"xaxis": f"x{first}", "yaxis": f"y{right if 'yaxis' in part else left}"} for part in found["data"]
         ]
@@ -60,65 +61,24 @@ def _stacked(curves: Sequence[Figure]) -> Figure:
 
 
 def length_curve(choice: LengthChoice, palette: Palette, *, title: str) -> Figure:
-    """One choice, as `number_of_masks` says."""
-    lengths = choice.lengths.tolist()
+    """Draw one choice: scores as bars, marks on the lengths that were decoded, confidence and its bias as lines."""
+    first, last = int(choice.lengths[0]), int(choice.lengths[-1])
     shares = np.exp(choice.score - choice.score.max())
     shares = (shares / shares.sum()).round(4)
     top = max(float(shares.max()), 1e-9)
-    places = np.searchsorted(choice.lengths, choice.tried)
-    bars = {
-        "type": "bar",
-        "x": lengths,
-        "y": shares.tolist(),
-        "marker": {"color": palette.scale[1][1], "line": {"color": palette.ink, "width": 1}},
-        "opacity": 0.6,
-        "hovertemplate": "%{x} masks: %{y:.1%}<extra></extra>",
-    }
-    marks = {
-        "type": "scatter",
-        "x": choice.tried.tolist(),
-        "y": (shares[places] + 0.04 * top).tolist(),
-        "mode": "markers+text",
-        "marker": {
-            "symbol": ["star" if n == choice.chosen else "circle-open" for n in choice.tried],
-            "size": 13,
-            "color": palette.accent,
-        },
-        "text": [f"chosen {n}" if n == choice.chosen else str(n) for n in choice.tried],
-        "textposition": ["top center" if n - lengths[0] > 2 else "top right" for n in choice.tried.tolist()],
-        "cliponaxis": False,
-        "customdata": choice.rerank.round(3).tolist(),
-        "hovertemplate": f"%{{x}} masks, written out; ranked by {choice.rule}: %{{customdata}}<extra></extra>",
-    }
-    lines = [
-        {
-            "type": "scatter",
-            "x": lengths,
-            "y": values.round(4).tolist(),
-            "yaxis": "y2",
-            "mode": "lines+text",
-            "line": {"dash": dash, "color": palette.ink, "width": 2},
-            "text": [""] * (len(lengths) - 1) + [name],
-            "textposition": "top left" if values[-1] > other[-1] else "bottom left",
-            "hovertemplate": f"{name} at %{{x}} masks: %{{y:.2f}}<extra></extra>",
-        }
-        for name, values, other, dash in (
-            ("confidence", choice.phi, choice.bias, "solid"),
-            ("its bias", choice.bias, choice.phi, "dash"),
-        )
-    ]
     drawn = figure(
         palette,
-        bars,
-        *lines,
-        marks,
+        _score_bars(choice, palette, shares),
+        _line(choice, palette, "confidence", choice.phi, dash="solid", above=bool(choice.phi[-1] > choice.bias[-1])),
+        _line(choice, palette, "bias", choice.bias, dash="dash", above=bool(choice.bias[-1] > choice.phi[-1])),
+        _decoded_marks(choice, palette, shares, lift=0.04 * top),
         title=title,
         x="masks in the gap",
         y="share of the score",
-        xaxis={"tickformat": "d", "range": [lengths[0] - 0.8, lengths[-1] + 0.8], "showgrid": False},
+        xaxis={"tickformat": "d", "range": [first - 0.8, last + 0.8], "showgrid": False},
         yaxis={"range": [0, 1.25 * top], "tickformat": ".0%"},
     )
-    drawn.layout["margin"]["r"] = 64  # for the axis of the lines
+    drawn.layout["margin"]["r"] = 64  # room for the right-hand axis
     drawn.layout["yaxis2"] = {
         "title": {"text": "mean confidence"},
         "overlaying": "y",
@@ -128,3 +88,59 @@ def length_curve(choice: LengthChoice, palette: Palette, *, title: str) -> Figur
         "zeroline": False,
     }
     return drawn
+
+
+def _bar_style(palette: Palette) -> dict[str, Any]:
+    return {"color": palette.scale[1][1], "line": {"color": palette.ink, "width": 1}}
+
+
+def _score_bars(choice: LengthChoice, palette: Palette, shares: Floats) -> dict[str, Any]:
+    """Return a bar for each candidate length; `shares` [k] are the scores as shares of their sum."""
+    return {
+        "type": "bar",
+        "x": choice.lengths.tolist(),
+        "y": shares.tolist(),
+        "marker": _bar_style(palette),
+        "opacity": 0.6,
+        "hovertemplate": "%{x} masks: %{y:.1%}<extra></extra>",
+    }
+
+
+def _decoded_marks(choice: LengthChoice, palette: Palette, shares: Floats, *, lift: float) -> dict[str, Any]:
+    """Return a mark `lift` above the bar of each decoded length: a star on the chosen one, circles on the others."""
+    places = np.searchsorted(choice.lengths, choice.tried)
+    tried, first = choice.tried.tolist(), int(choice.lengths[0])
+    return {
+        "type": "scatter",
+        "x": tried,
+        "y": (shares[places] + lift).tolist(),
+        "mode": "markers+text",
+        "marker": {
+            "symbol": ["star" if n == choice.chosen else "circle-open" for n in tried],
+            "size": 13,
+            "color": palette.accent,
+        },
+        "text": [f"chosen {n}" if n == choice.chosen else str(n) for n in tried],
+        "textposition": ["top center" if n - first > 2 else "top right" for n in tried],
+        "cliponaxis": False,
+        "customdata": choice.rerank.round(3).tolist(),
+        "hovertemplate": f"%{{x}} masks, decoded; ranked by {choice.rule}: %{{customdata}}<extra></extra>",
+    }
+
+
+def _line(
+    choice: LengthChoice, palette: Palette, name: str, values: Floats, *, dash: str, above: bool
+) -> dict[str, Any]:
+    """Return a line over the lengths on the right-hand axis, with its name `above` or below its end."""
+    lengths = choice.lengths.tolist()
+    return {
+        "type": "scatter",
+        "x": lengths,
+        "y": values.round(4).tolist(),
+        "yaxis": "y2",
+        "mode": "lines+text",
+        "line": {"dash": dash, "color": palette.ink, "width": 2},
+        "text": [""] * (len(lengths) - 1) + [name],
+        "textposition": "top left" if above else "bottom left",
+        "hovertemplate": f"{name} at %{{x}} masks: %{{y:.2f}}<extra></extra>",
+    }

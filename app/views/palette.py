@@ -1,4 +1,4 @@
-"""Colours and layout that every figure shares, for light and dark pages; brightness alone carries the order."""
+"""Colours and layout of all figures, for light and dark pages; scales are ordered by brightness alone."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from plotly.graph_objects import Figure
 
 @dataclass(frozen=True)
 class Palette:
+    """Colours of a figure on a light or a dark page."""
+
     ink: str
     faint: str
     accent: str
-    scale: tuple[tuple[float, str], ...]  # low to high; strictly brighter or darker, so it survives greyscale
+    scale: tuple[tuple[float, str], ...]  # low to high; strictly brighter or darker, so that it works in greyscale
 
 
 LIGHT = Palette("#1f2430", "#d5d8e0", "#3d3ab8", ((0.0, "#f4f4fb"), (0.5, "#8e8ad8"), (1.0, "#1b1763")))
@@ -29,13 +31,13 @@ def figure(
     xaxis: dict[str, Any] | None = None,
     yaxis: dict[str, Any] | None = None,
 ) -> Figure:
-    """A figure of plotly traces, given as plotly's own dictionaries; see-through, so that the page's background shows.
+    """Build a figure from plotly traces, given as plotly's own dictionaries, with a transparent background.
 
-    plotly would check every property at every call, which takes longer than a denoising step; the tests do it instead.
+    plotly's check of every property is skipped: it takes longer than a denoising step. The tests run it instead.
     """
     axis = {"gridcolor": palette.faint, "linecolor": palette.faint, "zeroline": False}
     layout = {
-        "template": {},  # plotly's own is 5 kB that every figure would carry
+        "template": {},  # plotly's default would add 5 kB to every figure
         "title": {"text": title, "font": {"size": 15}},
         "font": {"color": palette.ink, "size": 12},
         "paper_bgcolor": "rgba(0,0,0,0)",
@@ -50,12 +52,12 @@ def figure(
 
 
 def whole_numbers(largest: int) -> dict[str, Any]:
-    """An axis of whole numbers up to about `largest`, without a tick between two of them."""
+    """Return settings of an axis of whole numbers up to about `largest`, without ticks at fractions."""
     return {"tickformat": "d"} | ({"dtick": 1} if largest <= 10 else {})
 
 
 def position_axis(names: list[str]) -> dict[str, Any]:
-    """The x axis of the gap's positions, from 1, each with its token."""
+    """Return settings of an x axis of positions in the gaps, from 1, each labelled with its name."""
     count = len(names)
     return {
         "range": [0.3, count + 0.7],

@@ -1,4 +1,4 @@
-"""What a view's file says about it; the page's tabs are read off here."""
+"""The registry of views, from which the page makes its tabs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from app.views.palette import Palette
 
 @dataclass(frozen=True)
 class View:
+    """A registered view: its name, and the function that draws it."""
+
     name: str
     draw: Callable[[Trace, Palette], Figure]
 
@@ -29,7 +31,7 @@ class View:
 
     @property
     def summary(self) -> str:
-        """The first line of the docstring."""
+        """First line of the docstring, which the page shows above the figure."""
         return (inspect.getdoc(self.draw) or "").partition("\n")[0]
 
 
@@ -45,16 +47,17 @@ def view(draw: Callable[[Trace, Palette], Figure]) -> View:
 
 @functools.cache
 def views() -> Mapping[str, View]:
-    """All views by name; the unmasking order first, because it is what people come for."""
+    """Return all views by name, the unmasking order first because it is the one that most visitors want."""
     for module in pkgutil.iter_modules(app.views.__path__):
         importlib.import_module(f"app.views.{module.name}")
     return dict(sorted(_views.items(), key=lambda item: (item[0] != "unmasking_order", item[0])))
 
 
 def labels(trace: Trace) -> list[str]:
-    """[n] "3 dog" for each slot in the last state, safe for plotly, which reads a little HTML.
+    """Return a label [n] such as "3 dog" for each slot in the last state, escaped because plotly reads some HTML.
 
-    Where a gap starts that is not the only one, "gap 2: " stands before; where a word is pinned, "(given)" after.
+    With several gaps, the first label of each starts with "gap 2: " or the like. Labels of pinned words end in
+    "(given)".
     """
     pieces, start = trace.pieces(len(trace.steps)), trace.start
     starts = {start.places(np.array([gap.start]))[0]: f"gap {n}: " for n, gap in enumerate(start.gaps, start=1)}
@@ -66,7 +69,7 @@ def labels(trace: Trace) -> list[str]:
 
 
 def _visible(piece: str | None) -> str:
-    """A token as a short word; a dot for one whose character ends in the next token."""
+    """Return a short visible form of a token; "·" if it has no text of its own, "▒" if it is masked."""
     if not piece:
         return "▒" if piece is None else "·"
     return piece.replace("\n", "↵").strip()[:16] or "␣"

@@ -1,4 +1,4 @@
-"""Which step fixed which position."""
+"""Which step committed which position."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.views.registry import labels, view
 
 @view
 def unmasking_order(trace: Trace, palette: Palette) -> Figure:
-    """Position against the step that committed it: a rising line is left to right, a V is outside in."""
+    """Show which step committed each position: a falling line is left to right, a V is outside in."""
     names = labels(trace)
     marks = []
     for kind, symbol in (("commit", "circle"), ("remask", "x-open")):

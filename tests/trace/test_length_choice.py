@@ -1,4 +1,4 @@
-"""The record of a choice of length, and its JSON."""
+"""The record of a length choice, and its JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from app.errors import InfillError
-from app.trace.length_choice import LengthChoice, as_json, from_json
+from app.trace.length_choice import LengthChoice, from_json, to_json
 
 CHOICE = LengthChoice(
     lengths=np.arange(1, 5),
@@ -23,42 +23,42 @@ CHOICE = LengthChoice(
     rule="parent",
     rows=14,
     calls=7,
-    notices=("said",),
+    notices=("a notice",),
 )
 
 
-def test_it_comes_back_from_json_as_it_was():
-    back = from_json(json.loads(json.dumps(as_json(CHOICE))))
+def test_the_round_trip_through_json_is_exact():
+    back = from_json(json.loads(json.dumps(to_json(CHOICE))))
     for field in fields(LengthChoice):
         assert np.array_equal(getattr(back, field.name), getattr(CHOICE, field.name)), field.name
-    assert back.told(0).startswith("Gap 1: 3 masks, rather than 1; chosen with ")
+    assert back.describe(0).startswith("Gap 1: 3 masks, chosen over 1; the choice took 14 canvases in 7 ")
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "message"),
     [
-        ("lengths", [1, 2, 2, 4], "must rise"),
-        ("lengths", [0, 1, 2, 3], "must rise"),
+        ("lengths", [1, 2, 2, 4], "must ascend"),
+        ("lengths", [0, 1, 2, 3], "must ascend"),
         ("lengths", [1, 2, 3.5, 4], "'lengths'"),
         ("phi", [0.9, 0.5], "'phi'"),
         ("phi", [0.9, 0.5, "0.6", 0.2], "'phi'"),
         ("score", [0, 0, 0, float("inf")], "'score'"),
         ("bias", None, "'bias'"),
-        ("tried", [], "one that was tried"),
-        ("tried", [3, 9], "no candidate"),
+        ("tried", [], "at least one that was tried"),
+        ("tried", [3, 9], "not a candidate"),
         ("chosen", 2, "not tried"),
         ("chosen", True, "'chosen'"),
-        ("rows", 6, "at least one row"),
+        ("rows", 6, "as many rows as calls"),
         ("rule", 3, "'rule'"),
         ("notices", [1], "'notices'"),
     ],
 )
-def test_what_no_recording_holds_is_refused(name: str, value: Any, told: str):
-    with pytest.raises(InfillError, match=told):
-        from_json(as_json(CHOICE) | {name: value})
+def test_a_field_that_to_json_cannot_have_written_is_refused(name: str, value: Any, message: str):
+    with pytest.raises(InfillError, match=message):
+        from_json(to_json(CHOICE) | {name: value})
 
 
-@pytest.mark.parametrize("data", [None, [], {}, as_json(CHOICE) | {"more": 1}])
-def test_something_else_is_refused(data: Any):
-    with pytest.raises(InfillError, match="must have exactly"):
+@pytest.mark.parametrize("data", [None, [], {}, to_json(CHOICE) | {"more": 1}])
+def test_data_without_exactly_the_right_fields_is_refused(data: Any):
+    with pytest.raises(InfillError, match="must have exactly the fields"):
         from_json(data)

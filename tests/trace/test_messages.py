@@ -1,4 +1,4 @@
-"""What travels to the browser: small, complete in itself, and the same whichever messages arrive."""
+"""Messages to the browser: small, complete in themselves, and the same result whichever of them arrive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app.sampling.layout import lay_out
 from app.sampling.request import MAX_LENGTH, InfillRequest
 from app.sampling.step import Selection, Step
 from app.strategies.registry import strategies
-from app.trace.messages import Message, candidates, closing, live, opening
+from app.trace.messages import Message, build_closing, build_live, build_opening, list_candidates
 from app.trace.trace import Trace
 from models.denoiser import Query
 from models.networks.reduction import reduce
@@ -28,13 +28,13 @@ from models.prediction import Prediction
 RUN = "r" * 12
 
 LIMIT = 2048
-"""Bytes of JSON that a denoising step may take."""
+"""Most bytes of JSON for a denoising step."""
 
 every_strategy = pytest.mark.parametrize("strategy", strategies())
 
 
 class Words:
-    """600 words of six characters and the space before them, in the proportions of English tokens or longer."""
+    """A tokenizer of 600 words with a space before each, as long as English tokens or longer."""
 
     mask_id, begin, special_ids, size = 601, (600,), frozenset({600, 601}), 602
     frequencies = None
@@ -51,7 +51,7 @@ class Words:
 
 
 class Wordy:
-    """Believes something else of every position in every state, so that no score is round and no piece is empty."""
+    """A model with different beliefs at every position and state, so that no score is round and no piece is empty."""
 
     name, context, notices = "wordy", 512, ()
 
@@ -74,12 +74,12 @@ def traces(denoiser: Any = None, **asked: Any) -> list[Trace]:
 
 
 def on_the_wire(message: Message) -> bytes:
-    """As Gradio writes it; anything that is no JSON (NaN, numpy) fails here."""
+    """Return the message as Gradio writes it; anything that is not JSON (NaN, numpy) fails here."""
     return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 class Reader:
-    """What assets/denoising_view.js does with messages: its `receive` and `frameOf`."""
+    """What assets/denoising_view.js does with messages in `receive` and `frameOf`."""
 
     def __init__(self) -> None:
         self.run: str | None = None
@@ -126,7 +126,7 @@ def frame(message: Message, step: int, pieces: list[str | None]) -> Message:
 
 
 def remasking(tokens: Sequence[bytes], turns: Sequence[tuple[dict[int, int], tuple[int, ...]]]) -> list[Trace]:
-    """A run made by hand: every turn commits {place: token} after it took places back; nothing else is asked about."""
+    """Return a run made by hand: every turn remasks places, then commits {place: token}."""
     toy = models.load("toy")
     request = InfillRequest(prefix="a ", suffix="b", length=4, steps=len(turns))
     start, notices = lay_out(request, toy)
@@ -175,14 +175,14 @@ BACK_AND_FORTH = remasking(
 
 @every_strategy
 @pytest.mark.parametrize("steps", [1, 12, 60])
-def test_a_step_of_a_gap_of_60_takes_at_most_2048_bytes(strategy: str, steps: int) -> None:
+def test_a_step_of_60_positions_takes_at_most_2048_bytes(strategy: str, steps: int) -> None:
     for trace in traces(length=60, steps=max(steps, strategies()[strategy].least_steps({})), strategy=strategy):
-        assert len(on_the_wire(live(trace, RUN))) <= LIMIT
+        assert len(on_the_wire(build_live(trace, RUN))) <= LIMIT
 
 
-def test_a_step_of_the_longest_gap_in_long_words_takes_at_most_2048_bytes_too() -> None:
+def test_a_step_of_the_longest_gap_in_long_words_takes_at_most_2048_bytes() -> None:
     for trace in traces(Wordy(7), length=MAX_LENGTH, steps=MAX_LENGTH):
-        assert len(on_the_wire(live(trace, RUN))) <= LIMIT
+        assert len(on_the_wire(build_live(trace, RUN))) <= LIMIT
 
 
 RUNS = {
@@ -194,41 +194,41 @@ every_run = pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
 
 
 @every_run
-def test_the_last_message_alone_shows_what_all_before_it_and_it_show(run: list[Trace]) -> None:
+def test_the_last_message_alone_shows_the_same_as_all_messages_together(run: list[Trace]) -> None:
     all_so_far = Reader()
     for trace in run:
         alone = Reader()
-        alone.receive(live(trace, "r"))
-        all_so_far.receive(live(trace, "r"))
+        alone.receive(build_live(trace, "r"))
+        all_so_far.receive(build_live(trace, "r"))
         assert alone.shown == all_so_far.shown
         assert (alone.latest, alone.ended) == (all_so_far.latest, all_so_far.ended)
         assert alone.shown["pieces"] == trace.pieces(len(trace.steps))
 
 
 @every_run
-def test_a_message_that_comes_twice_or_after_a_gap_changes_nothing(run: list[Trace]) -> None:
+def test_repeated_and_missing_messages_do_not_change_the_frames(run: list[Trace]) -> None:
     steady, patchy = Reader(), Reader()
     for number, trace in enumerate(run):
-        steady.receive(live(trace, "r"))
+        steady.receive(build_live(trace, "r"))
         for _ in range(2 * (number % 2)):
-            patchy.receive(live(trace, "r"))
+            patchy.receive(build_live(trace, "r"))
     assert patchy.frames == {number: frame for number, frame in steady.frames.items() if number % 2}
 
 
 @every_run
-def test_the_closing_message_holds_every_state_as_the_live_messages_told_it(run: list[Trace]) -> None:
-    told, closed = Reader(), Reader()
+def test_the_closing_message_holds_every_state_as_the_live_messages_sent_it(run: list[Trace]) -> None:
+    followed, closed = Reader(), Reader()
     for trace in run:
-        told.receive(live(trace, "r"))
-    closed.receive(closing(run[-1], "r"))
-    assert closed.frames == told.frames
-    assert (closed.latest, closed.ended, closed.opening) == (told.latest, told.ended, told.opening)
+        followed.receive(build_live(trace, "r"))
+    closed.receive(build_closing(run[-1], "r"))
+    assert closed.frames == followed.frames
+    assert (closed.latest, closed.ended, closed.opening) == (followed.latest, followed.ended, followed.opening)
     assert closed.text == run[-1].text
 
 
-def test_a_remasked_piece_and_its_broken_neighbour_change_back_in_the_closing_message() -> None:
+def test_the_closing_message_changes_a_remasked_piece_and_its_neighbour_back() -> None:
     reader = Reader()
-    reader.receive(closing(BACK_AND_FORTH[-1], "r"))
+    reader.receive(build_closing(BACK_AND_FORTH[-1], "r"))
     assert [reader.frames[number]["pieces"] for number in range(8)] == [
         [None, None, None, None],
         ["\ufffd", None, None, " dog"],
@@ -243,18 +243,18 @@ def test_a_remasked_piece_and_its_broken_neighbour_change_back_in_the_closing_me
 
 
 def test_the_closing_message_writes_only_what_changed() -> None:
-    whole = closing(traces(length=40, steps=40)[-1], "r")
+    whole = build_closing(traces(length=40, steps=40)[-1], "r")
     assert [len(state["changes"]) for state in whole["states"]] == [0, *[1] * 40]
 
 
-def test_scores_travel_as_bytes_those_of_a_committed_position_as_they_were_then() -> None:
+def test_scores_are_bytes_and_a_committed_position_keeps_its_confidence() -> None:
     *_, trace = traces(length=9, steps=4)
     span = trace.start.span
     committed = np.zeros(9)
     for number, step in enumerate(trace.steps, start=1):
         reader = Reader()
         so_far = replace(trace, steps=trace.steps[:number])
-        reader.receive(live(so_far, "r"))
+        reader.receive(build_live(so_far, "r"))
         shown = reader.shown
         assert shown["when"] == so_far.order.tolist()
         fresh = so_far.order == number
@@ -265,15 +265,15 @@ def test_scores_travel_as_bytes_those_of_a_committed_position_as_they_were_then(
         assert all(entropy > 0 for entropy, order in zip(shown["entropy"], so_far.order, strict=True) if order == 0)
 
 
-def test_the_opening_travels_with_the_state_before_the_first_step_and_at_the_end_only() -> None:
+def test_only_the_state_before_the_first_step_and_the_closing_carry_the_opening() -> None:
     run = traces(length=5, steps=5)
-    assert ["opening" in live(trace, "r") for trace in run] == [True, *[False] * 5]
-    assert live(run[0], "r")["opening"] == closing(run[-1], "r")["opening"] == opening(run[-1])
+    assert ["opening" in build_live(trace, "r") for trace in run] == [True, *[False] * 5]
+    assert build_live(run[0], "r")["opening"] == build_closing(run[-1], "r")["opening"] == build_opening(run[-1])
 
 
-def test_the_opening_says_what_was_asked_for() -> None:
-    told = opening(traces(models.load("toy"), prefix="a bc  ", suffix="d", length=3, steps=2, seed=9)[0])
-    assert told == {
+def test_the_opening_holds_the_request() -> None:
+    message = build_opening(traces(models.load("toy"), prefix="a bc  ", suffix="d", length=3, steps=2, seed=9)[0])
+    assert message == {
         "given": ["a bc", " d"],
         "gaps": [3],
         "notices": [],
@@ -283,18 +283,18 @@ def test_the_opening_says_what_was_asked_for() -> None:
     }
 
 
-def test_a_number_of_the_strategy_that_is_infinite_is_still_json() -> None:
+def test_infinite_and_nan_notes_are_left_out_of_the_json() -> None:
     *_, trace = traces(length=3, steps=1)
     (step,) = trace.steps
     odd = replace(step, selection=replace(step.selection, notes={"most": float("inf"), "none": float("nan"), "n": 2}))
-    for message in (live(replace(trace, steps=(odd,)), "r"), closing(replace(trace, steps=(odd,)), "r")):
+    for message in (build_live(replace(trace, steps=(odd,)), "r"), build_closing(replace(trace, steps=(odd,)), "r")):
         assert b'"n":2' in on_the_wire(message)
 
 
-def test_candidates_are_the_belief_of_that_step_surest_first() -> None:
+def test_candidates_are_the_beliefs_of_that_step_surest_first() -> None:
     *_, trace = traces(length=6, steps=3)
     for number, step in enumerate(trace.steps, start=1):
-        rows = candidates(trace, number)
+        rows = list_candidates(trace, number)
         assert len(rows) == 6
         for place, row in zip(trace.start.span, rows, strict=True):
             tokens = step.prediction.top_tokens[place]
@@ -302,7 +302,7 @@ def test_candidates_are_the_belief_of_that_step_surest_first() -> None:
             shares = [share for _, share in row]
             assert shares == sorted(shares, reverse=True)
             assert shares == pytest.approx(step.prediction.top_probs[place][: len(row)], abs=5e-5)
-    asked = [bool(row) for row in candidates(trace, 2)]
+    asked = [bool(row) for row in list_candidates(trace, 2)]
     assert asked == trace.state(1).masked[trace.start.span].tolist()
     assert True in asked
     assert False in asked
@@ -322,38 +322,42 @@ def test_candidates_are_the_belief_of_that_step_surest_first() -> None:
 def test_a_candidate_that_is_part_of_a_character_is_shown_by_its_bytes(token: bytes, text: str) -> None:
     *_, trace = traces(length=1, steps=1)
     best = int(trace.steps[0].prediction.top_tokens[trace.start.span[0], 0])
-    assert candidates(replace(trace, lexicon={**trace.lexicon, best: token}), 1)[0][0][0] == text
+    assert list_candidates(replace(trace, lexicon={**trace.lexicon, best: token}), 1)[0][0][0] == text
 
 
 @pytest.mark.parametrize("number", [0, -1, 5, 10**30, "1", None, True, 1.0, [1], {}, float("nan")])
 def test_an_unknown_step_has_no_candidates(number: object) -> None:
     *_, trace = traces(length=4, steps=4)
     with pytest.raises(InfillError, match="no step"):
-        candidates(trace, number)
+        list_candidates(trace, number)
 
 
 def test_a_run_without_steps_has_no_candidates() -> None:
     with pytest.raises(InfillError, match="no step"):
-        candidates(traces(length=4, steps=4)[0], 1)
+        list_candidates(traces(length=4, steps=4)[0], 1)
 
 
-def test_several_gaps_travel_with_the_text_between_them_and_pinned_words_as_pieces_of_no_step() -> None:
+def test_several_gaps_are_sent_with_the_text_between_them_and_pinned_words() -> None:
     *_, trace = RUNS["several gaps"]
-    told = opening(trace)
-    assert (told["given"], told["gaps"], told["spaces"]) == (["the", " saw", "", "."], [3, 7, 2], [" ", " ", ""])
+    message = build_opening(trace)
+    assert (message["given"], message["gaps"], message["spaces"]) == (
+        ["the", " saw", "", "."],
+        [3, 7, 2],
+        [" ", " ", ""],
+    )
     reader = Reader()
-    reader.receive(closing(trace, "r"))
+    reader.receive(build_closing(trace, "r"))
     assert reader.frames[0]["pieces"] == [None, None, None, None, " ", "c", "a", "t", None, None, None, None]
     for number in range(1, len(trace.steps) + 1):
         frame = reader.frames[number]
         assert frame["pieces"][4:8] == [" ", "c", "a", "t"]
         assert frame["when"][4:8] == frame["confidence"][4:8] == frame["entropy"][4:8] == [0] * 4
-        assert [bool(row) for row in candidates(trace, number)][4:8] == [False] * 4
-        assert candidates(trace, number)[0]
+        assert [bool(row) for row in list_candidates(trace, number)][4:8] == [False] * 4
+        assert list_candidates(trace, number)[0]
     assert reader.text == trace.text
 
 
-def test_calls_travel_beside_nfe_where_guidance_makes_them_differ() -> None:
+def test_calls_are_sent_beside_nfe_and_differ_under_guidance() -> None:
     *_, trace = traces(models.load("toy"), length=3, steps=3, guidance=1.0)
-    message = live(trace, "r")
+    message = build_live(trace, "r")
     assert (message["nfe"], message["calls"]) == (6, 3)

@@ -1,4 +1,4 @@
-"""Numbers about traces and texts, against values worked out by hand."""
+"""Scores of traces and texts, against values worked out by hand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_rouge_is_the_f_measure_in_percent():
     assert scores["rougeL"] == pytest.approx(scores["rouge1"])
 
 
-def test_rouge_knows_order_only_in_rouge_2_and_l_and_does_not_stem():
+def test_rouge_2_and_l_depend_on_word_order_and_no_rouge_stems():
     turned = metrics.rouge("ran cat the", "the cat ran")
     assert turned["rouge1"] == pytest.approx(100)
     assert turned["rouge2"] == 0
@@ -31,7 +31,7 @@ def test_rouge_knows_order_only_in_rouge_2_and_l_and_does_not_stem():
     assert metrics.rouge("cats", "cat")["rouge1"] == 0
 
 
-def test_rouge_of_nothing_is_zero():
+def test_rouge_of_a_text_without_words_is_zero():
     assert set(metrics.rouge("", "the cat").values()) == {0}
     assert set(metrics.rouge("...", "the cat").values()) == {0}
 
@@ -47,11 +47,11 @@ def test_rouge_of_nothing_is_zero():
         ("", False),
     ],
 )
-def test_an_exact_match_disregards_white_space_alone(fill, same):
+def test_an_exact_match_ignores_only_white_space(fill, same):
     assert metrics.exact_match(fill, "the cat.") is same
 
 
-def test_ngram_entropy_is_one_without_and_zero_with_nothing_but_repetition():
+def test_ngram_entropy_is_1_without_repetition_and_0_for_a_single_repeated_ngram():
     assert metrics.ngram_entropy(["abcd"], 1) == pytest.approx(1)
     assert metrics.ngram_entropy(["aaaa", "aa"], 1) == 0
     assert metrics.ngram_entropy(["aab", "b"], 1) == pytest.approx(math.log(2) / math.log(4))
@@ -63,7 +63,7 @@ def test_distinct_n_is_the_share_of_different_ngrams_of_all_sequences():
     assert metrics.distinct(["ab"], 3) == 1
 
 
-def test_repetition_is_what_a_sequence_has_had_before_itself():
+def test_repetition_is_the_share_of_ngrams_seen_earlier_in_the_same_sequence():
     assert metrics.repetition(["abab", "abab"], 2) == pytest.approx(1 / 3)
     assert metrics.repetition(["abab", "abc"], 1) == pytest.approx((2 / 4 + 0) / 2)
     assert metrics.repetition(["abc", "abc"], 2) == 0
@@ -75,13 +75,13 @@ def test_ngrams_do_not_cross_from_one_sequence_to_the_next():
     assert metrics.ngram_entropy([[0, 1, 0], [0, 1]], 2) == pytest.approx(expected)
 
 
-def test_ngram_entropy_of_fewer_than_two_ngrams_is_one():
+def test_ngram_entropy_of_fewer_than_two_ngrams_is_1():
     assert metrics.ngram_entropy([], 2) == 1
     assert metrics.ngram_entropy(["ab", "c"], 2) == 1
 
 
 def committed(order: list[int], entropies: list[float]) -> Trace:
-    """A finished run in which position i was committed in step order[i] with the entropy entropies[i]; 0: never."""
+    """Return a trace in which step order[i] commits position i with entropy entropies[i]; 0 leaves it masked."""
     *_, trace = infill(InfillRequest(length=len(order), steps=1), models.load("toy"))
     span = trace.start.span
     entropy = np.zeros(len(trace.start))
@@ -102,7 +102,7 @@ def test_independence_risk_leaves_out_the_largest_entropy_of_every_step():
     )
 
 
-def test_one_token_a_step_risks_nothing_and_a_step_without_commits_is_no_trouble():
+def test_one_token_per_step_and_steps_without_commits_have_no_risk():
     assert metrics.independence_risk(committed([1, 3, 4], [1.0, 2.0, 3.0])) == 0
 
 
@@ -115,13 +115,13 @@ def test_one_token_a_step_risks_nothing_and_a_step_without_commits_is_no_trouble
         ([1], 0.0),
         ([1, 1, 2], 2 / math.sqrt(2 * 3)),
         ([2, 1, 3], 1 / 3),
-        ([0, 1, 0, 2], 1.0),  # what is still masked has no place in the order
+        ([0, 1, 0, 2], 1.0),  # masked positions are not part of the order
     ],
 )
 def test_left_to_right_is_kendalls_tau_b_of_the_unmasking_order(order, tau):
     assert metrics.left_to_right(committed(order, [1.0] * len(order))) == pytest.approx(tau)
 
 
-def test_a_run_that_has_not_begun_has_numbers_too():
+def test_a_trace_without_steps_scores_zero():
     trace = next(infill(InfillRequest(length=3), models.load("toy")))
     assert metrics.independence_risk(trace) == metrics.left_to_right(trace) == 0

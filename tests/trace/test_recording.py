@@ -1,4 +1,4 @@
-"""Traces on disk: exact, and nothing else gets through."""
+"""Recorded traces: the round trip is exact, and everything else is refused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def data(trace: Trace) -> dict[str, Any]:
         {"length": 8, "steps": 4, "knobs": {"blocks": 2}},
         {"prefix": "שלום 👍 <b>&amp;</b>\n", "suffix": "\t'\"\\", "length": 4, "steps": 2, "space": False},
         {"length": 6, "steps": 6, "strategy": "reference", "temperature": 0.9, "top_p": 0.9},
-        {"length": 16, "steps": 16, "strategy": "ahd"},  # reads drifts, which are not recorded
+        {"length": 16, "steps": 16, "strategy": "ahd"},  # uses drifts, which are not recorded
         {"prefix": "a" * 300, "suffix": "b" * 300, "length": 2, "steps": 1},
         {"text": "the [[3]] saw [[6|2:cat]][[2]].", "steps": 4, "banned": ["dog", "tom"], "one_line": True},
         {"text": "the [[3]] saw [[9|1:a,5:b]]", "steps": 4, "strategy": "reference", "temperature": 0.9},
@@ -60,7 +60,7 @@ def test_the_round_trip_is_exact(asked):
         assert after.pieces(number) == before.pieces(number)
 
 
-def test_a_run_that_was_stopped_is_kept_as_far_as_it_went(trace):
+def test_a_stopped_run_is_recorded_up_to_its_last_step(trace):
     stopped = replace(trace, steps=trace.steps[:2], ended="stopped")
     assert load(dump(stopped)).ended == "stopped"
     assert dump(load(dump(stopped))) == dump(stopped)
@@ -68,13 +68,13 @@ def test_a_run_that_was_stopped_is_kept_as_far_as_it_went(trace):
     assert dump(load(dump(start))) == dump(start)
 
 
-def test_bytes_that_are_no_text_survive(trace):
+def test_tokens_that_are_not_valid_text_survive_the_round_trip(trace):
     odd = replace(trace, lexicon={**trace.lexicon, 0: b"\xf0\x9f", 1: "👍".encode(), 2: b""})
     assert load(dump(odd)).lexicon == odd.lexicon
 
 
 def put(*path: Any) -> Callable[[Any], None]:
-    """Put the last argument at the place that the others lead to."""
+    """Return a function that sets the item at this path; the last argument is the value."""
     *way, last, value = path
 
     def change(data: Any) -> None:
@@ -95,16 +95,16 @@ BROKEN = {
     "a control character": put("request", "prefix", "a\x1b[2J"),
     "a knob that is a list": put("request", "knobs", {"blocks": [1]}),
     "a strategy that is an object": put("request", "strategy", {}),
-    "another length than asked for": lambda data: data["gaps"][0].pop(),
-    "more steps than asked for": put("request", "steps", 1),
+    "another length than requested": lambda data: data["gaps"][0].pop(),
+    "more steps than requested": put("request", "steps", 1),
     "a mask id that is a text": put("mask_id", "30"),
     "a mask id below 0": put("mask_id", -1),
-    "no token before the span": put("given_ids", 0, []),
+    "no token before the first gap": put("given_ids", 0, []),
     "too many tokens": put("given_ids", 1, [0] * 10_000),
     "a token id below 0": put("given_ids", 0, 0, -1),
     "a token id that is a text": put("given_ids", 0, 0, "3"),
     "a token id with a fraction": put("given_ids", 0, 0, 1.5),
-    "a token id without end": put("given_ids", 0, 0, 10**40),
+    "a huge token id": put("given_ids", 0, 0, 10**40),
     "nested token ids": put("given_ids", 0, [[0, 1], [2, 3]]),
     "a number for a token's text": put("lexicon", "0", 10**12),
     "an object for a token's text": put("lexicon", "0", {}),
@@ -114,21 +114,23 @@ BROKEN = {
     "a model that is an object": put("model", {}),
     "notices that are a text": put("notices", "cut"),
     "an unknown ending": put("ended", "bored"),
-    "an ending that is not true": put("ended", "stopped"),
+    "a wrong ending": put("ended", "stopped"),
     "steps that are a number": put("steps", 3),
     "a step that is a list": put("steps", 0, []),
-    "too few steps to be complete": put("steps", []),
+    "complete without steps": put("steps", []),
     "a commit outside the span": put("steps", 0, "commit", [8]),
     "a commit below 0": put("steps", 0, "commit", [-1]),
-    "one token for many": lambda data: data["steps"][-1].update(tokens=[1]) or data["steps"][-1]["commit"].append(0),
+    "one token for several commits": lambda data: (
+        data["steps"][-1].update(tokens=[1]) or data["steps"][-1]["commit"].append(0)
+    ),
     "a commit twice in a step": lambda data: data["steps"][0].update(
         commit=data["steps"][0]["commit"] * 2, tokens=data["steps"][0]["tokens"] * 2
     ),
     "a commit in two steps": lambda data: data["steps"].insert(0, copy.deepcopy(data["steps"][0])),
     "a remask of a mask": put("steps", 0, "remask", [0]),
     "forward passes below 0": put("steps", 0, "nfe", -1),
-    "forward passes that fall": put("steps", 0, "nfe", 1000),
-    "forward passes without end": put("steps", -1, "nfe", 10**100),
+    "forward passes that decrease": put("steps", 0, "nfe", 1000),
+    "a huge number of forward passes": put("steps", -1, "nfe", 10**100),
     "seconds that are a text": put("steps", 0, "seconds", "1"),
     "a note that is a list": put("steps", 0, "notes", {"slot": [1]}),
     "a probability above 1": put("steps", 0, "confidence", 0, 1.5),
@@ -150,7 +152,7 @@ def test_a_broken_file_is_refused(data, change):
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "1" * 5000])
 @pytest.mark.parametrize("key", ["seconds", "nfe", "temperature", "seed", "mask_id", "version"])
-def test_numbers_that_are_none_or_have_no_end_are_refused(trace, key, number):
+def test_nan_infinite_and_huge_numbers_are_refused(trace, key, number):
     before, found, after = dump(trace).partition(f'"{key}":')
     assert found
     value, rest = after[: after.index(",")], after[after.index(",") :]
@@ -164,13 +166,13 @@ def test_numbers_that_are_none_or_have_no_end_are_refused(trace, key, number):
     ["", " ", "hello", "{", "null", "3", '"infill-trace"', "[]", "{}", '{"format": "infill-trace"}', "\0", "\ufeff{}"]
     + ["[" * depth + "]" * depth for depth in (100, 100_000)],
 )
-def test_other_files_are_refused_with_what_to_open_instead(content):
+def test_other_files_are_refused_and_the_message_says_what_to_open(content):
     with pytest.raises(InfillError, match=r"not a trace|version"):
         load(content)
 
 
 @pytest.mark.parametrize("depth", [10, 100, 400, 900])
-def test_deep_nesting_anywhere_is_refused(data, trace, depth):
+def test_deep_nesting_is_refused_anywhere(data, trace, depth):
     nested = "[" * depth + "]" * depth
     for key in data.keys() - {"text", "fills"}:
         content = json.dumps(data | {key: "HERE"}).replace('"HERE"', nested)
@@ -178,7 +180,7 @@ def test_deep_nesting_anywhere_is_refused(data, trace, depth):
             load(content)
 
 
-def test_every_key_is_needed_but_the_two_for_the_reader(data):
+def test_every_key_is_required_except_the_two_for_human_readers(data):
     for key in data.keys() - {"text", "fills"}:
         with pytest.raises(InfillError):
             load(json.dumps({name: value for name, value in data.items() if name != key}))
@@ -190,7 +192,7 @@ def test_every_key_is_needed_but_the_two_for_the_reader(data):
     assert load(json.dumps({name: value for name, value in data.items() if name not in ("text", "fills")}))
 
 
-def test_a_mutated_trace_loads_or_is_refused_and_what_loads_can_be_shown(data):
+def test_a_mutated_trace_is_refused_or_loads_and_can_be_shown(data):
     rng = random.Random(0)
     values = [None, True, -1, 0, 1, 3.5, 10**20, "", "x", "\ud800", [], [0], [[1]], {}, {"a": 1}, {"0": "b"}]
     loaded = 0
@@ -210,7 +212,7 @@ def test_a_mutated_trace_loads_or_is_refused_and_what_loads_can_be_shown(data):
 
 
 def mutate(node: Any, rng: random.Random, values: list[Any]) -> None:
-    """Replace, remove or double something at a random depth."""
+    """Replace, remove or duplicate an item at a random depth."""
     while True:
         key = rng.choice(list(node)) if isinstance(node, dict) else rng.randrange(len(node))
         inner = node[key]
@@ -226,7 +228,7 @@ def mutate(node: Any, rng: random.Random, values: list[Any]) -> None:
             node[key] = copy.deepcopy(rng.choice(values))
 
 
-def test_a_text_cut_short_or_with_a_character_changed_loads_or_is_refused(trace):
+def test_a_truncated_or_changed_text_loads_or_is_refused(trace):
     rng = random.Random(1)
     whole = dump(trace)
     for _ in range(200):
@@ -242,29 +244,29 @@ def test_a_text_cut_short_or_with_a_character_changed_loads_or_is_refused(trace)
 
 PINNED = {
     "a word that was not pinned": put("gaps", 0, 0, 5),
-    "no word where one was pinned": put("gaps", 1, 1, None),
+    "a pinned word missing": put("gaps", 1, 1, None),
     "a word pinned elsewhere": put("gaps", 1, [5, None, 7, 8, None]),
-    "nothing left to fill in": put("gaps", 1, [1, 2, 3, 4, 5]),
+    "every position pinned": put("gaps", 1, [1, 2, 3, 4, 5]),
     "a pinned token below 0": put("gaps", 1, 1, -1),
     "a pinned token that is a text": put("gaps", 1, 1, "3"),
     "a pinned token that is a list": put("gaps", 1, 1, [3]),
     "another gap": lambda data: data["gaps"].append([None]),
     "a gap that is a number": put("gaps", 0, 3),
     "a gap that is a text": put("gaps", 0, "abc"),
-    "a part too few": lambda data: data["given_ids"].pop(),
+    "one part of given text missing": lambda data: data["given_ids"].pop(),
     "another text": put("request", "text", "a [[3]] b"),
-    "a length that was not settled": put("request", "text", "the [[auto]] saw [[5|2:ca]]."),
-    "a length that is not the text's": put("request", "length", 3),
+    "a length that was not chosen": put("request", "text", "the [[auto]] saw [[5|2:ca]]."),
+    "a length that does not match the text": put("request", "length", 3),
     "a text and a prefix": put("request", "prefix", "a"),
     "banned words that are a number": put("request", "banned", 3),
     "a pinned position that was committed": put("steps", 0, "commit", 0, 4),
     "a pinned position that was asked about": put("steps", 0, "asked", 0, 4),
-    "a pinned position that was taken back": put("steps", -1, "remask", [4]),
+    "a pinned position that was remasked": put("steps", -1, "remask", [4]),
 }
 
 
 @pytest.mark.parametrize("change", PINNED.values(), ids=PINNED.keys())
-def test_a_broken_file_of_several_gaps_is_refused(change):
+def test_a_broken_file_with_several_gaps_is_refused(change):
     data = json.loads(dump(recorded(text="the [[3]] saw [[5|2:ca]].", steps=5)))
     assert load(json.dumps(data))
     change(data)
@@ -272,7 +274,7 @@ def test_a_broken_file_of_several_gaps_is_refused(change):
         load(json.dumps(data))
 
 
-def test_a_mutated_trace_of_several_gaps_loads_or_is_refused():
+def test_a_mutated_trace_with_several_gaps_loads_or_is_refused():
     data = json.loads(dump(recorded(text="the [[3]] saw [[5|2:ca]].", steps=5, banned="dog")))
     rng = random.Random(2)
     for _ in range(200):

@@ -12,13 +12,13 @@ from app.infill import infill
 from app.sampling.layout import lay_out
 from app.sampling.request import InfillRequest
 from app.sampling.step import Selection, Step
-from app.trace.trace import Trace, joined_pieces
+from app.trace.trace import Trace, join_pieces
 
 FAMILY = "👩‍👩‍👧"
 
 
 def written(prefix: str, suffix: str, tokens: list[bytes]) -> Trace:
-    """A trace whose single step wrote these tokens; the toy's own ids, the bytes of our choice."""
+    """Return a trace whose single step committed these tokens: ids of the toy, with the given bytes."""
     toy = models.load("toy")
     request = InfillRequest(prefix=prefix, suffix=suffix, length=len(tokens), steps=1)
     *_, trace = infill(request, toy)
@@ -32,8 +32,8 @@ def written(prefix: str, suffix: str, tokens: list[bytes]) -> Trace:
 @pytest.mark.parametrize(
     ("prefix", "tokens", "fill"),
     [
-        ("go ", [b"a", b"b"], " ab"),  # the prefix's space is put back
-        ("go ", [b" a", b"b"], " ab"),  # the fill brought its own
+        ("go ", [b"a", b"b"], " ab"),  # the space of the prefix is put back
+        ("go ", [b" a", b"b"], " ab"),  # the fill starts with its own
         ("go  ", [b"a"], "  a"),
         ("go ", [b"\na"], "\na"),
         ("go", [b"ing"], "ing"),
@@ -41,13 +41,13 @@ def written(prefix: str, suffix: str, tokens: list[bytes]) -> Trace:
         ("  ", [b"a"], "  a"),
     ],
 )
-def test_a_space_at_the_end_of_the_prefix_is_put_back_unless_the_fill_brings_one(prefix, tokens, fill):
+def test_spaces_at_the_end_of_the_prefix_are_put_back_unless_the_fill_has_one(prefix, tokens, fill):
     trace = written(prefix, ", end", tokens)
     assert trace.fill == fill
     assert trace.text == prefix.rstrip(" ") + fill + ", end"
 
 
-def test_the_text_keeps_what_the_context_was_too_short_to_read():
+def test_the_text_includes_what_did_not_fit_the_context():
     toy = models.load("toy")
     request = InfillRequest(prefix="a" * 400, suffix="b" * 400, length=2, steps=1)
     *_, trace = infill(request, toy)
@@ -58,7 +58,7 @@ def test_the_text_keeps_what_the_context_was_too_short_to_read():
 
 
 @pytest.mark.parametrize("text", ["<b>&amp;</b><script>", "a\tb\nc", "שלום עולם", FAMILY, "ﷺ", "e\u0301"])
-def test_markup_and_every_script_stay_as_they_were_written(text):
+def test_markup_and_all_scripts_stay_unchanged(text):
     trace = written("x ", text, [bytes([byte]) for byte in (" " + text).encode()][:29])
     assert trace.fill == (" " + text).encode()[:29].decode("utf-8", "replace")
     assert trace.text.endswith(trace.request.parts[1])
@@ -77,20 +77,20 @@ def test_markup_and_every_script_stay_as_they_were_written(text):
         ([], []),
     ],
 )
-def test_a_character_spread_over_tokens_is_shown_at_the_one_that_ends_it(tokens, pieces):
-    assert joined_pieces(tokens) == pieces
+def test_a_character_spread_over_tokens_is_in_the_piece_of_its_last_token(tokens, pieces):
+    assert join_pieces(tokens) == pieces
 
 
-def test_pieces_joined_are_the_decoded_bytes_wherever_the_cuts_are():
+def test_joined_pieces_are_the_decoded_bytes_wherever_tokens_are_cut():
     rng = np.random.default_rng(0)
     whole = f"naïve שלום {FAMILY} 日本".encode()
     for _ in range(50):
         cuts = sorted(rng.choice(np.arange(1, len(whole)), size=12, replace=False).tolist())
         tokens = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
-        assert "".join(piece or "" for piece in joined_pieces(tokens)) == whole.decode()
+        assert "".join(piece or "" for piece in join_pieces(tokens)) == whole.decode()
 
 
-def test_the_order_is_the_step_of_the_last_commit_and_zero_where_masked():
+def test_the_order_is_the_step_of_the_last_commit_and_0_if_masked():
     toy = models.load("toy")
     start, _ = lay_out(InfillRequest(prefix="a", length=3), toy)
     *_, model_run = infill(InfillRequest(prefix="a", length=3, steps=1), toy)
@@ -119,7 +119,7 @@ def test_the_order_is_the_step_of_the_last_commit_and_zero_where_masked():
     assert trace.masks_left == [3, 1, 2, 1]
 
 
-def test_a_trace_without_steps_has_spent_nothing():
+def test_a_trace_without_steps_has_counts_of_zero():
     trace = next(infill(InfillRequest(prefix="ab ", suffix="c", length=2), models.load("toy")))
     assert (trace.nfe, trace.seconds, trace.masks_left, trace.ended) == (0, 0.0, [2], "running")
     assert trace.pieces(0) == [None, None]
@@ -135,7 +135,7 @@ def test_the_text_of_several_gaps_has_each_fill_in_its_place():
     assert trace.text == f"<b>the</b>{first} saw{second}{third}."
     assert second[-5:-1] == " cat"
     assert [len(fill.lstrip(" ")) <= length for fill, length in zip(trace.fills, (3, 6, 2), strict=True)] == [True] * 3
-    assert third[0] == " ", "the space between the last two gaps is put back"
+    assert third[0] == " ", "the space between the last two gaps must be put back"
     assert trace.fill == " … ".join(trace.fills)
     assert trace.given[1:] == (" saw", "", ".")
     assert len(trace.pieces(0)) == len(trace.order) == 11
@@ -144,7 +144,7 @@ def test_the_text_of_several_gaps_has_each_fill_in_its_place():
     assert (trace.order == 0).tolist() == [piece is not None for piece in trace.pieces(0)]
 
 
-def test_a_character_does_not_join_over_the_text_between_gaps():
+def test_a_character_is_not_joined_across_the_text_between_gaps():
     *_, trace = infill(InfillRequest(text="a[[1]]b[[1]]", steps=1), models.load("toy"))
     lexicon = {**trace.lexicon, 900: b"\xc3", 901: b"\xa9"}
     canvas = trace.start.commit(trace.start.span, np.array([900, 901]))

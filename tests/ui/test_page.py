@@ -225,7 +225,7 @@ def test_hovering_shows_the_candidates_of_that_step(page: Page) -> None:
     rows = part(page, "rows").locator("tr")
     expect(rows).to_have_count(5)
     expect(rows.first.locator("th")).to_have_text("b")
-    shares = [float(cell.inner_text().split()[0]) for cell in rows.locator("td").all()]
+    shares = [float(cell.inner_text().rstrip("%")) for cell in rows.locator("td").all()]
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 50
     page.locator(".dv-slot").nth(0).hover()
@@ -267,7 +267,7 @@ def test_copy_text_copies_the_whole_text(page: Page) -> None:
     type_in(page, "Once ", "the end.", masks=4)
     fill(page)
     part(page, "copy").click()
-    expect(part(page, "told")).to_have_text("Text copied.")
+    expect(part(page, "status")).to_have_text("Text copied.")
     assert page.evaluate("navigator.clipboard.readText()") == "Once abc the end."
 
 
@@ -579,7 +579,7 @@ def test_a_text_with_several_gaps_is_filled_shown_and_scrubbed(page: Page) -> No
     assert page.locator(".dv-masked").count() == 5
     assert page.locator(".dv-pinned").count() == 4
     part(page, "copy").click()
-    expect(part(page, "told")).to_have_text("Text copied.")
+    expect(part(page, "status")).to_have_text("Text copied.")
     assert page.evaluate("navigator.clipboard.readText()").startswith("<b>Tom</b> ab, then")
     page.get_by_role("tab", name="Unmasking order").click()
     expect(page.locator("#plot-unmasking_order .point").first).to_be_visible()

@@ -301,9 +301,9 @@ def test_a_run_that_waits_can_be_seen_and_left(busy):
     run, under_way = busy
     waiting = run(InfillRequest(text="a [[auto|20:b]] c" + " d [[auto]]" * 15), "large")
     first = next(waiting)
-    assert (first.settled, first.steps, first.notices[-1]) == (False, (), "Waiting: other runs are ahead of you.")
+    assert (first.begun, first.steps, first.notices[-1]) == (False, (), "Waiting: other runs are ahead of you.")
     after = run(REQUEST, "large")
-    assert not next(after).settled
+    assert not next(after).begun
     close(waiting)
     close(under_way[0])
     assert list(after)[-1].ended == "complete"

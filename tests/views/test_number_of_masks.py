@@ -1,4 +1,4 @@
-"""The figure of how a length was chosen."""
+"""The figure that shows how a length was chosen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.trace.test_length_choice import CHOICE
 
 
 @pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
-def test_the_curves_are_those_of_the_choice_and_plotly_takes_them(palette):
+def test_curves_have_the_numbers_of_the_choice_and_are_valid_for_plotly(palette):
     drawn = length_curve(CHOICE, palette, title="chosen").to_dict()
     Figure(drawn)  # checks every property
     bars, phi, bias, marks = drawn["data"]
@@ -26,20 +26,20 @@ def test_the_curves_are_those_of_the_choice_and_plotly_takes_them(palette):
     assert marks["x"] == [3, 1]
 
 
-def test_chosen_and_tried_lengths_and_both_lines_can_be_told_apart_without_colour():
+def test_chosen_and_decoded_lengths_and_both_lines_differ_without_colour():
     _, phi, bias, marks = length_curve(CHOICE, LIGHT, title="chosen").to_dict()["data"]
     assert (phi["line"]["dash"], bias["line"]["dash"]) == ("solid", "dash")
-    assert (phi["text"][-1], bias["text"][-1]) == ("confidence", "its bias")
+    assert (phi["text"][-1], bias["text"][-1]) == ("confidence", "bias")
     assert marks["marker"]["symbol"] == ["star", "circle-open"]
     assert list(marks["text"]) == ["chosen 3", "1"]
 
 
-def test_a_run_whose_length_was_open_shows_the_choice_and_another_says_that_it_was_given():
+def test_auto_lengths_show_their_choice_and_given_lengths_say_so():
     text = "the [[auto]] was [[2]] and [[auto]]."
     *_, trace = infill(InfillRequest(text=text, steps=64), models.load("toy"))
     drawn = number_of_masks.draw(trace, LIGHT).to_dict()
     Figure(drawn)  # checks every property
-    assert [said["text"] for said in drawn["layout"]["annotations"]] == [f"Number of masks in gap {n}" for n in (1, 3)]
+    assert [note["text"] for note in drawn["layout"]["annotations"]] == [f"Number of masks in gap {n}" for n in (1, 3)]
     assert [part["x"] for part in drawn["data"] if part["type"] == "bar"] == [
         choice.lengths.tolist() for choice in trace.choices.values()
     ]

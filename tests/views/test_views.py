@@ -1,4 +1,4 @@
-"""What every view promises, and that the numbers drawn are the trace's."""
+"""The contract of all views, and that they draw the numbers of the trace."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def traces(**asked: Any) -> list[Trace]:
     return list(infill(InfillRequest(**asked), models.load("toy")))
 
 
-def whole(**asked: Any) -> Trace:
+def last_trace(**asked: Any) -> Trace:
     return traces(**asked)[-1]
 
 
 def remasked() -> Trace:
-    """Five steps, of which the fourth takes back what the first one committed."""
-    trace = whole(length=6, steps=6, strategy="reference")  # which reads every position in every step
+    """Return a trace of five steps, of which the fourth remasks what the first one committed."""
+    trace = last_trace(length=6, steps=6, strategy="reference")  # asks about every position in every step
     first = int(trace.start.span[0])
     canvas, steps = trace.start, []
     for step, commit, remask in zip(trace.steps, [(0, 3), (1,), (), (2,), (0,)], [(), (), (), (0,), ()], strict=False):
@@ -48,8 +48,8 @@ def remasked() -> Trace:
     return replace(trace, steps=tuple(steps), ended="stopped")
 
 
-def made_of(trace: Trace, pieces: list[bytes]) -> Trace:
-    """The finished trace with other words in its gap."""
+def with_words(trace: Trace, pieces: list[bytes]) -> Trace:
+    """Return the finished trace with other words in its gap."""
     canvas = trace.canvas
     ids = canvas.ids.copy()
     ids[canvas.span] = range(1000, 1000 + len(pieces))
@@ -58,7 +58,7 @@ def made_of(trace: Trace, pieces: list[bytes]) -> Trace:
 
 
 def certain(trace: Trace) -> Trace:
-    """Every position asked about in every step, and always sure: the most that a heat map can have to draw."""
+    """Return the trace with every position asked about and certain in every step: the largest heat map possible."""
     span = trace.start.span
 
     def sure(step: Step) -> Step:
@@ -73,29 +73,29 @@ def certain(trace: Trace) -> Trace:
 
 
 SCENES: dict[str, Callable[[], Trace]] = {
-    "complete": lambda: whole(length=8, steps=5),
+    "complete": lambda: last_trace(length=8, steps=5),
     "unfinished": lambda: replace(traces(length=8, steps=5)[2], ended="stopped"),
     "empty": lambda: traces(length=8, steps=5)[0],
-    "one position": lambda: whole(length=1, steps=1),
+    "one position": lambda: last_trace(length=1, steps=1),
     "one position, empty": lambda: traces(length=1, steps=1)[0],
     "remasked": remasked,
-    "everything asked": lambda: whole(length=6, steps=8, strategy="reference"),
-    "large": lambda: whole(length=60, steps=64, strategy="first_hitting"),
-    "recorded": lambda: load(dump(whole(length=8, steps=5))),
+    "everything asked": lambda: last_trace(length=6, steps=8, strategy="reference"),
+    "large": lambda: last_trace(length=60, steps=64, strategy="first_hitting"),
+    "recorded": lambda: load(dump(last_trace(length=8, steps=5))),
     "recorded, empty": lambda: load(dump(replace(traces(length=8, steps=5)[0], ended="stopped"))),
 }
 every_scene = pytest.mark.parametrize("scene", SCENES.values(), ids=SCENES)
 
 
 def drawn(view: View | str, trace: Trace, palette: Palette = LIGHT) -> dict[str, Any]:
-    """The figure as the browser gets it, its arrays decoded; plotly checks every property on the way."""
+    """Return the figure as sent to the browser, its arrays decoded; plotly checks every property."""
     figure = (views()[view] if isinstance(view, str) else view).draw(trace, palette)
     Figure(figure.to_dict())
     return decoded(json.loads(figure.to_json()))
 
 
 def decoded(value: Any) -> Any:
-    """plotly's base64 arrays as lists."""
+    """Return the value with plotly's base64 arrays as lists."""
     if isinstance(value, dict) and "bdata" in value:
         array = np.frombuffer(base64.b64decode(value["bdata"]), dtype=value["dtype"])
         shape = [int(size) for size in str(value.get("shape", len(array))).split(",")]
@@ -108,7 +108,7 @@ def decoded(value: Any) -> Any:
 @every_view
 @every_scene
 @both_themes
-def test_every_view_draws_every_trace_with_its_titles_in_the_pages_colours(
+def test_every_view_draws_every_trace_with_titles_and_the_palettes_colours(
     view: View, scene: Callable[[], Trace], palette: Palette
 ) -> None:
     layout = drawn(view, scene(), palette)["layout"]
@@ -121,7 +121,7 @@ def test_every_view_draws_every_trace_with_its_titles_in_the_pages_colours(
 
 @every_view
 @pytest.mark.parametrize("scene", ["complete", "remasked", "unfinished"])
-def test_a_recording_is_drawn_as_the_run_was(view: View, scene: str) -> None:
+def test_a_recording_is_drawn_like_the_live_run(view: View, scene: str) -> None:
     trace = SCENES[scene]()
     live, replayed = drawn(view, trace), drawn(view, load(dump(trace)))
     assert live["layout"] == replayed["layout"]
@@ -130,7 +130,7 @@ def test_a_recording_is_drawn_as_the_run_was(view: View, scene: str) -> None:
 
 
 @every_view
-def test_drawing_leaves_the_trace_as_it_was(view: View) -> None:
+def test_drawing_does_not_change_the_trace(view: View) -> None:
     trace = remasked()
     before = dump(trace)
     view.draw(trace, LIGHT)
@@ -138,7 +138,7 @@ def test_drawing_leaves_the_trace_as_it_was(view: View) -> None:
 
 
 @every_view
-def test_every_view_says_in_a_line_what_it_shows(view: View) -> None:
+def test_every_view_has_a_title_and_a_one_line_summary(view: View) -> None:
     assert view.summary.endswith(".")
     assert view.title[0].isupper()
     assert "_" not in view.title
@@ -150,7 +150,7 @@ def test_the_unmasking_order_comes_first() -> None:
 
 
 @pytest.mark.parametrize("name", ["complete", "unfinished", "remasked", "recorded", "large"])
-def test_the_unmasking_order_shows_the_step_of_every_commit_in_numbers(name: str) -> None:
+def test_the_unmasking_order_shows_the_step_of_every_commit_as_a_number(name: str) -> None:
     trace = SCENES[name]()
     (committed, *taken) = drawn("unmasking_order", trace)["data"]
     assert committed["text"] == [str(step) for step in committed["y"]]
@@ -165,7 +165,7 @@ def test_the_unmasking_order_shows_the_step_of_every_commit_in_numbers(name: str
     assert [last.get(place, 0) for place in range(1, len(trace.start.span) + 1)] == trace.order.tolist()
 
 
-def test_what_was_taken_back_has_a_mark_of_another_shape_and_its_number() -> None:
+def test_a_remasked_position_has_a_mark_of_another_shape_with_its_step() -> None:
     committed, taken = drawn("unmasking_order", remasked())["data"]
     assert list(zip(committed["x"], committed["y"], strict=True)) == [(1, 1), (4, 1), (2, 2), (3, 4), (1, 5)]
     assert (taken["x"], taken["y"], taken["text"]) == ([1], [4], ["4"])
@@ -173,7 +173,7 @@ def test_what_was_taken_back_has_a_mark_of_another_shape_and_its_number() -> Non
 
 
 @pytest.mark.parametrize("name", list(SCENES))
-def test_masks_left_are_counted_in_numbers_after_every_step(name: str) -> None:
+def test_masks_left_shows_the_count_after_every_step(name: str) -> None:
     trace = SCENES[name]()
     (line,) = drawn("masks_left", trace)["data"]
     assert line["x"] == list(range(len(trace.steps) + 1))
@@ -187,7 +187,7 @@ MAPS: list[tuple[str, Any, int]] = [("confidence_map", "confidence", 2), ("entro
 
 @pytest.mark.parametrize(("name", "score", "digits"), MAPS)
 @every_scene
-def test_a_map_draws_the_recorded_scores_and_leaves_out_what_was_not_asked(
+def test_a_map_draws_the_recorded_scores_and_leaves_other_cells_empty(
     name: str, score: Any, digits: int, scene: Callable[[], Trace]
 ) -> None:
     trace = scene()
@@ -206,9 +206,7 @@ def test_a_map_draws_the_recorded_scores_and_leaves_out_what_was_not_asked(
 
 @pytest.mark.parametrize(("name", "score", "digits"), MAPS)
 @pytest.mark.parametrize("scene", ["complete", "one position", "remasked", "recorded"])
-def test_a_map_has_its_scores_as_numbers_in_the_cells_while_they_fit(
-    name: str, score: Any, digits: int, scene: str
-) -> None:
+def test_a_small_map_has_its_scores_as_numbers_in_the_cells(name: str, score: Any, digits: int, scene: str) -> None:
     trace = SCENES[scene]()
     heat, _ = drawn(name, trace)["data"]
     assert heat["texttemplate"] == "%{text}"
@@ -217,12 +215,12 @@ def test_a_map_has_its_scores_as_numbers_in_the_cells_while_they_fit(
     assert numbers == pytest.approx(values, abs=0.5 * 10.0**-digits + 1e-9, nan_ok=True)
 
 
-def test_numbers_are_left_out_of_the_cells_where_they_would_not_fit() -> None:
-    fitting, full = whole(length=32, steps=20), whole(length=60, steps=20, strategy="first_hitting")
+def test_a_large_map_has_its_scores_in_the_hover_text_only() -> None:
+    fitting, full = last_trace(length=32, steps=20), last_trace(length=60, steps=20, strategy="first_hitting")
     assert "texttemplate" in drawn("confidence_map", fitting)["data"][0]
     heat, _ = drawn("confidence_map", full)["data"]
     assert "texttemplate" not in heat
-    assert "%{z} %" in heat["hovertemplate"], "what has no number in it tells it to the pointer"
+    assert "%{z}%" in heat["hovertemplate"], "without numbers in the cells, the hover text must show them"
 
 
 @pytest.mark.parametrize("name", ["confidence_map", "entropy_map"])
@@ -237,17 +235,17 @@ def test_a_bar_in_a_map_marks_the_step_that_committed_each_position(name: str, s
 
 
 @every_view
-def test_a_gap_of_60_in_64_steps_takes_less_than_40_kb(view: View) -> None:
-    trace = whole(length=60, steps=64, strategy="random")
+def test_a_figure_of_60_positions_and_64_steps_is_smaller_than_40_kb(view: View) -> None:
+    trace = last_trace(length=60, steps=64, strategy="random")
     steps = (*trace.steps, *[trace.steps[-1]] * (64 - len(trace.steps)))
-    trace = made_of(replace(trace, steps=steps), [b" <i>word"] * 60)
+    trace = with_words(replace(trace, steps=steps), [b" <i>word"] * 60)
     for each in (trace, certain(trace)):
         assert len(view.draw(each, LIGHT).to_json() or "") < 40_000
 
 
 @pytest.mark.parametrize("name", ["confidence_map", "entropy_map"])
-def test_a_map_has_one_byte_a_cell_on_the_wire(name: str) -> None:
-    figure = views()[name].draw(whole(length=60, steps=64), LIGHT)
+def test_a_map_is_sent_as_one_byte_per_cell(name: str) -> None:
+    figure = views()[name].draw(last_trace(length=60, steps=64), LIGHT)
     assert json.loads(figure.to_json())["data"][0]["z"]["dtype"] == "u1"
 
 
@@ -255,28 +253,28 @@ WORDS = [b"<b>dog</b>", b" &amp;", b"\n", b" ", b'"x', b"\xe2", b"\x82\xac", b"\
 NAMES = ["1 &lt;b&gt;dog&lt;/b&gt;", "2 &amp;amp;", "3 ↵", "4 ␣", "5 &quot;x", "6 ·", "7 €", "8 \ufffd"]
 
 
-def test_labels_are_read_as_text_and_show_what_is_not_visible() -> None:
-    trace = made_of(whole(length=8, steps=8), WORDS)
+def test_labels_are_escaped_and_show_invisible_characters() -> None:
+    trace = with_words(last_trace(length=8, steps=8), WORDS)
     assert labels(trace) == NAMES
     assert labels(traces(length=2, steps=1)[0]) == ["1 ▒", "2 ▒"]
 
 
 @every_view
 def test_no_token_is_read_as_html(view: View) -> None:
-    figure = view.draw(made_of(whole(length=8, steps=8), WORDS), LIGHT)
+    figure = view.draw(with_words(last_trace(length=8, steps=8), WORDS), LIGHT)
     assert "<b>dog" not in json.dumps(decoded(json.loads(figure.to_json())))
     if (names := json.loads(figure.to_json())["layout"]["xaxis"].get("ticktext")) is not None:
         assert names == NAMES
 
 
 @both_themes
-def test_a_scale_only_grows_brighter_or_darker_so_that_it_survives_greyscale(palette: Palette) -> None:
+def test_the_brightness_of_a_scale_only_rises_or_only_falls(palette: Palette) -> None:
     brightness = [brightness_of(colour) for _, colour in palette.scale]
     assert brightness in (sorted(brightness), sorted(brightness, reverse=True))
     assert all(abs(a - b) > 60 for a, b in itertools.pairwise(brightness))
 
 
-def test_ink_is_dark_on_light_pages_and_light_on_dark_ones() -> None:
+def test_ink_is_dark_on_light_pages_and_light_on_dark_pages() -> None:
     assert brightness_of(LIGHT.ink) < 80
     assert brightness_of(DARK.ink) > 180
 
@@ -288,8 +286,8 @@ def brightness_of(colour: str) -> float:
 
 @both_themes
 @every_view
-def test_several_gaps_and_pinned_words_are_drawn_as_such(view: View, palette: Palette) -> None:
-    trace = whole(prefix="", suffix="", text="the [[3]] saw [[6|2:<b>]][[2]].", steps=4)
+def test_labels_mark_where_gaps_start_and_which_words_are_given(view: View, palette: Palette) -> None:
+    trace = last_trace(prefix="", suffix="", text="the [[3]] saw [[6|2:<b>]][[2]].", steps=4)
     figure = view.draw(trace, palette)
     assert Figure(figure.to_dict()).data
     names = labels(trace)
@@ -303,5 +301,5 @@ def test_several_gaps_and_pinned_words_are_drawn_as_such(view: View, palette: Pa
 
 
 @pytest.mark.parametrize(("largest", "spacing"), [(3, 1), (10, 1), (11, None), (128, None)])
-def test_an_axis_of_few_whole_numbers_has_a_tick_at_each(largest, spacing):
+def test_an_axis_of_a_few_whole_numbers_has_a_tick_at_each(largest, spacing):
     assert whole_numbers(largest).get("dtick") == spacing

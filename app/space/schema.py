@@ -34,15 +34,19 @@ def _all_inside(patterns: list[str]) -> bool:
 
 
 _VERSION = re.compile(r"\d+(\.\d+){1,2}")
-Text = Annotated[str, must_be("text that is not empty", str.strip)]
-ShortText = Annotated[Text, must_be("text of at most 60 characters", lambda text: len(text) <= 60)]
-Texts = Annotated[list[Text], must_be("a list of texts")]
+Text = Annotated[str, must_be("a non-empty string", str.strip)]
+ShortText = Annotated[Text, must_be("a string of at most 60 characters", lambda text: len(text) <= 60)]
+Texts = Annotated[list[Text], must_be("a list of strings")]
 Name = Annotated[str, must_be("a name (put a number in quotes)")]
 Version = Annotated[str, must_be("a version in quotes (3.10 as a number is 3.1)", _VERSION.fullmatch)]
 Paths = Annotated[list[Text], must_be("a list of names and patterns inside this folder, such as app/**", _all_inside)]
 Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
-Variables = Annotated[dict[Variable, str], must_be('names like HF_HOME with text; put numbers and true in quotes: "1"')]
-Secrets = Annotated[list[Variable], must_be("a list of names like HF_TOKEN, without values; the environment has those")]
+Variables = Annotated[
+    dict[Variable, str], must_be('names like HF_HOME with strings (put numbers and true in quotes: "1")')
+]
+Secrets = Annotated[
+    list[Variable], must_be("a list of names like HF_TOKEN, without values (they come from the environment)")
+]
 Bounds = Annotated[str, Field(pattern=r"^((==|>=|<=|<|>|!=|~=)[\w.]+,?)+$")]
 Pins = Annotated[dict[str, Bounds], must_be("packages with versions, such as torch: ==2.11.0")]
 Hardware = Annotated[str, must_be(f"one of {', '.join(FLAVOURS)}", FLAVOURS.__contains__)]
@@ -53,7 +57,7 @@ Limit = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
 class Block(BaseModel):
-    """A mapping in the Spacefile: no unknown keys, no converted types (3.12 is not "3.12"), no null for "absent"."""
+    """A mapping in the Spacefile: no unknown keys, no conversion (of 3.12 to "3.12"), no null for a missing value."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -168,12 +172,8 @@ _WORDS = {  # pydantic's error type -> what the value must be
 }
 
 
-def explain(error: ValidationError) -> list[str]:
-    """Return each mistake as a line: its place, what the value must be, and what it is."""
-    return list(map(_line, error.errors()))
-
-
-def _line(mistake: ErrorDetails) -> str:
+def explain(mistake: ErrorDetails) -> str:
+    """Describe one of pydantic's errors in a line: its place, what the value must be, and what it is."""
     kind, place = mistake["type"], [str(part) for part in mistake["loc"] if part != "[key]"]
     if kind in ("missing", "extra_forbidden", "invalid_key"):
         *block, key = place

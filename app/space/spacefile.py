@@ -99,7 +99,7 @@ def read(folder: Path = ROOT) -> Spacefile:
     try:
         return Spacefile(folder, schema.Content.model_validate(data))
     except ValidationError as error:
-        raise MalformedError(schema.explain(error)) from None
+        raise MalformedError([schema.explain(mistake) for mistake in error.errors()]) from None
 
 
 def _parse(folder: Path) -> Any:

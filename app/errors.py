@@ -1,4 +1,4 @@
-"""The one exception that is shown to users: a mistake that they can put right."""
+"""The exception whose message is shown to users: a mistake that they can fix."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 
 class InfillError(ValueError):
-    """Says what is wrong and how to put it right."""
+    """A mistake of the user's; the message names what is wrong and how to fix it."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InfillError:
-    """unknown strategy 'entrpy'; did you mean 'entropy'? Known: ..."""
+    """Return an error such as: unknown strategy 'entrpy'; did you mean 'entropy'? Known: …"""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else "."

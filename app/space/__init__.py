@@ -1,6 +1,6 @@
-"""Deploying to a Hugging Face Space: the Spacefile, what follows from it, and the command that makes it true.
+"""Deploying to a Hugging Face Space, as the Spacefile says.
 
-`schema` says what a Spacefile may hold, `spacefile` reads it, `check` finds what contradicts it, `render` makes the
-files that are uploaded, `presets` chooses the model for the hardware, `hub` talks to Hugging Face, `plan` compares and
-does, `command` is `python -m app space`. Facts about hardware are in `app.space.hardware`.
+`schema` defines what a Spacefile may contain, `spacefile` reads it, `check` finds contradictions, `render` makes the
+files to upload, `model_choice` chooses the model for the hardware, `hub` talks to Hugging Face, `plan` compares and
+pushes, `command` is `python -m app space`. `hardware` has the facts about Hugging Face's hardware.
 """

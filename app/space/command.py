@@ -1,4 +1,4 @@
-"""`python -m app space`: check the Spacefile, render what it deploys, compare it with the Space, push it."""
+"""`python -m app space`: check the Spacefile, render its files, compare them with the Space, push them."""
 
 from __future__ import annotations
 
@@ -18,46 +18,50 @@ from app.space.spacefile import Spacefile
 
 
 def add_command(commands: Any) -> None:
-    """`commands` is what `add_subparsers` gave."""
+    """Add `space` and its actions to `commands`, the object that `add_subparsers` returned."""
     command = commands.add_parser("space", help="deploy the page to a Hugging Face Space", allow_abbrev=False)
     actions = command.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     for name, run, about in (
-        ("check", _check, "tell every mistake in the Spacefile, and what contradicts it"),
-        ("render", _render, "show or write the files exactly as they would be uploaded"),
-        ("diff", _diff, "compare with the Space as it is; exit code 1 if anything differs"),
-        ("push", _push, "create or update the Space, after printing the plan and the price"),
+        ("check", _check, "list the mistakes in the Spacefile and everything that contradicts it"),
+        ("render", _render, "print or write the files exactly as they would be uploaded"),
+        ("diff", _diff, "compare with the live Space; exit code 1 if anything differs"),
+        ("push", _push, "print the plan and the price, then create or update the Space"),
     ):
         action = actions.add_parser(name, help=about, description=about, allow_abbrev=False)
-        action.add_argument("--folder", type=Path, default=spacefile.ROOT, help="of the Spacefile (default: this one)")
+        action.add_argument(
+            "--folder", type=Path, default=spacefile.ROOT, help="folder of the Spacefile (default: this project)"
+        )
         action.set_defaults(run=run)
         if name != "check":
-            action.add_argument("--profile", help="one of the Spacefile's profiles (default: the one that it names)")
+            action.add_argument("--profile", help="one of the Spacefile's profiles (default: its deploy.profile)")
         if name in ("diff", "push"):
-            action.add_argument("--repo", metavar="OWNER/NAME", help="the Space (default: what the Spacefile says)")
+            action.add_argument("--repo", metavar="OWNER/NAME", help="the Space (default: the Spacefile's deploy.repo)")
         if name == "render":
-            action.add_argument("--out", type=Path, metavar="FOLDER", help="write the files there; it must not exist")
-            action.add_argument("--readme", action="store_true", help="put the header of README.md right, and stop")
+            action.add_argument("--out", type=Path, metavar="FOLDER", help="write the files to this new folder")
+            action.add_argument("--readme", action="store_true", help="only update the header of README.md")
         if name == "push":
-            action.add_argument("--dry-run", action="store_true", help="only print the plan; nothing is sent")
+            action.add_argument("--dry-run", action="store_true", help="only print the plan; send nothing")
 
 
 def _check(args: argparse.Namespace, load: object) -> int:
-    data, mistakes = spacefile.load(args.folder)
-    mistakes = mistakes or contradictions(Spacefile(args.folder, data))
+    try:
+        mistakes = contradictions(spacefile.read(args.folder))
+    except spacefile.MalformedError as error:
+        mistakes = error.mistakes
     for mistake in mistakes:
         print(mistake)
     if mistakes:
-        raise InfillError(f"{len(mistakes)} {'mistakes' if len(mistakes) > 1 else 'mistake'} to put right")
+        raise InfillError(f"{len(mistakes)} {'mistakes' if len(mistakes) > 1 else 'mistake'} to fix")
     print("the Spacefile, the README's header, the requirements and the code agree")
     return 0
 
 
-def _sound(folder: Path) -> Spacefile:
-    """Raises InfillError unless `check` finds nothing."""
+def _read_checked(folder: Path) -> Spacefile:
+    """Read the Spacefile. Raises InfillError if `check` finds anything."""
     file = spacefile.read(folder)
     mistakes = contradictions(file)
     if mistakes:
-        more = f" (and {len(mistakes) - 1} more; see `space check`)" if len(mistakes) > 1 else ""
+        more = f" (and {len(mistakes) - 1} more; run `space check`)" if len(mistakes) > 1 else ""
         raise InfillError(mistakes[0] + more)
     return file
 
@@ -65,7 +69,7 @@ def _sound(folder: Path) -> Spacefile:
 def _render(args: argparse.Namespace, load: object) -> int:
     file = spacefile.read(args.folder)
     if args.readme:
-        _put_right(args.folder / "README.md", file)
+        _update_header(args.folder / "README.md", file)
         return 0
     deployment = file.deployment(args.profile)
     files = render.files(args.folder, deployment)
@@ -73,7 +77,7 @@ def _render(args: argparse.Namespace, load: object) -> int:
         for name, content in files.items():
             print(f"{len(content):>10}  {name}")
         for name in ("README.md", "requirements.txt"):
-            shown = render.text(files, name) if name in files else ""
+            shown = render.decode(files, name) if name in files else ""
             print(f"\n== {name}\n{shown.split('---')[1].strip() if name == 'README.md' else shown.strip()}")
         return 0
     try:
@@ -87,16 +91,16 @@ def _render(args: argparse.Namespace, load: object) -> int:
     return 0
 
 
-def _put_right(readme: Path, file: Spacefile) -> None:
+def _update_header(readme: Path, file: Spacefile) -> None:
     try:
         text = readme.read_text(encoding="utf-8")
-        readme.write_text(render.with_header(text, file.data["space"]), encoding="utf-8", newline="\n")
+        readme.write_text(render.with_header(text, file.header), encoding="utf-8", newline="\n")
     except OSError as error:
-        raise InfillError(f"cannot put '{readme}' right: {error.strerror}") from None
+        raise InfillError(f"cannot update '{readme}': {error.strerror}") from None
 
 
 def _plan(args: argparse.Namespace, environment: Mapping[str, str]) -> tuple[Spacefile, Plan, str | None]:
-    file = _sound(args.folder)
+    file = _read_checked(args.folder)
     deployment = file.deployment(args.profile)
     others = {name for profile in file.profiles for name in file.deployment(profile).variables}
     plan = Plan(
@@ -109,17 +113,17 @@ def _plan(args: argparse.Namespace, environment: Mapping[str, str]) -> tuple[Spa
 
 
 def _repo(given: str, environment: Mapping[str, str]) -> str | None:
-    """owner/name, out of the environment where ${NAME} stands; None if that is not set."""
+    """Return owner/name, reading ${NAME} from the environment; None if that is not set."""
     variable = re.fullmatch(r"\$\{(\w+)\}", given)
     repo = environment.get(variable[1]) if variable else given
     if repo and not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", repo):
-        raise InfillError(f"a Space is named owner/name, not '{repo}'")
+        raise InfillError(f"'{repo}' is not the name of a Space; write owner/name")
     return repo or None
 
 
 def _hub(repo: str | None, plan: Plan, environment: Mapping[str, str]) -> Hub:
     if repo is None:
-        raise InfillError(f"which Space? Set {plan.deployment.repo.strip('${}')}, or give --repo owner/name")
+        raise InfillError(f"no Space is named; set {plan.deployment.repo.strip('${}')} or use --repo owner/name")
     return Hub(repo, environment.get("HF_ENDPOINT") or None, hidden=list(plan.secrets.values()))
 
 
@@ -128,13 +132,13 @@ def _diff(args: argparse.Namespace, load: object) -> int:
     hub = _hub(repo, plan, os.environ)
     live = hub.live()
     if live is None:
-        raise InfillError(f"there is no Space {repo}, or the token may not see it; `space push` makes it")
-    changes = [change for change in plan.changes(live, hub) if change.seen]
+        raise InfillError(f"there is no Space {repo} that the token can see; `space push` creates it")
+    changes = [change for change in plan.changes(live, hub) if change.certain]
     for change in changes:
         print(change.text)
     others = sorted(set(live.variables) - set(plan.deployment.variables) - plan.retired)
     if others:
-        print(f"only there, and left alone: variables {', '.join(others)}")
+        print(f"only on the Space, left unchanged: variables {', '.join(others)}")
     if not changes:
         print("nothing differs")
     return 1 if changes else 0
@@ -149,11 +153,11 @@ def _push(args: argparse.Namespace, load: object) -> int:
         return 0
     missing = [name for name in plan.deployment.secrets if name not in plan.secrets]
     if missing:
-        raise InfillError(f"the environment lacks {', '.join(missing)}, which the Spacefile lists as secrets")
+        raise InfillError(f"the Spacefile lists the secrets {', '.join(missing)}; set them in the environment")
     for name, content in plan.files.items():
         if any(secret.encode() in content for secret in plan.secrets.values()):
-            raise InfillError(f"a secret's value stands in {name}; nothing was sent")
+            raise InfillError(f"{name} contains the value of a secret; nothing was sent")
     hub = _hub(repo, plan, os.environ)
     push(plan, hub, lambda text: print(text, flush=True))
-    print(f"{hub.address} is being built; `hf spaces logs {repo}` shows how far it is")
+    print(f"{hub.address} is being built; follow it with `hf spaces logs {repo}`")
     return 0

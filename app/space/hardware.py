@@ -1,4 +1,4 @@
-"""What a Space can run on: the price an hour, the memory of the GPU, and what ZeroGPU asks for."""
+"""Hugging Face's hardware for Spaces: hourly prices, GPU memory, and the versions that ZeroGPU offers."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 FACTS_FROM = "2026-08-22"
-"""The day of Hugging Face's documentation that the facts in this file are from; they change."""
+"""Date of the Hugging Face documentation that the facts in this file were taken from; they change."""
 
 
 class Flavour(NamedTuple):
-    """One kind of hardware, by the name that Hugging Face gives it."""
+    """One kind of hardware; Hugging Face's name for it is its key in `FLAVOURS`."""
 
     price: float  # US dollars an hour, while a Space starts and runs
-    memory: int  # GB on the GPU; 0: it has none
+    memory: int  # GB on the GPU; 0: no GPU
 
 
 CPU, ZERO = "cpu-basic", "zero-a10g"
 FLAVOURS = {
     CPU: Flavour(0.0, 0),
     "cpu-upgrade": Flavour(0.03, 0),
-    ZERO: Flavour(0.0, 48),  # half of an RTX Pro 6000, lent to one run at a time
+    ZERO: Flavour(0.0, 48),  # half of an RTX Pro 6000, assigned to one run at a time
     "t4-small": Flavour(0.40, 16),
     "t4-medium": Flavour(0.60, 16),
     "l4x1": Flavour(0.80, 24),
@@ -29,21 +29,21 @@ FLAVOURS = {
     "l40sx1": Flavour(1.80, 48),
     "a100-large": Flavour(2.50, 80),
 }
-"""Those with one GPU or none: more than one is of no use here."""
+"""Hardware with one GPU or none; the page cannot use more than one."""
 
 ZERO_TORCH = ("2.8.0", "2.9.1", "2.10.0", "2.11.0")
 ZERO_PYTHON = ("3.10.13", "3.12.12")
 
 
 def on_zero_gpu(environment: Mapping[str, str]) -> bool:
-    """Whether GPUs are lent for one run at a time; as the `spaces` package reads it."""
+    """Check whether this process runs on ZeroGPU, by the same rule as the `spaces` package."""
     return environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
-def present(environment: Mapping[str, str]) -> str:
-    """The flavour that this process runs on.
+def current_flavour(environment: Mapping[str, str]) -> str:
+    """Return the hardware that this process runs on.
 
-    Anywhere but on a Space that is cpu-basic, GPU or not: nothing is downloaded to a private machine unasked.
+    Outside a Space that is always cpu-basic, even with a GPU, so that a private machine downloads nothing unasked.
     """
     if on_zero_gpu(environment):
         return ZERO
@@ -51,6 +51,6 @@ def present(environment: Mapping[str, str]) -> str:
     return CPU if accelerator in ("", "none") else accelerator
 
 
-def memory(flavour: str) -> int:
-    """GB on the flavour's GPU; that of the smallest GPU where the flavour is newer than this file."""
+def gpu_memory(flavour: str) -> int:
+    """Return the GB on the GPU; for hardware newer than this file, those of the smallest GPU."""
     return FLAVOURS.get(flavour, FLAVOURS["t4-small"]).memory

@@ -1,4 +1,4 @@
-"""Hugging Face, as far as deploying needs it: what is there, and one request for each thing that can be changed."""
+"""Talking to the Hugging Face hub: reading a Space's state, and one request for each kind of change."""
 
 from __future__ import annotations
 
@@ -11,73 +11,77 @@ from typing import Any
 from app.errors import InfillError
 from app.space.spacefile import Deployment
 
-KEPT = (".gitattributes",)
-"""What Hugging Face puts there by itself, and what no push deletes."""
+NEVER_DELETED = (".gitattributes",)
+"""Files that Hugging Face creates by itself; a push leaves them."""
 
 _TOKENS = "https://huggingface.co/settings/tokens"
 _ADVICE = {
-    401: f"it does not accept the token; make one that may write at {_TOKENS} and set HF_TOKEN",
-    402: "it asks for a subscription or credits; an account without them can have ZeroGPU (--profile zero)",
-    403: f"the token may not do this; make one that may write there at {_TOKENS} and set HF_TOKEN",
-    404: "there is no such thing, or the token may not see it",
-    409: "something of that name is there already, or is being changed; see `space diff`",
-    412: "somebody else changed the Space in the meantime; see `space diff`",
+    401: f"the token is not valid; create one with write access at {_TOKENS} and set HF_TOKEN",
+    402: "this needs a subscription or credits; ZeroGPU needs neither (--profile zero)",
+    403: f"the token may not do this; create one with write access at {_TOKENS} and set HF_TOKEN",
+    404: "it does not exist, or the token has no access to it",
+    409: "the name already exists, or another change is in progress; see `space diff`",
+    412: "the Space was changed in the meantime; see `space diff`",
     429: "too many requests; try again later",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Live:
-    """A Space as it is."""
+    """The current state of a Space."""
 
     commit: str | None
-    files: Mapping[str, str]  # path -> git's name of the content, or the SHA-256 of a large file
+    files: Mapping[str, str]  # path -> git's hash of the content, or the SHA-256 of a large file
     variables: Mapping[str, str]
     secrets: frozenset[str]  # names; values cannot be read
-    hardware: str | None  # what was asked for last
+    hardware: str | None  # the last one requested
     sleep_time: int | None
     visibility: str
 
 
 @dataclass
 class Hub:
-    """One Space on the hub. Whatever goes wrong is an InfillError of one line, in which no secret stands."""
+    """One Space on the hub. Every failure is an InfillError with a one-line message that contains no secret."""
 
     repo: str
-    endpoint: str | None = None  # None: huggingface.co, or what $HF_ENDPOINT says
-    hidden: list[str] = field(default_factory=list)  # texts that are never shown
+    endpoint: str | None = None  # None: $HF_ENDPOINT, or huggingface.co
+    hidden: list[str] = field(default_factory=list)  # secrets to blank out in messages
 
     def __post_init__(self) -> None:
         from huggingface_hub import HfApi, get_token
         from huggingface_hub.utils import disable_progress_bars, logging
 
         disable_progress_bars()
-        logging.set_verbosity_error()  # it says in a log line what is said here
+        logging.set_verbosity_error()  # its log would repeat our messages
         token = get_token()
         if token is None:
-            raise InfillError(f"no token: set HF_TOKEN to one that may write ({_TOKENS}), or run `hf auth login`")
+            raise InfillError(f"no token: set HF_TOKEN to one with write access ({_TOKENS}), or run `hf auth login`")
         self.hidden.append(token)
         self.api = HfApi(endpoint=self.endpoint, token=token)
         self.address = f"{self.api.endpoint}/spaces/{self.repo}"
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """The hub's many exceptions as one kind."""
+    def _as_infill_error(self) -> Iterator[None]:
+        """Turn the many exceptions of the hub's client into InfillError."""
         from huggingface_hub.errors import HfHubHTTPError, HTTPError  # pyright: ignore[reportPrivateImportUsage]
 
         try:
             yield
         except HfHubHTTPError as error:
             status = error.response.status_code
-            advice = _ADVICE.get(status, "it is out of order; try again later" if status >= 500 else "it refuses")
-            said = f" (it says: {error.server_message})" if error.server_message else ""
-            raise InfillError(self._clean(f"the hub answers {status}: {advice}{said}")) from None
+            advice = _ADVICE.get(
+                status, "it has a problem; try again later" if status >= 500 else "it refuses the request"
+            )
+            detail = f" (its message: {error.server_message})" if error.server_message else ""
+            raise InfillError(self._clean(f"the hub answers {status}: {advice}{detail}")) from None
         except (HTTPError, OSError) as error:
-            said = f"{type(error).__name__}: {error}"
-            raise InfillError(self._clean(f"cannot reach the hub at {self.api.endpoint} ({said})")) from None
-        except (RuntimeError, ValueError) as error:  # a large file that was not taken; a header that it does not like
-            said = f"{error} {error.__cause__ or ''}".strip()
-            raise InfillError(self._clean(f"the hub refuses it, or its answer cannot be read: {said}")) from None
+            detail = f"{type(error).__name__}: {error}"
+            raise InfillError(self._clean(f"cannot reach the hub at {self.api.endpoint} ({detail})")) from None
+        except (RuntimeError, ValueError) as error:  # a large file or a header that it rejects
+            detail = f"{error} {error.__cause__ or ''}".strip()
+            raise InfillError(
+                self._clean(f"the hub refuses the request, or its answer cannot be read: {detail}")
+            ) from None
 
     def _clean(self, text: str) -> str:
         for secret in self.hidden:
@@ -86,19 +90,19 @@ class Hub:
         return text if len(text) <= 500 else text[:500] + "…"
 
     def sign_in(self) -> str:
-        """The name of the token's owner. Raises InfillError unless the token may write."""
-        with self._told():
+        """Return the name of the token's owner. Raises InfillError if the token cannot write."""
+        with self._as_infill_error():
             owner = self.api.whoami()
         role = owner.get("auth", {}).get("accessToken", {}).get("role")
         if role == "read":
-            raise InfillError(f"the token may only read; make one that may write at {_TOKENS} and set HF_TOKEN")
+            raise InfillError(f"the token can only read; create one with write access at {_TOKENS} and set HF_TOKEN")
         return owner["name"]
 
     def live(self) -> Live | None:
-        """None where there is no such Space."""
+        """Return the Space's current state; None if it does not exist."""
         from huggingface_hub.errors import RepositoryNotFoundError
 
-        with self._told():
+        with self._as_infill_error():
             try:
                 info: Any = self.api.space_info(self.repo, files_metadata=True)
             except RepositoryNotFoundError as error:
@@ -119,8 +123,8 @@ class Hub:
         )
 
     def create(self, deployment: Deployment, secrets: Mapping[str, str]) -> None:
-        """An empty Space with all its settings, in one request: billing starts when there is something to start."""
-        with self._told():
+        """Create an empty Space with all its settings in one request; billing starts only once it has files to run."""
+        with self._as_infill_error():
             self.api.create_repo(
                 self.repo,
                 repo_type="space",
@@ -133,42 +137,48 @@ class Hub:
             )
 
     def set_visibility(self, visibility: str) -> None:
-        with self._told():
+        """Make the Space public, protected or private."""
+        with self._as_infill_error():
             self.api.update_repo_settings(self.repo, repo_type="space", visibility=visibility)  # pyright: ignore
 
     def set_variable(self, name: str, value: str) -> None:
-        with self._told():
+        """Add or change a variable."""
+        with self._as_infill_error():
             self.api.add_space_variable(self.repo, name, value)
 
     def delete_variable(self, name: str) -> None:
-        with self._told():
+        """Delete a variable."""
+        with self._as_infill_error():
             self.api.delete_space_variable(self.repo, name)
 
     def set_secret(self, name: str, value: str) -> None:
-        with self._told():
+        """Add or change a secret."""
+        with self._as_infill_error():
             self.api.add_space_secret(self.repo, name, value)
 
     def set_hardware(self, hardware: str, sleep_time: int | None) -> None:
-        with self._told():
+        """Request other hardware; `sleep_time` is in seconds."""
+        with self._as_infill_error():
             self.api.request_space_hardware(self.repo, hardware, sleep_time=sleep_time)  # pyright: ignore
 
     def set_sleep_time(self, seconds: int) -> None:
-        with self._told():
+        """Set the time without a visitor after which the Space sleeps; -1: never."""
+        with self._as_infill_error():
             self.api.set_space_sleep_time(self.repo, seconds)
 
     def commit(self, add: Mapping[str, bytes], delete: list[str], message: str, parent: str | None) -> None:
-        """All of it, or nothing; refused where the Space is not at the parent commit any more."""
+        """Add and delete files in one commit. Raises InfillError if the Space is no longer at the `parent` commit."""
         from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
         additions = [CommitOperationAdd(name, content) for name, content in add.items()]
         deletions = [CommitOperationDelete(name, is_folder=False) for name in delete]
-        with self._told():
+        with self._as_infill_error():
             self.api.create_commit(
                 self.repo, [*additions, *deletions], commit_message=message, repo_type="space", parent_commit=parent
             )
 
 
-def same(content: bytes, name: str) -> bool:
-    """Whether content is what a Space holds under git's name, or under the SHA-256 of a large file."""
+def is_same(content: bytes, digest: str) -> bool:
+    """Check whether `digest` is git's hash of the content, or its SHA-256, which the hub lists for large files."""
     blob = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-    return name in (blob, hashlib.sha256(content).hexdigest())
+    return digest in (blob, hashlib.sha256(content).hexdigest())

@@ -1,4 +1,4 @@
-"""From what a Space is to what the Spacefile says: the differences, and the requests that remove them."""
+"""Comparing a Space with the Spacefile, and the requests that remove the differences."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from app.errors import InfillError
-from app.space import presets
+from app.space import model_choice
 from app.space.hardware import FACTS_FROM, FLAVOURS
-from app.space.hub import KEPT, Hub, Live, same
+from app.space.hub import NEVER_DELETED, Hub, Live, is_same
 from app.space.spacefile import NAME, Deployment, Spacefile
 
 
 class Change(NamedTuple):
-    """One difference, as it is shown, and the request that removes it."""
+    """One difference in words, and the request that removes it."""
 
     text: str
     make: Callable[[], None]
-    seen: bool = True  # False: the hub shows no secret's value, so it may be the same
+    certain: bool = True  # False: a secret, whose value the hub never shows, so it may already be equal
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """A deployment with all that goes into it."""
+    """A deployment with its files and the values of its secrets."""
 
     deployment: Deployment
     files: Mapping[str, bytes]
-    secrets: Mapping[str, str]  # name -> value, of those that the environment has
-    retired: frozenset[str]  # variables of other profiles, which must go when this one comes
+    secrets: Mapping[str, str]  # name -> value, only those set in the environment
+    retired: frozenset[str]  # variables that only other profiles set; they are deleted
 
     def lines(self, spacefile: Spacefile, repo: str | None) -> Iterator[str]:
-        """What will be there and what it costs; no secret's value."""
+        """Yield the plan as lines of text, with the price and without the values of secrets."""
         goal, price = self.deployment, FLAVOURS[self.deployment.hardware].price
         cost = f"{price:.2f} USD an hour" + " while it starts and runs" * bool(price)
-        yield f"Space       {repo or 'no name yet: set SPACE_REPO, or give --repo owner/name'}"
+        yield f"Space       {repo or 'no name yet; set SPACE_REPO or use --repo owner/name'}"
         yield f"profile     {goal.profile}, {goal.visibility}"
         yield f"hardware    {goal.hardware}: {cost} (prices of {FACTS_FROM}; see https://huggingface.co/pricing)"
         if goal.sleep_time is not None:
             never = "never sleeps" if goal.sleep_time < 0 else f"sleeps after {goal.sleep_time} s without a visitor"
             yield f"sleep       {never}"
-        choice = presets.choose(spacefile.presets, goal.variables, flavour=goal.hardware)
+        choice = model_choice.choose(spacefile.models, goal.variables, flavour=goal.hardware)
         form = "".join(f" in {quantised}" for quantised in choice.settings.values())
         yield f"model       {choice.model}{form}" + "".join(f"; {notice}" for notice in choice.notices)
         yield f"Python      {goal.header['python_version']}, gradio {goal.header['sdk_version']}"
@@ -54,7 +54,7 @@ class Plan:
         yield f"files       {len(self.files)}, {sum(map(len, self.files.values())) / 1e6:.1f} MB"
 
     def changes(self, live: Live, hub: Hub) -> Iterator[Change]:
-        """What to do to a Space that is there, hardware last: where something fails before, nothing costs more."""
+        """Yield the changes to an existing Space, hardware last: if an earlier one fails, the Space costs no more."""
         goal = self.deployment
         if live.visibility != goal.visibility:
             text = f"visibility: {live.visibility} -> {goal.visibility}"
@@ -66,12 +66,12 @@ class Plan:
                 text = f"variable {name}: {live.variables[name]!r} -> {value!r}"
                 yield Change(text, lambda n=name, v=value: hub.set_variable(n, v))
         for name in sorted(self.retired & set(live.variables)):
-            text = f"variable {name}: delete, it belongs to another profile"
+            text = f"variable {name}: delete (it belongs to another profile)"
             yield Change(text, lambda n=name: hub.delete_variable(n))
         for name in goal.secrets:
             there = name in live.secrets
-            text = f"secret {name}: {'set anew, it cannot be compared' if there else 'add'}"
-            yield Change(text, lambda n=name: hub.set_secret(n, self.secrets[n]), seen=not there)
+            text = f"secret {name}: {'set again (its value cannot be compared)' if there else 'add'}"
+            yield Change(text, lambda n=name: hub.set_secret(n, self.secrets[n]), certain=not there)
         yield from self._upload(live, hub)
         if live.hardware != goal.hardware:
             price = FLAVOURS[goal.hardware].price
@@ -82,30 +82,30 @@ class Plan:
             yield Change(f"sleep: {live.sleep_time} -> {seconds} s", lambda: hub.set_sleep_time(seconds))
 
     def _upload(self, live: Live, hub: Hub) -> Iterator[Change]:
-        """All files in one commit."""
+        """Yield one commit with all files that differ, if any."""
         add = {name: content for name, content in self.files.items() if name not in live.files}
         alter = {
             name: content
             for name, content in self.files.items()
-            if name in live.files and not same(content, live.files[name])
+            if name in live.files and not is_same(content, live.files[name])
         }
-        delete = sorted(set(live.files) - set(self.files) - set(KEPT))
-        told = [
+        delete = sorted(set(live.files) - set(self.files) - set(NEVER_DELETED))
+        parts = [
             f"{word} {', '.join(names)}"
             for word, names in (("add", add), ("change", alter), ("delete", delete))
             if names
         ]
-        if told:
+        if parts:
             message = f"Deploy with profile {self.deployment.profile}"
             yield Change(
-                f"files: {'; '.join(told)}", lambda: hub.commit({**add, **alter}, delete, message, live.commit)
+                f"files: {'; '.join(parts)}", lambda: hub.commit({**add, **alter}, delete, message, live.commit)
             )
 
 
 def push(plan: Plan, hub: Hub, say: Callable[[str], None]) -> None:
-    """Make the Space what the plan says, telling every thing that is done.
+    """Make the Space match the plan, and report every change with `say`.
 
-    Raises InfillError where something fails, which says what was done before it and what was not.
+    Raises InfillError if a request fails; the message names what was already done and what was not.
     """
     done: list[str] = []
     try:
@@ -128,12 +128,14 @@ def push(plan: Plan, hub: Hub, say: Callable[[str], None]) -> None:
         try:
             live = hub.live()
         except InfillError as error:
-            raise InfillError(_failed("reading it back", error, done, ["upload the files"])) from None
-        assert live is not None, "the hub does not show the Space that it has just made"
-        changes = [change for change in plan.changes(live, hub) if change.seen]
+            raise InfillError(_failed("reading the new Space", error, done, ["upload the files"])) from None
+        assert live is not None, "the hub does not show the Space that it has just created"
+        changes = [change for change in plan.changes(live, hub) if change.certain]
     else:
-        if set(live.files) - {*KEPT, "README.md"} and NAME not in live.files:
-            raise InfillError(f"{hub.address} holds files but no {NAME}: it is something else, and was left as it is")
+        if set(live.files) - {*NEVER_DELETED, "README.md"} and NAME not in live.files:
+            raise InfillError(
+                f"{hub.address} contains files but no {NAME}, so it is something else; nothing was changed"
+            )
         changes = list(plan.changes(live, hub))
         for change in changes:
             say(f"to do: {change.text}")
@@ -144,9 +146,9 @@ def push(plan: Plan, hub: Hub, say: Callable[[str], None]) -> None:
 
 
 def _failed(text: str, error: InfillError, done: list[str], left: list[str]) -> str:
-    before = f"done before that: {', '.join(map(_short, done))}" if done else "nothing was changed"
-    after = f"; not done either: {', '.join(map(_short, left))}" if left else ""
-    return f"{_short(text)} failed: {str(error).rstrip('.')}. {before}{after}. Push again to go on from there"
+    before = f"already done: {', '.join(map(_short, done))}" if done else "nothing was changed"
+    after = f"; still to do: {', '.join(map(_short, left))}" if left else ""
+    return f"{_short(text)} failed: {str(error).rstrip('.')}. {before}{after}. Push again to continue"
 
 
 def _short(text: str) -> str:

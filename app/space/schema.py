@@ -1,175 +1,184 @@
-"""What may stand in a Spacefile: every key, and the values that it takes."""
+"""The Spacefile's schema: every key, the values it takes, and the messages about mistakes in it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import PurePosixPath
-from typing import Any, cast
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator, field_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from app.errors import unknown
 from app.space.hardware import FLAVOURS
 
-Rule = Callable[[object], str]
-"""What a value must be; empty if it is that."""
 
-VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+def must_be(words: str, fits: Callable[[Any], object] = lambda value: True) -> WrapValidator:
+    """Return a validator that reports a value of the wrong type, or one that does not fit, as "must be `words`"."""
 
+    def validate(value: object, check_type: Callable[[object], Any]) -> Any:
+        with suppress(ValidationError):
+            value = check_type(value)
+            if fits(value):
+                return value
+        raise PydanticCustomError("must_be", "must be {words}", {"words": words})
 
-def _text(value: object) -> str:
-    return "" if isinstance(value, str) and value.strip() else "a text"
-
-
-def _version(value: object) -> str:
-    fits = isinstance(value, str) and re.fullmatch(r"\d+(\.\d+){1,2}", value)
-    return "" if fits else "a version in quotes (3.10 as a number is 3.1)"
-
-
-def _flag(value: object) -> str:
-    return "" if isinstance(value, bool) else "true or false"
+    return WrapValidator(validate)
 
 
-def _texts(value: object) -> str:
-    return "" if isinstance(value, list) and not any(map(_text, value)) else "a list of texts"
+def _all_inside(patterns: list[str]) -> bool:
+    paths = map(PurePosixPath, patterns)
+    return not any(path.is_absolute() or ".." in path.parts for path in paths)
 
 
-def _patterns(value: object) -> str:
-    fits = not _texts(value) and all(
-        not PurePosixPath(pattern).is_absolute() and ".." not in PurePosixPath(pattern).parts
-        for pattern in cast("list[str]", value)
-    )
-    return "" if fits else "a list of names and patterns inside this folder, such as app/**"
+_VERSION = re.compile(r"\d+(\.\d+){1,2}")
+Text = Annotated[str, must_be("a non-empty string", str.strip)]
+ShortText = Annotated[Text, must_be("a string of at most 60 characters", lambda text: len(text) <= 60)]
+Texts = Annotated[list[Text], must_be("a list of strings")]
+Name = Annotated[str, must_be("a name (put a number in quotes)")]
+Version = Annotated[str, must_be("a version in quotes (3.10 as a number is 3.1)", _VERSION.fullmatch)]
+Paths = Annotated[list[Text], must_be("a list of names and patterns inside this folder, such as app/**", _all_inside)]
+Variable = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+Variables = Annotated[
+    dict[Variable, str], must_be('names like HF_HOME with strings (put numbers and true in quotes: "1")')
+]
+Secrets = Annotated[
+    list[Variable], must_be("a list of names like HF_TOKEN, without values (they come from the environment)")
+]
+Bounds = Annotated[str, Field(pattern=r"^((==|>=|<=|<|>|!=|~=)[\w.]+,?)+$")]
+Pins = Annotated[dict[str, Bounds], must_be("packages with versions, such as torch: ==2.11.0")]
+Hardware = Annotated[str, must_be(f"one of {', '.join(FLAVOURS)}", FLAVOURS.__contains__)]
+Visibility = Literal["public", "protected", "private"]
+Colour = Literal["red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"]
+Policy = Literal["cross-origin-embedder-policy", "cross-origin-opener-policy", "cross-origin-resource-policy"]
+Limit = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
-def _one_of(words: Iterable[str]) -> Rule:
-    words = list(words)
-    return lambda value: "" if value in words else f"one of {', '.join(words)}"
+class Block(BaseModel):
+    """A mapping in the Spacefile: no unknown keys, no conversion (of 3.12 to "3.12"), no null for a missing value."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _reject_null(cls, value: object, info: Any) -> object:
+        if value is None and not cls.model_fields[info.field_name].is_required():
+            raise PydanticCustomError("null", "null")
+        return value
 
 
-def _whole(low: int, high: int) -> Rule:
-    def rule(value: object) -> str:
-        fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-        return "" if fits else f"a whole number from {low} to {high}"
+class Space(Block):
+    """The README's front matter: the keys that Hugging Face reads, under Hugging Face's names."""
 
-    return rule
-
-
-def _or_null(rule: Rule) -> Rule:
-    return lambda value: "" if value is None else (why := rule(value)) and f"{why}, or null"
-
-
-def _short(limit: int) -> Rule:
-    return lambda value: _text(value) or ("" if len(str(value)) <= limit else f"at most {limit} characters")
-
-
-def _names(value: object) -> str:
-    fits = isinstance(value, list) and all(isinstance(name, str) and VARIABLE.fullmatch(name) for name in value)
-    return "" if fits else "a list of names like HF_TOKEN, without values: those come from the environment"
-
-
-def _variables(value: object) -> str:
-    fits = isinstance(value, dict) and all(
-        isinstance(name, str) and VARIABLE.fullmatch(name) and isinstance(content, str)
-        for name, content in value.items()
-    )
-    return "" if fits else 'names like HF_HOME with texts; numbers and true in quotes: "1"'
-
-
-def _pins(value: object) -> str:
-    fits = isinstance(value, dict) and all(
-        isinstance(name, str) and isinstance(pin, str) and re.fullmatch(r"((==|>=|<=|<|>|!=|~=)[\w.]+,?)+", pin)
-        for name, pin in value.items()
-    )
-    return "" if fits else "packages with versions, such as torch: ==2.11.0"
+    title: Text
+    emoji: Text
+    colorFrom: Colour  # noqa: N815
+    colorTo: Colour  # noqa: N815
+    sdk: Literal["gradio"]
+    sdk_version: Version
+    python_version: Version
+    app_file: Text
+    short_description: ShortText | None = None
+    license: Text
+    header: Literal["mini", "default"] | None = None
+    fullWidth: bool | None = None  # noqa: N815
+    pinned: bool | None = None
+    startup_duration_timeout: Text | None = None
+    tags: Texts | None = None
+    models: Texts | None = None
+    datasets: Texts | None = None
+    thumbnail: Text | None = None
+    base_path: Text | None = None
+    app_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    app_build_command: Text | None = None
+    disable_embedding: bool | None = None
+    hf_oauth: bool | None = None
+    hf_oauth_authorized_org: Text | None = None
+    hf_oauth_scopes: Texts | None = None
+    hf_oauth_expiration_minutes: Annotated[int, Field(ge=1, le=43200)] | None = None
+    preload_from_hub: Texts | None = None
+    suggested_hardware: Hardware | None = None
+    custom_headers: dict[Policy, Any] | None = None
 
 
-def _headers(value: object) -> str:
-    known = {f"cross-origin-{name}-policy" for name in ("embedder", "opener", "resource")}
-    return "" if isinstance(value, dict) and set(value) <= known else f"a mapping of {', '.join(sorted(known))}"
+class Deploy(Block):
+    """The settings that all profiles share."""
+
+    repo: Text
+    profile: Text
+    visibility: Visibility
+    variables: Variables = {}
+    secrets: Secrets = []
+    include: Paths
+    exclude: Paths = []
 
 
-_COLOUR = _one_of(("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"))
-SPACE: dict[str, Rule] = {  # the keys that Hugging Face reads, in a README's front matter
-    **dict.fromkeys(("title", "emoji", "app_file", "license", "thumbnail", "base_path", "app_build_command"), _text),
-    **dict.fromkeys(("hf_oauth_authorized_org", "startup_duration_timeout"), _text),
-    **dict.fromkeys(("colorFrom", "colorTo"), _COLOUR),
-    **dict.fromkeys(("sdk_version", "python_version"), _version),
-    **dict.fromkeys(("fullWidth", "pinned", "disable_embedding", "hf_oauth"), _flag),
-    **dict.fromkeys(("models", "datasets", "tags", "hf_oauth_scopes", "preload_from_hub"), _texts),
-    "sdk": _one_of(["gradio"]),
-    "header": _one_of(("mini", "default")),
-    "short_description": _short(60),
-    "app_port": _whole(1, 65535),
-    "hf_oauth_expiration_minutes": _whole(1, 43200),
-    "suggested_hardware": _one_of(FLAVOURS),
-    "custom_headers": _headers,
+class Profile(Block):
+    """The settings for one kind of hardware."""
+
+    hardware: Hardware
+    sleep_time: Annotated[int, Field(ge=-1, le=30 * 24 * 3600)] | None = None  # seconds; -1: never
+    visibility: Visibility | None = None
+    python_version: Version | None = None
+    requirements: Pins = {}
+    extra_index_url: Text | None = None
+    variables: Variables = {}
+    secrets: Secrets = []
+
+
+class Candidate(Block):
+    """A model that the page may start with."""
+
+    repo: Text | None
+    family: Literal["llama", "gpt2"]
+    quant: Literal["none", "int8", "nf4"]
+    memory: Annotated[int, Field(ge=0, le=80)]  # GB that the GPU needs; 0: runs on a CPU
+
+
+class Limits(Block):
+    """The limits of a request, as they are in `app.sampling.request`."""
+
+    max_length: Limit
+    max_steps: Limit
+    max_characters: Limit
+    time_limit: Limit
+
+
+class Content(Block):
+    """A whole Spacefile."""
+
+    v: Literal[1]
+    space: Space
+    deploy: Deploy
+    profiles: Annotated[dict[Name, Profile], Field(min_length=1)]
+    models: Annotated[dict[Name, Candidate], Field(min_length=1)]
+    limits: Limits
+
+
+_BLOCKS = {"space": Space, "deploy": Deploy, "profiles": Profile, "models": Candidate, "limits": Limits}
+_WORDS = {  # pydantic's error type -> what the value must be
+    "must_be": "{words}",
+    "null": "left out or have a value",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "greater_than_equal": "at least {ge}",
+    "less_than_equal": "at most {le}",
+    "literal_error": "{expected}",
+    "model_type": "a mapping",
+    "dict_type": "a mapping",
+    "too_short": "a mapping with at least one entry",
 }
-SPACE_NEEDS = ("title", "emoji", "colorFrom", "colorTo", "sdk", "sdk_version", "python_version", "app_file", "license")
-
-_VISIBILITY = _one_of(("public", "protected", "private"))
-DEPLOY: dict[str, Rule] = {
-    "repo": _text,
-    "profile": _text,
-    "visibility": _VISIBILITY,
-    "variables": _variables,
-    "secrets": _names,
-    "include": _patterns,
-    "exclude": _patterns,
-}
-DEPLOY_NEEDS = ("repo", "profile", "visibility", "include")
-PROFILE: dict[str, Rule] = {
-    "hardware": _one_of(FLAVOURS),
-    "sleep_time": _whole(-1, 30 * 24 * 3600),
-    "visibility": _VISIBILITY,
-    "python_version": _version,
-    "requirements": _pins,
-    "extra_index_url": _text,
-    "variables": _variables,
-    "secrets": _names,
-}
-PRESET: dict[str, Rule] = {
-    "repo": _or_null(_text),
-    "family": _one_of(("llama", "gpt2")),
-    "quant": _one_of(("none", "int8", "nf4")),
-    "memory": _whole(0, 80),
-}
-LIMITS: dict[str, Rule] = dict.fromkeys(
-    ("max_length", "max_steps", "max_characters", "time_limit"), _whole(1, 1_000_000)
-)
-_TOP = ("v", "space", "deploy", "profiles", "presets", "limits")
 
 
-def mistakes(data: object) -> list[str]:
-    """Everything in a parsed Spacefile that is missing, unknown, or of another kind, each with its place."""
-    if not isinstance(data, dict):
-        return ["Spacefile: must be a mapping with the keys " + ", ".join(_TOP)]
-    found = _keys("Spacefile", data, _TOP, _TOP)
-    if data.get("v", 1) != 1:
-        found.append(f"v must be 1, the only version there is, not {data['v']!r}")
-    found += _block("space", data.get("space", {}), SPACE, SPACE_NEEDS)
-    found += _block("deploy", data.get("deploy", {}), DEPLOY, DEPLOY_NEEDS)
-    found += _blocks("profiles", data.get("profiles", {}), PROFILE, ("hardware",))
-    found += _blocks("presets", data.get("presets", {}), PRESET, tuple(PRESET))
-    return found + _block("limits", data.get("limits", {}), LIMITS, tuple(LIMITS))
-
-
-def _blocks(place: str, data: object, rules: Mapping[str, Rule], needed: tuple[str, ...]) -> list[str]:
-    if not isinstance(data, dict) or not data or not all(isinstance(name, str) for name in data):
-        return [f"{place} must be a mapping of names to mappings"]
-    return [text for name, block in data.items() for text in _block(f"{place}.{name}", block, rules, needed)]
-
-
-def _block(place: str, data: Any, rules: Mapping[str, Rule], needed: tuple[str, ...]) -> list[str]:
-    if not isinstance(data, dict):
-        return [f"{place} must be a mapping, not {data!r}"]
-    wrong = [f"{place}.{key} must be {why}, not {data[key]!r}" for key in data if (why := _fault(rules, key, data))]
-    return _keys(place, data, rules, needed) + wrong
-
-
-def _fault(rules: Mapping[str, Rule], key: Any, data: Mapping[Any, object]) -> str:
-    return rules[key](data[key]) if key in rules else ""
-
-
-def _keys(place: str, data: Mapping[Any, object], known: Iterable[str], needed: Iterable[str]) -> list[str]:
-    strange = [f"{place}: {unknown('key', str(key), known)}" for key in data if key not in set(known)]
-    return strange + [f"{place}: {key} is missing" for key in needed if key not in data]
+def explain(mistake: ErrorDetails) -> str:
+    """Describe one of pydantic's errors in a line: its place, what the value must be, and what it is."""
+    kind, place = mistake["type"], [str(part) for part in mistake["loc"] if part != "[key]"]
+    if kind in ("missing", "extra_forbidden", "invalid_key"):
+        *block, key = place
+        known = (_BLOCKS[block[0]] if block else Content).model_fields
+        problem = f"{key} is missing" if kind == "missing" else unknown("key", key, known)
+        return f"{'.'.join(block) or 'Spacefile'}: {problem}"
+    context = {name: str(value).replace("'", "") for name, value in mistake.get("ctx", {}).items()}
+    return f"{'.'.join(place) or 'Spacefile'} must be {_WORDS[kind].format(**context)}, not {mistake['input']!r}"

@@ -1,13 +1,15 @@
-"""The Spacefile, read: the one place that says how this app is deployed."""
+"""Reading the Spacefile, which says how this app is deployed."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from app.errors import InfillError, unknown
 from app.space import schema
@@ -16,9 +18,17 @@ ROOT = Path(__file__).parents[2]
 NAME = "Spacefile"
 
 
+class MalformedError(InfillError):
+    """The Spacefile breaks the schema; `mistakes` has one line for each problem."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__(f"the Spacefile has mistakes: {'; '.join(mistakes)}")
+        self.mistakes = mistakes
+
+
 @dataclass(frozen=True, kw_only=True)
 class Deployment:
-    """What `deploy` says with one profile laid over it; a profile's variables, secrets and pins add to deploy's."""
+    """The `deploy` block combined with one profile, whose variables and secrets are added to those of `deploy`."""
 
     profile: str
     repo: str  # owner/name, or ${VARIABLE}
@@ -30,80 +40,90 @@ class Deployment:
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     header: Mapping[str, Any]  # the README's front matter
-    requirements: Mapping[str, str]  # package -> versions, in place of what requirements.txt says
+    requirements: Mapping[str, str]  # package -> versions, which replace those in requirements.txt
     extra_index_url: str | None
 
 
 @dataclass(frozen=True)
 class Spacefile:
-    """A Spacefile without mistakes of form; `folder` is where it lies, beside what it deploys."""
+    """A Spacefile that fits the schema, and the folder that it is in and deploys."""
 
     folder: Path
-    data: Mapping[str, Any]
+    content: schema.Content
 
     @property
     def profiles(self) -> tuple[str, ...]:
-        return tuple(self.data["profiles"])
+        """Names of the profiles."""
+        return tuple(self.content.profiles)
 
     @property
-    def presets(self) -> Mapping[str, Mapping[str, Any]]:
-        return self.data["presets"]
+    def models(self) -> Mapping[str, schema.Candidate]:
+        """Models that the page may start with, the best one first."""
+        return self.content.models
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """The README's front matter, before a profile changes it."""
+        return self.content.space.model_dump(exclude_unset=True)
 
     def deployment(self, profile: str | None = None) -> Deployment:
-        """With the profile of that name, or the one that `deploy` names. Raises InfillError if there is none."""
-        deploy = self.data["deploy"]
-        name = deploy["profile"] if profile is None else profile
+        """Return the deployment for a profile (default: `deploy.profile`). Raises InfillError if it does not exist."""
+        deploy = self.content.deploy
+        name = deploy.profile if profile is None else profile
         if name not in self.profiles:
             raise unknown("profile", name, self.profiles)
-        overlay = self.data["profiles"][name]
-        python = {"python_version": overlay["python_version"]} if "python_version" in overlay else {}
+        chosen = self.content.profiles[name]
+        python = {"python_version": chosen.python_version} if chosen.python_version else {}
         return Deployment(
             profile=name,
-            repo=deploy["repo"],
-            visibility=overlay.get("visibility", deploy["visibility"]),
-            hardware=overlay["hardware"],
-            sleep_time=overlay.get("sleep_time"),
-            variables={**deploy.get("variables", {}), **overlay.get("variables", {})},
-            secrets=tuple(dict.fromkeys([*deploy.get("secrets", []), *overlay.get("secrets", [])])),
-            include=tuple(deploy["include"]),
-            exclude=tuple(deploy.get("exclude", [])),
-            header={**self.data["space"], **python},
-            requirements=overlay.get("requirements", {}),
-            extra_index_url=overlay.get("extra_index_url"),
+            repo=deploy.repo,
+            visibility=chosen.visibility or deploy.visibility,
+            hardware=chosen.hardware,
+            sleep_time=chosen.sleep_time,
+            variables={**deploy.variables, **chosen.variables},
+            secrets=tuple(dict.fromkeys([*deploy.secrets, *chosen.secrets])),
+            include=tuple(deploy.include),
+            exclude=tuple(deploy.exclude),
+            header={**self.header, **python},
+            requirements=chosen.requirements,
+            extra_index_url=chosen.extra_index_url,
         )
 
 
-def load(folder: Path = ROOT) -> tuple[Any, list[str]]:
-    """What stands in the folder's Spacefile, and its mistakes of form. Raises InfillError if it cannot be parsed."""
+def read(folder: Path = ROOT) -> Spacefile:
+    """Read the folder's Spacefile. Raises MalformedError if it breaks the schema, InfillError if unreadable."""
+    data = _parse(folder)
+    if isinstance(data, dict) and "presets" in data and "models" not in data:
+        print("the Spacefile's key `presets` is now called `models`; please rename it", file=sys.stderr)
+        data["models"] = data.pop("presets")
     try:
-        data = yaml.load((folder / NAME).read_text(encoding="utf-8"), _NoDuplicates)
+        return Spacefile(folder, schema.Content.model_validate(data))
+    except ValidationError as error:
+        raise MalformedError([schema.explain(mistake) for mistake in error.errors()]) from None
+
+
+def _parse(folder: Path) -> Any:
+    try:
+        return yaml.load((folder / NAME).read_text(encoding="utf-8"), _NoDuplicates)
     except OSError as error:
         raise InfillError(f"cannot read the Spacefile in '{folder}': {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise InfillError(f"the Spacefile is not UTF-8 at byte {error.start}") from None
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise InfillError(f"the Spacefile is no YAML: {line}{error.problem or error.context}") from None
+        raise InfillError(f"the Spacefile is not valid YAML: {line}{error.problem or error.context}") from None
     except yaml.YAMLError as error:
-        raise InfillError(f"the Spacefile is no YAML: {' '.join(str(error).split())}") from None
-    return data, schema.mistakes(data)
-
-
-def read(folder: Path = ROOT) -> Spacefile:
-    """Raises InfillError, which names the mistakes, where the folder has no well-formed Spacefile."""
-    data, mistakes = load(folder)
-    if mistakes:
-        raise InfillError(f"the Spacefile is not well formed: {'; '.join(mistakes)}")
-    return Spacefile(folder, data)
+        raise InfillError(f"the Spacefile is not valid YAML: {' '.join(str(error).split())}") from None
 
 
 class _NoDuplicates(yaml.SafeLoader):
-    """YAML lets the last of two equal keys win without a word."""
+    """A YAML loader that rejects duplicate keys; PyYAML itself silently keeps the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Return the mapping. Raises MarkedYAMLError if it has a key twice."""
         seen = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key.value} stands there twice", problem_mark=key.start_mark)
+                raise yaml.MarkedYAMLError(problem=f"duplicate key {key.value}", problem_mark=key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)

@@ -1,4 +1,4 @@
-"""A small folder to deploy, and a hub on this machine to deploy it to."""
+"""Fixtures: a small folder to deploy, and a fake hub on this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WEIGHTS = bytes(range(256)) * 40
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """The real Spacefile, README and requirements, with little else."""
+    """Return a folder with the real Spacefile, README and requirements, and a few small files."""
     folder = tmp_path / "project"
     (folder / "app" / "__pycache__").mkdir(parents=True)
     for name in ("Spacefile", "README.md", "requirements.txt", "LICENSE"):
@@ -39,7 +39,7 @@ def folder(tmp_path) -> Path:
 
 @pytest.fixture
 def edit(folder) -> Callable[..., None]:
-    """Change a Spacefile: `edit("deploy.profile", "zero")`, `edit("space.title", None)` takes it out."""
+    """Return a function that edits the Spacefile: `edit("deploy.profile", "zero")`; None deletes the key."""
 
     def change(place: str, value: Any) -> None:
         data = yaml.safe_load((folder / "Spacefile").read_text(encoding="utf-8"))
@@ -57,7 +57,7 @@ def edit(folder) -> Callable[..., None]:
 
 @pytest.fixture
 def space(folder, capsys) -> Callable[..., tuple[int, str, str]]:
-    """`space("check")`: the exit code, and what was printed on standard output and standard error."""
+    """Return a function that runs an action: `space("check")` returns exit code, standard output and standard error."""
 
     def run(action: str, *more: str) -> tuple[int, str, str]:
         code = main(["space", action, "--folder", str(folder), *more])
@@ -69,10 +69,10 @@ def space(folder, capsys) -> Callable[..., tuple[int, str, str]]:
 
 @pytest.fixture
 def hub(monkeypatch) -> Iterator[FakeHub]:
-    """It knows the token that is set, and no Space."""
+    """Yield a hub that accepts the token in HF_TOKEN and has no Space."""
     import huggingface_hub.constants as constants
 
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # else large files go through a library of its own
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # otherwise large files go through another library
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("HF_TOKEN", TOKEN)

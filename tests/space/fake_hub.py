@@ -1,4 +1,4 @@
-"""Hugging Face's HTTP API on this machine, as far as deploying needs it; huggingface_hub 2.4 talks to it."""
+"""A local stand-in for the parts of Hugging Face's HTTP API that deploying uses, through huggingface_hub 2.4."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 TOKEN = "hf_the_token_of_the_test"
 LARGE = ".safetensors"
-"""How the names of files end that are kept as large ones."""
+"""Files with this suffix are stored as large files."""
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Space:
 
 @dataclass
 class FakeHub(ThreadingHTTPServer):
-    """`requests` is all that came in; `failures` makes it refuse: "POST /api/..." -> (status, message)."""
+    """The server; `requests` records all requests, `failures` makes some fail: "POST /api/..." -> (status, message)."""
 
     spaces: dict[str, Space] = field(default_factory=dict)
     large: dict[str, bytes] = field(default_factory=dict)
@@ -52,18 +52,18 @@ class FakeHub(ThreadingHTTPServer):
 
     @property
     def changes(self) -> list[str]:
-        """The requests that change something, in order."""
-        asking = ("GET ", "POST /api/validate-yaml", "POST /api/spaces/me/play/preupload")
-        return [request for request, _ in self.requests if not request.startswith(asking)]
+        """Requests that change something, in order."""
+        reading = ("GET ", "POST /api/validate-yaml", "POST /api/spaces/me/play/preupload")
+        return [request for request, _ in self.requests if not request.startswith(reading)]
 
     def sent(self, request: str) -> Any:
-        """The body of the one such request."""
+        """Return the body of the only request of this kind."""
         (body,) = [body for made, body in self.requests if made == request]
         return body
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One method per kind of request; each returns (status, what to answer as JSON)."""
+    """One method per kind of request; each returns (status, JSON to answer)."""
 
     server: FakeHub  # pyright: ignore[reportIncompatibleVariableOverride]
     protocol_version = "HTTP/1.1"

@@ -1,4 +1,4 @@
-"""Pushing to a hub on this machine: what it is sent, in which order, and what is said when it refuses."""
+"""Pushing to a fake hub: the requests, their order, and the messages when one fails."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def with_secret(edit, monkeypatch):
 
 
 def error_of(outcome: tuple[int, str, str]) -> str:
-    """The one line of a mistake."""
+    """Return the one-line error message of a failed command."""
     code, _, err = outcome
     assert code == 2
     assert err.startswith("error: ")
@@ -45,17 +45,17 @@ def test_a_dry_run_prints_the_plan_and_the_price_and_sends_nothing(hub, space, e
     assert out.endswith("dry run: nothing was sent\n")
 
 
-def test_a_dry_run_needs_neither_a_name_nor_a_token_nor_a_network(space, monkeypatch):
+def test_a_dry_run_needs_no_name_no_token_and_no_network(space, monkeypatch):
     for name in ("SPACE_REPO", "HF_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     code, out, _ = space("push", "--dry-run")
     assert code == 0
-    assert "set SPACE_REPO, or give --repo" in out
+    assert "set SPACE_REPO or use --repo" in out
     assert "0.00 USD an hour" in out
 
 
-def test_the_plan_says_what_a_profile_pins_and_which_model_it_will_have(space):
+def test_the_plan_shows_the_pins_of_a_profile_and_its_model(space):
     _, out, _ = space("push", "--dry-run", "--profile", "zero")
     assert "torch==2.11.0" in out
     assert "Python      3.12.12" in out
@@ -64,22 +64,22 @@ def test_the_plan_says_what_a_profile_pins_and_which_model_it_will_have(space):
 
 
 @pytest.mark.parametrize(
-    ("profile", "named", "told"),
+    ("profile", "named", "shown"),
     [("zero", "me/diffullama-nf4", "me/diffullama-nf4"), ("l4", "diffullama", "diffullama in nf4"), ("l4", "", None)],
 )
-def test_the_plan_names_the_model_that_the_spaces_own_variable_asks_for(space, edit, monkeypatch, profile, named, told):
-    monkeypatch.setenv("INFILL_MODEL", "diffugpt-m")  # what is set here says nothing of the Space
+def test_the_plan_shows_the_model_that_the_spaces_variable_asks_for(space, edit, monkeypatch, profile, named, shown):
+    monkeypatch.setenv("INFILL_MODEL", "diffugpt-m")  # the local variable does not affect the Space
     edit("deploy.variables", {"INFILL_MODEL": named})
-    assert f"model       {told or 'diffullama in nf4'}\n" in space("push", "--dry-run", "--profile", profile)[1]
+    assert f"model       {shown or 'diffullama in nf4'}\n" in space("push", "--dry-run", "--profile", profile)[1]
 
 
-def test_a_model_of_the_variable_that_is_not_there_is_told_before_anything_is_sent(hub, space, edit):
+def test_an_unknown_model_in_the_variable_is_reported_before_anything_is_sent(hub, space, edit):
     edit("profiles.zero.variables.INFILL_MODEL", "nowhere")
     assert "INFILL_MODEL: no model 'nowhere'" in error_of(space("push", "--profile", "zero"))
     assert hub.requests == []
 
 
-def test_a_new_space_is_made_with_its_settings_and_gets_all_files_in_one_commit(hub, space, folder, with_secret):
+def test_a_new_space_is_created_with_its_settings_and_all_files_in_one_commit(hub, space, folder, with_secret):
     code, out, err = space("push", "--profile", "l4")
     assert code == 0, err
     assert out.index("0.80 USD an hour") < out.index("done: create the Space")
@@ -115,7 +115,7 @@ def test_zero_gpu_gets_its_own_pins_header_and_variable(hub, space):
     assert "python_version: 3.12.12\n" in made.files["README.md"].decode()
 
 
-def test_a_second_push_sends_only_what_differs_and_nothing_if_nothing_does(hub, space, folder):
+def test_a_second_push_sends_only_the_differences(hub, space, folder):
     assert space("push")[0] == 0
     hub.requests.clear()
     code, out, _ = space("push")
@@ -136,7 +136,7 @@ def test_a_second_push_sends_only_what_differs_and_nothing_if_nothing_does(hub, 
     assert len(operations) == 4
 
 
-def test_changing_the_profile_changes_settings_first_files_then_and_hardware_last(hub, space):
+def test_a_new_profile_changes_settings_first_then_files_and_hardware_last(hub, space):
     assert space("push", "--profile", "zero")[0] == 0
     hub.spaces["me/play"].variables["MINE"] = "by hand"
     hub.requests.clear()
@@ -153,7 +153,7 @@ def test_changing_the_profile_changes_settings_first_files_then_and_hardware_las
     assert "hardware: zero-a10g -> l4x1, 0.80 USD an hour" in out
 
 
-def test_sleep_visibility_variables_and_secrets_are_each_put_right(hub, space, edit, with_secret):
+def test_sleep_visibility_variables_and_secrets_are_each_corrected(hub, space, edit, with_secret):
     assert space("push", "--profile", "l4")[0] == 0
     made = hub.spaces["me/play"]
     made.sleep_time, made.visibility, made.variables["GRADIO_ANALYTICS_ENABLED"] = 60, "private", "True"
@@ -169,7 +169,7 @@ def test_sleep_visibility_variables_and_secrets_are_each_put_right(hub, space, e
         "POST /api/spaces/me/play/secrets",
         "POST /api/spaces/me/play/sleeptime",
     ]
-    assert "secret SOME_KEY: set anew" in out
+    assert "secret SOME_KEY: set again" in out
 
 
 def test_no_secret_and_no_token_is_ever_printed_even_if_the_hub_repeats_them(hub, space, with_secret):
@@ -182,14 +182,14 @@ def test_no_secret_and_no_token_is_ever_printed_even_if_the_hub_repeats_them(hub
         assert TOKEN not in out + err
 
 
-def test_a_secret_that_the_environment_lacks_is_told_before_anything_is_sent(hub, space, edit, monkeypatch):
+def test_a_secret_missing_in_the_environment_is_reported_before_anything_is_sent(hub, space, edit, monkeypatch):
     edit("deploy.secrets", ["SOME_KEY", "OTHER_KEY"])
     monkeypatch.setenv("SOME_KEY", "x")
-    assert "the environment lacks OTHER_KEY" in error_of(space("push"))
+    assert "the Spacefile lists the secrets OTHER_KEY; set them in the environment" in error_of(space("push"))
     assert hub.requests == []
 
 
-def test_a_file_that_holds_a_secret_is_not_uploaded(hub, space, folder, with_secret):
+def test_a_file_that_contains_a_secret_is_not_uploaded(hub, space, folder, with_secret):
     (folder / "app" / "one.py").write_text(f"key = '{SECRET}'\n")
     assert "app/one.py" in error_of(space("push"))
     assert hub.requests == []
@@ -207,20 +207,20 @@ def test_a_space_is_named_by_its_owner_and_its_name(hub, space, name):
     assert hub.requests == []
 
 
-def test_without_a_name_or_a_token_push_says_what_to_set(hub, space, monkeypatch, tmp_path):
+def test_without_a_name_or_a_token_push_explains_what_to_set(hub, space, monkeypatch, tmp_path):
     import huggingface_hub.constants as constants
 
     monkeypatch.delenv("SPACE_REPO")
-    assert "Set SPACE_REPO, or give --repo" in error_of(space("push"))
+    assert "set SPACE_REPO or use --repo owner/name" in error_of(space("push"))
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "none"))
     assert "set HF_TOKEN" in error_of(space("push", "--repo", "me/play"))
     assert hub.requests == []
 
 
-def test_a_token_that_is_wrong_or_may_only_read_changes_nothing(hub, space, monkeypatch):
+def test_a_token_that_is_wrong_or_read_only_changes_nothing(hub, space, monkeypatch):
     hub.role = "read"
-    assert "may only read" in error_of(space("push"))
+    assert "can only read" in error_of(space("push"))
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
     message = error_of(space("push"))
     assert "401" in message
@@ -229,34 +229,34 @@ def test_a_token_that_is_wrong_or_may_only_read_changes_nothing(hub, space, monk
     assert hub.changes == []
 
 
-def test_a_space_that_is_something_else_is_left_as_it_is(hub, space):
+def test_a_space_that_contains_another_app_is_left_unchanged(hub, space):
     hub.spaces["me/play"] = Space(files={"README.md": b"mine\n", "main.py": b"mine\n"})
-    assert "holds files but no Spacefile" in error_of(space("push"))
+    assert "contains files but no Spacefile" in error_of(space("push"))
     assert hub.changes == []
 
 
 @pytest.mark.parametrize(
     ("status", "words"),
-    [(402, "--profile zero"), (403, "may not do this"), (409, "there already"), (500, "try again later")],
+    [(402, "--profile zero"), (403, "may not do this"), (409, "the name already exists"), (500, "try again later")],
 )
-def test_a_space_that_may_not_be_made_is_told_with_the_hubs_own_words(hub, space, status, words):
+def test_a_space_that_cannot_be_created_is_reported_in_the_hubs_words(hub, space, status, words):
     hub.failures["POST /api/repos/create"] = (status, "because of the moon")
     message = error_of(space("push"))
     assert f"the hub answers {status}" in message
     assert words in message
     assert "because of the moon" in message
     assert "nothing was changed" in message
-    assert "not done either: upload the files" in message
+    assert "still to do: upload the files" in message
 
 
 @pytest.mark.parametrize("large", [False, True])
-def test_what_was_done_before_a_failure_is_said_and_the_next_push_goes_on_from_there(hub, space, large):
+def test_a_failure_lists_what_was_done_and_the_next_push_continues(hub, space, large):
     failing = f"POST {'/spaces/me/play.git/info/lfs/objects/batch' if large else '/api/spaces/me/play/commit/main'}"
     hub.failures[failing] = (403, "no room")
     message = error_of(space("push", "--profile", "l4"))
     assert "error: files: add" in message
     assert "failed: the hub answers 403" in message
-    assert "done before that: create the Space on l4x1" in message
+    assert "already done: create the Space on l4x1" in message
     assert set(hub.spaces["me/play"].files) == {".gitattributes", "README.md"}
     hub.failures.clear()
     hub.requests.clear()
@@ -265,17 +265,17 @@ def test_what_was_done_before_a_failure_is_said_and_the_next_push_goes_on_from_t
     assert set(hub.spaces["me/play"].files) == {*UPLOADED, ".gitattributes"}
 
 
-def test_a_failure_in_the_middle_names_what_is_left(hub, space):
+def test_a_failure_in_the_middle_lists_what_is_left(hub, space):
     hub.spaces["me/play"] = Space()
     hub.failures["POST /api/spaces/me/play/commit/main"] = (412, "A commit has happened since")
     message = error_of(space("push", "--profile", "l4"))
-    assert "somebody else changed the Space" in message
-    assert "done before that: variable GRADIO_ANALYTICS_ENABLED" in message
-    assert "not done either: hardware: cpu-basic -> l4x1" in message
+    assert "the Space was changed in the meantime" in message
+    assert "already done: variable GRADIO_ANALYTICS_ENABLED" in message
+    assert "still to do: hardware: cpu-basic -> l4x1" in message
     assert hub.spaces["me/play"].hardware == "cpu-basic"
 
 
-def test_a_hub_that_cannot_be_reached_is_told_in_a_line(hub, space, monkeypatch):
+def test_an_unreachable_hub_is_reported_in_one_line(hub, space, monkeypatch):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -284,15 +284,15 @@ def test_a_hub_that_cannot_be_reached_is_told_in_a_line(hub, space, monkeypatch)
         assert f"cannot reach the hub at {address}" in error_of(space(action))
 
 
-def test_a_large_file_that_is_damaged_on_the_way_ends_the_push(hub, space, monkeypatch):
+def test_a_large_file_damaged_in_transfer_ends_the_push(hub, space, monkeypatch):
     monkeypatch.setattr("tests.space.fake_hub.Handler.put_large", lambda handler, digest: (400, {"error": "damaged"}))
     message = error_of(space("push"))
     assert "models/weights.safetensors" in message
-    assert "done before that: create the Space" in message
+    assert "already done: create the Space" in message
 
 
-def test_diff_tells_every_difference_and_changes_nothing(hub, space, with_secret):
-    assert "there is no Space me/play" in error_of(space("diff"))
+def test_diff_prints_every_difference_and_changes_nothing(hub, space, with_secret):
+    assert "there is no Space me/play that the token can see" in error_of(space("diff"))
     assert space("push", "--profile", "zero")[0] == 0
     code, out, _ = space("diff", "--profile", "zero")
     assert (code, out) == (0, "nothing differs\n")
@@ -306,9 +306,9 @@ def test_diff_tells_every_difference_and_changes_nothing(hub, space, with_secret
     assert hub.changes == []
     assert out.splitlines() == [
         "variable GRADIO_ANALYTICS_ENABLED: 'True' -> 'False'",
-        "variable HF_DEACTIVATE_ASYNC_LOAD: delete, it belongs to another profile",
+        "variable HF_DEACTIVATE_ASYNC_LOAD: delete (it belongs to another profile)",
         "secret SOME_KEY: add",
         "files: add app.py; change README.md, requirements.txt; delete old.py",
         "hardware: zero-a10g -> l4x1, 0.80 USD an hour",
-        "only there, and left alone: variables MINE",
+        "only on the Space, left unchanged: variables MINE",
     ]

@@ -1,4 +1,4 @@
-"""`space render`: the files of a Space, byte by byte."""
+"""`space render`: the exact files of a Space."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def written(folder: Path) -> dict[str, bytes]:
     return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_the_files_are_those_included_and_not_excluded_as_they_are(space, folder, tmp_path):
+def test_the_files_are_those_included_and_not_excluded_unchanged(space, folder, tmp_path):
     code, out, _ = space("render", "--profile", "l4", "--out", str(tmp_path / "out"))
     assert (code, out) == (0, f"{len(OWN)} files in {tmp_path / 'out'}\n")
     files = written(tmp_path / "out")
@@ -26,7 +26,7 @@ def test_the_files_are_those_included_and_not_excluded_as_they_are(space, folder
     assert all(content == (folder / name).read_bytes() for name, content in files.items())
 
 
-def test_the_cpu_profile_takes_torch_without_cuda(space, folder, tmp_path):
+def test_the_cpu_profile_uses_torch_without_cuda(space, folder, tmp_path):
     space("render", "--out", str(tmp_path / "out"))
     files = written(tmp_path / "out")
     own = (folder / "requirements.txt").read_text()
@@ -34,7 +34,7 @@ def test_the_cpu_profile_takes_torch_without_cuda(space, folder, tmp_path):
     assert files["README.md"] == (folder / "README.md").read_bytes()
 
 
-def test_zero_gpu_gets_its_pins_and_its_python_and_nothing_else_changes(space, folder, tmp_path):
+def test_zero_gpu_only_changes_the_pins_and_the_python_version(space, folder, tmp_path):
     space("render", "--profile", "zero", "--out", str(tmp_path / "out"))
     files = written(tmp_path / "out")
     assert {name for name in OWN if files[name] != (folder / name).read_bytes()} == {"README.md", "requirements.txt"}
@@ -47,7 +47,7 @@ def test_zero_gpu_gets_its_pins_and_its_python_and_nothing_else_changes(space, f
     assert "emoji: 🧩\n" in header
 
 
-def test_the_hubs_own_reader_understands_the_header(space, tmp_path):
+def test_the_hubs_client_can_read_the_header(space, tmp_path):
     space("render", "--profile", "zero", "--out", str(tmp_path / "out"))
     card = SpaceCard.load(tmp_path / "out" / "README.md").data.to_dict()
     assert (card["sdk"], card["sdk_version"], card["python_version"]) == ("gradio", "6.31.0", "3.12.12")
@@ -55,7 +55,7 @@ def test_the_hubs_own_reader_understands_the_header(space, tmp_path):
     assert card["tags"] == ["diffusion-language-model", "infilling", "education"]
 
 
-def test_without_a_folder_the_list_the_header_and_the_requirements_are_printed(space):
+def test_without_out_the_list_the_header_and_the_requirements_are_printed(space):
     code, out, _ = space("render", "--profile", "zero")
     assert code == 0
     listed = out.split("\n\n")[0].splitlines()
@@ -64,7 +64,7 @@ def test_without_a_folder_the_list_the_header_and_the_requirements_are_printed(s
     assert "torch==2.11.0" in out
 
 
-def test_the_readmes_header_is_put_right_and_its_text_kept(space, folder, edit):
+def test_readme_updates_the_header_and_keeps_the_text(space, folder, edit):
     readme = folder / "README.md"
     before = readme.read_text(encoding="utf-8")
     assert space("render", "--readme")[0] == 0
@@ -82,14 +82,14 @@ def test_the_readmes_header_is_put_right_and_its_text_kept(space, folder, edit):
     assert readme.read_text(encoding="utf-8").endswith("---\n# Only text\n")
 
 
-def test_a_readme_that_is_not_there_cannot_be_put_right(space, folder):
+def test_a_missing_readme_cannot_be_updated(space, folder):
     (folder / "README.md").unlink()
     code, _, err = space("render", "--readme")
     assert code == 2
-    assert "cannot put" in err
+    assert "cannot update" in err
 
 
-def test_an_unknown_profile_or_a_folder_that_is_there_is_told(space, tmp_path):
+def test_an_unknown_profile_or_an_existing_folder_is_reported(space, tmp_path):
     code, _, err = space("render", "--profile", "zeros")
     assert code == 2
     assert "did you mean 'zero'?" in err
@@ -99,7 +99,7 @@ def test_an_unknown_profile_or_a_folder_that_is_there_is_told(space, tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [["render", "--dry-run"], ["check", "--profile", "cpu"], ["pull"]])
-def test_a_flag_or_an_action_that_is_not_there_is_told(space, arguments):
+def test_an_unknown_flag_or_action_is_reported(space, arguments):
     code, _, err = space(*arguments)
     assert code == 2
     assert err.startswith("error: ")

@@ -1,4 +1,4 @@
-"""This repository's own Spacefile; how any Spacefile is read and checked is in tests/space."""
+"""This repository's own Spacefile, and the old name of a key."""
 
 from __future__ import annotations
 
@@ -17,13 +17,21 @@ from app.ui import page
 ROOT = Path(__file__).parents[2]
 
 
-def test_nothing_contradicts_it():
-    data, mistakes = spacefile.load(ROOT)
-    assert not mistakes
-    assert not contradictions(spacefile.Spacefile(ROOT, data))
+def test_it_has_no_mistakes_and_no_contradictions():
+    assert not contradictions(spacefile.read(ROOT))
 
 
-def test_it_has_a_profile_for_the_free_tier_for_zero_gpu_and_for_a_gpu_of_its_own():
+def test_the_old_key_presets_is_read_as_models_with_a_notice(space, edit, folder, capsys):
+    candidates = spacefile.read(folder).models
+    text = (folder / "Spacefile").read_text(encoding="utf-8")
+    (folder / "Spacefile").write_text(text.replace("\nmodels:", "\npresets:"), encoding="utf-8")
+    assert spacefile.read(folder).models == candidates
+    assert capsys.readouterr().err == "the Spacefile's key `presets` is now called `models`; please rename it\n"
+    edit("models", {name: model.model_dump() for name, model in candidates.items()})
+    assert "Spacefile: unknown key 'presets'" in space("check")[1]
+
+
+def test_it_has_profiles_for_the_free_cpu_for_zero_gpu_and_for_a_dedicated_gpu():
     file = spacefile.read()
     hardware = {file.deployment(name).hardware for name in file.profiles}
     assert {CPU, ZERO} < hardware
@@ -31,23 +39,23 @@ def test_it_has_a_profile_for_the_free_tier_for_zero_gpu_and_for_a_gpu_of_its_ow
     assert file.deployment().hardware == CPU, "a push without --profile must cost nothing"
 
 
-def test_hugging_face_knows_all_hardware_that_is_offered():
+def test_hugging_face_knows_all_our_hardware_names():
     assert set(FLAVOURS) <= {flavour.value for flavour in SpaceHardware}
 
 
-def test_the_installed_gradio_is_one_that_a_space_can_get():
+def test_the_requirements_allow_the_installed_gradio():
     lines = (ROOT / "requirements.txt").read_text().splitlines()
     gradio = next(Requirement(line) for line in lines if line.startswith("gradio"))
     assert gradio.specifier.contains(version("gradio"))
 
 
-def test_the_pages_time_limit_is_the_one_that_is_checked():
+def test_the_page_uses_the_time_limit_that_is_checked():
     assert page.TIME_LIMIT == TIME_LIMIT
 
 
 def test_every_module_of_the_app_is_uploaded():
     file = spacefile.read()
-    uploaded = render.names(ROOT, file.deployment())
+    uploaded = render.file_names(ROOT, file.deployment())
     code = [path.relative_to(ROOT).as_posix() for part in ("app", "models") for path in (ROOT / part).rglob("*.py")]
     assert {*code, "app.py", "models/bundled/model.safetensors"} <= set(uploaded)
     assert not [name for name in uploaded if "__pycache__" in name or name.startswith("tests")]

@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from docs.tree import PACKAGES, first_sentence
+
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")
+_FOLDERS = (".", "docs", "assets", "models/*", "tests/golden")
+DOCUMENTS = sorted(file.relative_to(ROOT) for folder in _FOLDERS for file in ROOT.glob(f"{folder}/*.md"))
+"""Every Markdown file."""
 
 
 def run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -25,6 +30,42 @@ def check(*command: str) -> None:
         pytest.fail(f"python {' '.join(command)}\n{done.stdout}", pytrace=False)
 
 
+def links(document: Path) -> list[str]:
+    """Return the targets of links and pictures within the repository, without those in code."""
+    text = re.sub(r"`(?:[^`\n]|\n(?!\n))*`", "", without_fences((ROOT / document).read_text(encoding="utf-8")))
+    targets = re.findall(r"\]\(([^)\s]+)\)|<(?:a|img) [^>]*(?:href|src)=\"([^\"]+)\"", text)
+    return [target for pair in targets for target in pair if target and "://" not in target]
+
+
+def anchors(file: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a Markdown file."""
+    seen: Counter[str] = Counter()
+    found = set()
+    for heading in re.findall(r"^#{1,6} (.+)$", without_fences(file.read_text(encoding="utf-8")), re.MULTILINE):
+        words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+        anchor = re.sub(r"[^\w\- ]", "", words).replace(" ", "-")
+        found.add(f"{anchor}-{seen[anchor]}" if seen[anchor] else anchor)
+        seen[anchor] += 1
+    return found
+
+
+def without_fences(text: str) -> str:
+    return re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def paths_in_the_tree() -> list[Path]:
+    """Return the paths that the README's tree lists, in order."""
+    tree = re.search(r"```\n(app/ .*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert tree
+    paths: list[Path] = []
+    folders: list[str] = []
+    for line in tree[1].splitlines():
+        depth = (len(line) - len(line.lstrip())) // 2
+        folders[depth:] = [line.split()[0]]
+        paths.append(Path(*folders))
+    return paths
+
+
 @pytest.fixture(scope="module")
 def tracked() -> list[Path]:
     """The files that git knows or would take."""
@@ -32,7 +73,7 @@ def tracked() -> list[Path]:
     try:
         names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     except (FileNotFoundError, subprocess.CalledProcessError):
-        pytest.skip("this is no git checkout")
+        pytest.skip("this is not a git checkout")
     return [ROOT / name for name in names.split("\0") if name and (ROOT / name).is_file()]
 
 
@@ -54,7 +95,13 @@ def test_imports_keep_their_directions():
 
 
 def test_the_generated_parts_of_the_documents_are_current():
-    check("-m", "cogapp", "--check", "--check-fail-msg=run `make readme`", "-I", ".", "README.md", "CONTRIBUTING.md")
+    generated = [name for name in map(str, DOCUMENTS) if "[[[cog" in (ROOT / name).read_text(encoding="utf-8")]
+    assert {"README.md", "CONTRIBUTING.md", "docs/strategies.md"} <= set(generated)
+    check("-m", "cogapp", "--check", "--check-fail-msg=run `make docs`", "-I", ".", *generated)
+
+
+def test_every_markdown_file_is_among_the_documents(tracked):
+    assert {file.relative_to(ROOT) for file in tracked if file.suffix == ".md"} == set(DOCUMENTS)
 
 
 def test_importing_the_application_loads_neither_torch_nor_gradio():
@@ -71,28 +118,60 @@ assert not heavy, heavy
     check("-c", code)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS)
-def test_links_and_pictures_of_the_documents_lead_somewhere(document):
-    text = (ROOT / document).read_text(encoding="utf-8")
-    targets = re.findall(r"\]\(([^)\s]+)\)", text)
-    missing = [target for target in targets if "://" not in target and not (ROOT / target.partition("#")[0]).exists()]
-    assert not missing
-
-
-def test_the_tree_in_the_readme_names_what_is_there():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    tree = re.search(r"```\n(app\.py .*?)```", text, re.DOTALL)
-    assert tree
-    folder = Path()
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.as_posix())
+def test_links_pictures_and_anchors_of_the_documents_lead_somewhere(document):
     missing = []
-    for line in tree[1].splitlines():
-        name = line.split()[0]
-        place = folder / name if line.startswith("  ") else Path(name)
-        if not line.startswith("  "):
-            folder = place
-        if not (ROOT / place).exists():
-            missing.append(str(place))
+    for target in links(document):
+        place, _, anchor = target.partition("#")
+        file = (ROOT / document).parent / place if place else ROOT / document
+        if not file.resolve().is_relative_to(ROOT) or not file.exists() or (anchor and anchor not in anchors(file)):
+            missing.append(target)
     assert not missing
+
+
+def test_anchors_are_made_as_github_makes_them(tmp_path):
+    file = tmp_path / "a.md"
+    file.write_text("# One `two`, three!\n## [Where](it.md) it runs\n## Twice\n### Twice\n```\n# no heading\n```\n")
+    assert anchors(file) == {"one-two-three", "where-it-runs", "twice", "twice-1"}
+
+
+def test_the_tree_in_the_readme_names_every_folder_and_nothing_else(tracked):
+    listed = paths_in_the_tree()
+    missing = [path.as_posix() for path in listed if not (ROOT / path).exists()]
+    assert not missing
+    known = [file.relative_to(ROOT) for file in tracked]
+    packages = {file.parent for file in known if file.name == "__init__.py" and file.parts[0] in PACKAGES}
+    at_the_top = {Path(file.parts[0]) for file in known if not file.parts[0].startswith(".")}
+    unlisted = (packages | at_the_top) - set(listed)
+    assert not unlisted
+
+
+@pytest.mark.parametrize(
+    ("docstring", "sentence"),
+    [
+        ("The page.", "The page"),
+        ("A trace (`recording`), arXiv:2410.17891.\n\nMore.", "A trace (recording), arXiv:2410.17891"),
+        ("Two lines\nof one sentence. Another one.", "Two lines of one sentence"),
+    ],
+)
+def test_the_tree_has_the_first_sentence_of_a_docstring(docstring, sentence):
+    assert first_sentence(docstring) == sentence
+
+
+def test_the_readme_has_at_most_a_thousand_words():
+    text = (ROOT / "README.md").read_text(encoding="utf-8").split("---\n", 2)[2]
+    words = re.sub(r"<!-- \[\[\[cog.*?\[\[\[end\]\]\] -->", "", text, flags=re.DOTALL).split()
+    assert len(words) <= 1000
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/python.md"])
+def test_the_python_examples_of_the_documents_run(document):
+    examples = re.findall(
+        r"^```python\n(.*?)^```$", (ROOT / document).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    ours = [example for example in examples if "gradio_client" not in example]  # tests/ui/test_endpoint.py runs those
+    assert len(ours) == 1
+    check("-c", ours[0])
 
 
 def test_the_readme_sets_up_with_two_commands():

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from packaging.requirements import Requirement
 
 from app.errors import InfillError
-from app.sampling.fields import MAX_CHARACTERS, MAX_LENGTH, MAX_STEPS, TIME_LIMIT
+from app.sampling.fields import MAX_CHARACTERS
+from app.sampling.request import MAX_STEPS, TIME_LIMIT
+from app.sampling.template import MAX_LENGTH
 from app.space import render
 from app.space.hardware import CPU, FLAVOURS, ZERO, ZERO_PYTHON, ZERO_TORCH
 from app.space.spacefile import Deployment, Spacefile

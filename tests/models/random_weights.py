@@ -9,7 +9,7 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from models.bench.untrained import NumberTokenizer
-from models.denoiser import Query
+from models.denoiser import Query, Sampling
 from models.networks.transformer import TransformerDenoiser
 from models.prediction import Prediction
 
@@ -49,7 +49,8 @@ def ask(ids: list[int], *, mask_id: int = MASK, temperature: float = 0.0, **sett
     array = np.array(ids, dtype=np.int64)
     positions = np.flatnonzero(array == mask_id)
     uniforms = np.random.default_rng(0).random(len(positions))
-    return Query(ids=array, positions=positions, uniforms=uniforms, temperature=temperature, **settings)
+    sampling = Sampling(temperature=temperature)
+    return Query(ids=array, positions=positions, uniforms=uniforms, sampling=sampling, **settings)
 
 
 NUMBERS = (

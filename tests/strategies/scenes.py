@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from app.sampling import decode as loop
 from app.sampling.canvas import Canvas
-from app.sampling.decode import decode
-from app.sampling.forwards import Passes
-from app.sampling.step import NONE, Selection, Snapshot, Step
+from app.sampling.forwards import Forwards, Guide
+from app.sampling.step import NONE, Policy, Selection, Snapshot, Step
 from app.strategies.registry import find
-from models.denoiser import BeliefCache, Denoiser, Floats, Ids, Judge, Query, Tokenizer
+from models.denoiser import BeliefCache, Denoiser, Floats, Ids, Judge, Query, Sampling, Tokenizer
 from models.networks.reduction import reduce
 from models.prediction import TOP, Prediction
 from models.toy import MarkovDenoiser, ToyTokenizer
@@ -75,15 +75,15 @@ def snapshot(*, steps: int = 64, taken: int = 0, length: int | None = None, seed
         steps=steps,
         history=(idle,) * taken,
         rng=np.random.default_rng(seed),
-        passes=Passes(sticky()),
+        forwards=Forwards(sticky()),
     )
 
 
 def probing(now: Snapshot, denoiser: Denoiser) -> Snapshot:
     """The same, whose probes ask this denoiser, as a budget stands in which every step took one call."""
-    passes = Passes(denoiser)
-    passes.rows = passes.calls = now.step
-    return replace(now, passes=passes)
+    forwards = Forwards(denoiser)
+    forwards.rows = forwards.calls = now.step
+    return replace(now, forwards=forwards)
 
 
 def after(now: Snapshot, selection: Selection, **scores: Any) -> Snapshot:
@@ -106,6 +106,42 @@ def choose(name: str, now: Snapshot, **knobs: Any) -> Selection:
     return find(name).choose(now, **knobs)
 
 
+class Judged:
+    """A denoiser with another judge."""
+
+    def __init__(self, denoiser: Denoiser, judge: Judge | None) -> None:
+        self._denoiser, self.judge = denoiser, judge
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._denoiser, name)
+
+
+def decode(
+    canvas: Canvas,
+    denoiser: Any,
+    policy: Policy | Callable[[Snapshot], Selection],
+    *,
+    steps: int,
+    seed: int = 0,
+    guidance: float = 0.0,
+    guided_by: str = "suffix",
+    cache: BeliefCache | None = None,
+    judge: Judge | None = None,
+    **sampling: Any,
+) -> Iterator[Step]:
+    """The loop, with a function for a policy, the fields of a `Sampling`, and the judge spelled out."""
+    return loop.decode(
+        canvas,
+        denoiser if judge is None else Judged(denoiser, judge),  # pyright: ignore[reportArgumentType]
+        policy if isinstance(policy, Policy) else Policy(name="test", choose=policy),
+        steps=steps,
+        seed=seed,
+        sampling=Sampling(**sampling),
+        guide=Guide(weight=guidance, side=guided_by) if guidance else None,
+        cache=cache,
+    )
+
+
 def run(
     name: str,
     denoiser: Denoiser,
@@ -120,24 +156,10 @@ def run(
     judge: Judge | None = None,
     **knobs: Any,
 ) -> list[Step]:
-    """A whole run; the token banned is the toy coin's begin token."""
-    return list(
-        decode(
-            canvas,
-            denoiser,
-            functools.partial(find(name).choose, **knobs),
-            steps=steps,
-            temperature=temperature,
-            top_p=top_p,
-            seed=seed,
-            banned=banned,
-            cache=cache,
-            judge=lambda: judge,
-            reads_committed=find(name).reads_committed,
-            lookback=find(name).lookback,
-            tops=find(name).tops,
-        )
-    )
+    """A whole run; the token banned is the toy coin's begin token. Knobs may lie outside their range."""
+    policy = replace(find(name).bind({}), choose=functools.partial(find(name).choose, **knobs))
+    settings = {"temperature": temperature, "top_p": top_p, "banned": banned}
+    return list(decode(canvas, denoiser, policy, steps=steps, seed=seed, cache=cache, judge=judge, **settings))
 
 
 def counts(steps: Sequence[Step]) -> list[int]:

@@ -10,11 +10,10 @@ import pytest
 
 from app.errors import InfillError
 from app.infill import infill
-from app.sampling.decode import decode
 from app.sampling.request import InfillRequest
 from app.strategies.registry import BUDGETS, Knob, OneOf, find, strategies
 from models.toy import toy
-from tests.strategies.scenes import ChainJudge, Counting, blank, written
+from tests.strategies.scenes import ChainJudge, Counting, blank, decode, written
 
 TOY = toy()
 MASK = TOY.tokenizer.mask_id
@@ -42,10 +41,7 @@ def go(strategy, canvas, *, steps, denoiser=TOY, temperature=1.0, seed=0, knobs=
             temperature=temperature,
             seed=seed,
             banned=SPECIAL,
-            reads_committed=strategy.reads_committed,
-            lookback=strategy.lookback,
-            tops=strategy.tops,
-            judge=lambda: JUDGE,
+            judge=JUDGE,
             **settings,
         )
     )
@@ -226,5 +222,5 @@ def test_an_unknown_strategy_is_refused_with_the_closest_name():
 
 
 def test_whole_numbers_arrive_as_whole_numbers_also_from_a_slider():
-    (blocks,) = find("low_confidence").knobs
-    assert type(blocks.check(2.0)) is int
+    policy = find("low_confidence").bind({"blocks": 2.0})
+    assert type(policy.choose.keywords["blocks"]) is int  # pyright: ignore[reportFunctionMemberAccess]

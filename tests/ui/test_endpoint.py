@@ -16,7 +16,7 @@ from gradio_client.exceptions import AppError
 
 from app.strategies.registry import strategies
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -180,14 +180,16 @@ def test_the_page_offers_programs_this_endpoint_and_no_other(client: Client, add
     assert all(each["parameter_has_default"] for each in parameters.values())
 
 
-def readme() -> str:
-    found = re.search(r"<!-- API.*?-->\n(.*?)<!-- API: end -->", README.read_text(encoding="utf-8"), re.DOTALL)
+def described(document: str) -> str:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    found = re.search(r"<!-- API.*?-->\n(.*?)<!-- API: end -->", text, re.DOTALL)
     assert found
     return found[1]
 
 
-def test_the_code_in_the_readme_runs_and_prints_every_state(address: str, capsys) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", readme(), re.DOTALL)
+@pytest.mark.parametrize("document", ["README.md", "docs/python.md"])
+def test_the_code_in_the_documents_runs_and_prints_every_state(address: str, capsys, document: str) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", described(document), re.DOTALL)
     assert '"http://127.0.0.1:7860"' in code
     exec(code.replace('"http://127.0.0.1:7860"', f"{address!r}, verbose=False"), {})
     lines = capsys.readouterr().out.splitlines()
@@ -195,8 +197,8 @@ def test_the_code_in_the_readme_runs_and_prints_every_state(address: str, capsys
     assert lines[-1] == "4 4 0 The little dog was abcdefg so he ran home."
 
 
-def test_the_readme_names_every_setting_every_part_of_a_state_and_every_ending(client: Client, address: str) -> None:
-    text = readme()
+def test_the_document_names_every_setting_every_part_of_a_state_and_every_ending(client: Client, address: str) -> None:
+    text = described("docs/python.md")
     with urlopen(f"{address.rstrip('/')}/gradio_api/info") as answer:
         parameters = json.load(answer)["named_endpoints"]["/infill"]["parameters"]
     for name in {each["parameter_name"] for each in parameters}:

@@ -108,7 +108,7 @@ def test_every_strategys_knobs_are_flags_with_their_defaults(name, capsys):
         ([*RUN, "--strategy"], "--strategy"),
         (
             [*RUN, "--strategy", "random", "--blocks", "2"],
-            "--blocks is no knob of strategy 'random', but of ahd, low_confidence",
+            "--blocks is not a knob of strategy 'random', but of ahd, low_confidence",
         ),
         ([*RUN, "--blocks", "99"], "from 1 to 16"),
         ([*RUN, "--blocks", "two"], "two"),
@@ -312,7 +312,7 @@ def test_a_text_with_several_gaps_is_filled_and_replayed(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([*GAPS, "--length", "3"], "--text takes the place of --prefix, --suffix and --length; leave out --length"),
+        ([*GAPS, "--length", "3"], "--text replaces --prefix, --suffix and --length; leave out --length"),
         ([*GAPS, "--prefix", ""], "leave out --prefix"),
         (["infill", "--text", ""], "--text is empty"),
         (["infill", "--text", "a [[x]]"], "gap 1, '[[x]]' at character 3"),

@@ -217,9 +217,10 @@ class Field:
 
     @property
     def title(self) -> str:
-        """The name in messages, with the label if that says more."""
+        """The name in messages; of numbers with the label if that says more."""
         plain = self.label.lower().replace("-", "_").replace(" ", "_")
-        return self.name if plain == self.name else f"{self.name} ({self.label.lower()})"
+        same = plain == self.name or not isinstance(self.domain, Knob)
+        return self.name if same else f"{self.name} ({self.label.lower()})"
 
     @property
     def range(self) -> str:

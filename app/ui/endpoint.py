@@ -16,7 +16,7 @@ from app.trace.trace import Trace
 from app.ui.pool import FIRST
 from app.ui.runner import Run
 
-_ABOUT = """Fill the gap between prefix and suffix, or the gaps of a text, yielding a state before the first and after each step.
+_ABOUT = """Fill the gap between prefix and suffix, or the gaps of a text; a state is yielded first and after each step.
 
 While a run waits for others, or a length "auto" is being chosen, states are yielded that have not begun ("settled" is
 false)."""

@@ -9,10 +9,14 @@ import numpy as np
 import pytest
 
 from app.errors import InfillError
-from app.length.choose import candidates, canvases, choose, finisher, outcome, probe, shortlist
+from app.length.choose import choose_length, shortlist
 from app.length.prior import UNFITTED
+from app.length.probe import candidates, outcome, probe
+from app.length.probe import canvases as canvases_of
+from app.sampler import Sampler
 from app.sampling.canvas import Canvas
 from app.sampling.constraints import NothingFitsError
+from app.sampling.layout import Layout
 from app.sampling.request import InfillRequest
 from app.sampling.step import Step
 from models.denoiser import Query
@@ -21,6 +25,10 @@ from models.toy import MarkovDenoiser, ToyTokenizer, toy
 from tests.models.random_weights import ARCHITECTURES, denoiser, network
 
 LETTERS = "abcdefgh"
+
+
+def canvases(request: InfillRequest, model, longest: int):
+    return canvases_of(Layout.of(request, model), model, [longest])
 
 
 def blank_between(before: Sequence[int], after: Sequence[int], mask_id: int):
@@ -37,6 +45,7 @@ class Counting:
 
     def __init__(self, inner: MarkovDenoiser) -> None:
         self.name, self.tokenizer, self.context, self.notices = inner.name, inner.tokenizer, inner.context, ()
+        self.judge = None
         self._inner, self.rows, self.calls = inner, 0, 0
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
@@ -81,7 +90,7 @@ def test_the_probe_is_exact_where_beliefs_are():
 def test_long_texts_are_split_into_several_forward_passes(monkeypatch):
     model, canvas_of = toy(), blank_between([1, 2], [3], 31)
     whole = outcome(probe(canvas_of, model, np.arange(1, 9)))
-    monkeypatch.setattr("app.length.choose._TOKENS", 30)  # canvases are up to 11 long
+    monkeypatch.setattr("app.length.probe._TOKENS", 30)  # canvases are up to 11 long
     parts = outcome(probe(canvas_of, model, np.arange(1, 9)))
     assert (whole.calls, parts.calls, parts.rows) == (1, 8, 16)
     assert parts.phi.tolist() == whole.phi.tolist()
@@ -121,8 +130,10 @@ def test_the_only_length_that_the_alphabet_allows_is_chosen(tries):
     model = alphabet()
     request = InfillRequest(prefix="abc", suffix="habc", space=False)
     canvas_of, _ = canvases(request, model, 8)
-    fit = replace(UNFITTED, part=(10.0, 1.0))
-    choice = outcome(choose(canvas_of, model, fit, finisher(request, model), candidates(model, 8), tries=tries))
+    prior = replace(UNFITTED, part=(10.0, 1.0))
+    choice = outcome(
+        choose_length(canvas_of, model, prior, Sampler.of(request, model).fill, candidates(model, 8), tries=tries)
+    )
     assert choice.chosen == 4  # d e f g
     assert choice.phi[3] == choice.phi.max() > 0.95
     assert len(choice.tried) == tries
@@ -132,8 +143,8 @@ def test_every_forward_pass_is_counted_those_of_the_losers_too():
     model = Counting(alphabet())
     request = InfillRequest(prefix="abc", suffix="habc", space=False)
     canvas_of, _ = canvases(request, model, 8)
-    fit = replace(UNFITTED, part=(10.0, 1.0))
-    choice = outcome(choose(canvas_of, model, fit, finisher(request, model), candidates(model, 8)))
+    prior = replace(UNFITTED, part=(10.0, 1.0))
+    choice = outcome(choose_length(canvas_of, model, prior, Sampler.of(request, model).fill, candidates(model, 8)))
     assert (choice.rows, choice.calls) == (model.rows, model.calls)
     assert choice.rule == "elbo"
     assert choice.rows == 16 + sum(choice.tried) + 8 * len(choice.tried)
@@ -146,12 +157,12 @@ def test_a_length_at_which_banned_words_cannot_be_kept_out_is_not_chosen(refused
     canvas_of, _ = canvases(request, model, 8)
 
     def finish(canvas: Canvas) -> Iterator[Step]:
-        for step in finisher(request, model)(canvas):
+        for step in Sampler.of(request, model).fill(canvas):
             if len(canvas.masks) in refused and not step.canvas.masked.any():
                 raise NothingFitsError("the banned word cannot be kept out", rows=step.nfe, calls=step.calls)
             yield step
 
-    work = choose(canvas_of, model, replace(UNFITTED, part=(10.0, 1.0)), finish, candidates(model, 8))
+    work = choose_length(canvas_of, model, replace(UNFITTED, part=(10.0, 1.0)), finish, candidates(model, 8))
     if chosen is None:
         with pytest.raises(NothingFitsError):
             outcome(work)

@@ -209,9 +209,12 @@ def test_without_space_pinned_words_stand_as_they_were_typed(toy):
     [
         (
             "x [[4|2:cat]]",
-            "'2:cat' in gap 1 cannot be met: it takes the positions 2 to 5, and the gap has 4; lengthen it",
+            "'2:cat' in gap 1 does not fit: it takes the positions 2 to 5, and the gap has 4; make the gap longer",
         ),
-        ("[[1]] x [[8|2:cat, 4:b]]", "'4:b' in gap 2 cannot be met: it takes position 4, where 'cat' stands; move one"),
+        (
+            "[[1]] x [[8|2:cat, 4:b]]",
+            "'4:b' in gap 2 does not fit: it takes position 4, which 'cat' takes as well; move one",
+        ),
         ("x [[4|1:cat]]", "the words pinned in gap 1 leave nothing to write there; make the gap longer"),
     ],
 )

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from app.sampling.canvas import Canvas
-from app.sampling.decode import decode
-from app.sampling.step import Selection, Snapshot
+from app.sampling.step import Policy, Selection, Snapshot
 from models.denoiser import Query
 from models.toy import toy
-from tests.strategies.scenes import blank
+from tests.strategies.scenes import blank, decode
 
 TOY = toy()
 MASK = TOY.tokenizer.mask_id
@@ -90,7 +89,8 @@ def test_draws_are_fresh_in_every_step():
 def test_only_masked_positions_are_asked_about_unless_the_strategy_reads_committed_ones():
     for reads_committed, expected in ((False, [6, 5, 4, 3, 2, 1]), (True, [6] * 6)):
         denoiser = Recording()
-        list(decode(canvas(), denoiser, one_by_one, steps=6, reads_committed=reads_committed))
+        policy = Policy(name="test", choose=one_by_one, reads_committed=reads_committed)
+        list(decode(canvas(), denoiser, policy, steps=6))
         assert [len(query.positions) for query in denoiser.queries] == expected
 
 

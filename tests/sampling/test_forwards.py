@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from app.sampling.decode import decode
-from app.sampling.forwards import TAIL, Drawing, Passes
+from app.sampling.forwards import TAIL, Forwards, Guide
 from app.sampling.step import Selection, Snapshot
 from models.denoiser import BeliefCache, Floats, Ids
-from tests.strategies.scenes import blank, snapshot, sticky
+from tests.strategies.scenes import Judged, blank, decode, snapshot, sticky
 
 HALF = np.full(9, 0.5)
 
@@ -21,39 +20,39 @@ def one(position: int, token: int = 0):
     return blank(5).commit(np.array([position]), np.array([token]))
 
 
-def asked(passes: Passes, *canvases, **settings):
-    return passes.ask(canvases, [c.masks for c in canvases], [HALF[: len(c)] for c in canvases], **settings)
+def asked(forwards: Forwards, *canvases, **settings):
+    return forwards.ask(canvases, [c.masks for c in canvases], [HALF[: len(c)] for c in canvases], **settings)
 
 
 def test_canvases_are_rows_and_a_batch_of_them_is_one_call():
-    passes = Passes(sticky())
-    first = asked(passes, one(1), one(2), one(3))
-    assert (passes.rows, passes.calls) == (3, 1)
+    forwards = Forwards(sticky())
+    first = asked(forwards, one(1), one(2), one(3))
+    assert (forwards.rows, forwards.calls) == (3, 1)
     assert [prediction.forwards for prediction in first] == [1, 1, 1]
-    again = asked(passes, one(1), one(4))
-    assert (passes.rows, passes.calls) == (4, 2)
+    again = asked(forwards, one(1), one(4))
+    assert (forwards.rows, forwards.calls) == (4, 2)
     assert [prediction.forwards for prediction in again] == [0, 1]
-    asked(passes, one(4), one(2))
-    assert (passes.rows, passes.calls) == (4, 2), "what was known costs nothing"
-    assert passes.seconds > 0
+    asked(forwards, one(4), one(2))
+    assert (forwards.rows, forwards.calls) == (4, 2), "what was known costs nothing"
+    assert forwards.seconds > 0
 
 
 def test_what_was_asked_is_known_until_sixteen_other_states_have_come():
-    passes = Passes(sticky())
-    assert not passes.knows(one(1))
-    asked(passes, one(1))
-    assert passes.knows(one(1))
-    assert not passes.knows(one(1, 1))
-    asked(passes, *[blank(length) for length in range(1, 8)], *[blank(n, before=(1,)) for n in range(1, 9)])
-    assert passes.knows(one(1))
-    asked(passes, one(2))
-    assert not passes.knows(one(1))
+    forwards = Forwards(sticky())
+    assert not forwards.knows(one(1))
+    asked(forwards, one(1))
+    assert forwards.knows(one(1))
+    assert not forwards.knows(one(1, 1))
+    asked(forwards, *[blank(length) for length in range(1, 8)], *[blank(n, before=(1,)) for n in range(1, 9)])
+    assert forwards.knows(one(1))
+    asked(forwards, one(2))
+    assert not forwards.knows(one(1))
 
 
 def test_under_guidance_a_canvas_is_known_once_both_sides_of_the_contrast_are():
     cache = BeliefCache()
-    plain = Passes(sticky(), cache=cache)
-    guided = Passes(sticky(), Drawing(guidance=1.0), cache=cache)
+    plain = Forwards(sticky(), cache=cache)
+    guided = Forwards(sticky(), guide=Guide(weight=1.0), cache=cache)
     asked(plain, one(1))
     assert plain.knows(one(1))
     assert not guided.knows(one(1))
@@ -64,10 +63,10 @@ def test_under_guidance_a_canvas_is_known_once_both_sides_of_the_contrast_are():
 
 def test_a_probe_takes_a_step_from_the_budget_and_raises_the_pace():
     now = snapshot(length=6, steps=3)
-    asked(now.passes, now.canvas)
+    asked(now.forwards, now.canvas)
     assert (now.remaining, now.pace, now.share) == (3, 2, 2)
     now.probe([one(1), one(2)])
-    assert (now.passes.rows, now.passes.calls) == (3, 2)
+    assert (now.forwards.rows, now.forwards.calls) == (3, 2)
     assert (now.remaining, now.pace, now.share) == (2, 3, 3)
     now.probe([one(1)])
     assert now.remaining == 2, "what is known costs nothing"
@@ -125,9 +124,9 @@ def test_a_judge_reads_the_span_and_the_beginning_of_what_follows():
         blank(2, before=(7, 8), after=after).commit(np.array([2, 3]), np.array(fill)) for fill in ([4, 5], [6, 0])
     ]
     judge = Scorer()
-    passes = Passes(sticky(), judge=lambda: judge)  # pyright: ignore[reportArgumentType]
-    scores = passes.judged(canvases)
+    forwards = Forwards(Judged(sticky(), judge))  # pyright: ignore[reportArgumentType]
+    scores = forwards.judged(canvases)
     tail = list(after[:TAIL])
     assert judge.seen == [([7, 8], [4, 5, *tail]), ([7, 8], [6, 0, *tail])]
     assert scores.tolist() == [-(9 + sum(tail)), -(6 + sum(tail))]
-    assert (passes.rows, passes.calls) == (2, 1)
+    assert (forwards.rows, forwards.calls) == (2, 1)

@@ -11,20 +11,22 @@ import torch
 
 from app.__main__ import main
 from app.errors import InfillError
-from app.sampling.decode import decode
 from app.sampling.request import InfillRequest
-from models.denoiser import BeliefCache
+from app.sampling.step import Selection, Snapshot
+from models.denoiser import BeliefCache, Guidance
 from tests.models.random_weights import ARCHITECTURES, MASK, ask, denoiser, difference, network
-from tests.strategies.scenes import blank, orders, sticky, written
+from tests.strategies.scenes import blank, decode, orders, sticky, written
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 
 
+def left_to_right(now: Snapshot) -> Selection:
+    return now.commit_first(now.canvas.masks, 1)
+
+
 def coin(guidance: float, by: str = "suffix"):
     """The only letter between "a" and "b"."""
-    (step,) = decode(
-        blank(1), sticky(), lambda now: now.first(now.canvas.masks, 1), steps=1, guidance=guidance, guided_by=by
-    )
+    (step,) = decode(blank(1), sticky(), left_to_right, steps=1, guidance=guidance, guided_by=by)
     return step
 
 
@@ -58,7 +60,14 @@ def test_enough_guidance_by_the_suffix_turns_the_letter():
 def test_no_guidance_is_no_guidance():
     runs = [
         list(
-            decode(blank(6), sticky(), lambda now: now.first(now.canvas.masks, 1), steps=6, temperature=1.0, **settings)
+            decode(
+                blank(6),
+                sticky(),
+                lambda now: now.commit_first(now.canvas.masks, 1),
+                steps=6,
+                temperature=1.0,
+                **settings,
+            )
         )
         for settings in ({}, {"guidance": 0.0}, {"guidance": 0.0, "guided_by": "prefix"})
     ]
@@ -89,7 +98,7 @@ OWN, OTHER = [3, 8, MASK, MASK, 5, 6], [3, 8, MASK, MASK, MASK, MASK]
 @pytest.mark.parametrize("w", [0.0, 0.5, 2.0])
 def test_a_networks_contrast_is_the_formula(architecture, w):
     network_ = network(architecture)
-    query = ask(OWN, against=np.array(OTHER), weight=w)
+    query = ask(OWN, guidance=Guidance(ids=np.array(OTHER), weight=w))
     (found,) = denoiser(network_).predict([query])
     with torch.inference_mode():
         own, other = network_(input_ids=torch.tensor([OWN, OTHER])).logits[:, [1, 2], :MASK].double()
@@ -104,9 +113,9 @@ def test_a_networks_contrast_is_the_formula(architecture, w):
 def test_contrasts_in_a_batch_are_those_of_single_queries(architecture):
     model = denoiser(network(architecture))
     queries = [
-        ask(OWN, against=np.array(OTHER), weight=1.5, temperature=0.9),
+        ask(OWN, guidance=Guidance(ids=np.array(OTHER), weight=1.5), temperature=0.9),
         ask(OTHER),
-        ask([7, *OWN], against=np.array([MASK, *OWN]), weight=0.5),
+        ask([7, *OWN], guidance=Guidance(ids=np.array([MASK, *OWN]), weight=0.5)),
     ]
     for query, found in zip(queries, model.predict(queries), strict=True):
         (single,) = model.predict([query])
@@ -118,17 +127,20 @@ def test_contrasts_in_a_batch_are_those_of_single_queries(architecture):
 def test_a_contrast_uses_what_the_run_knows_of_either_canvas(architecture):
     model, cache = denoiser(network(architecture)), BeliefCache()
     plain = ask(OWN, cache=cache)
-    contrast = replace(plain, against=np.array(OTHER), weight=1.0)
+    contrast = replace(plain, guidance=Guidance(ids=np.array(OTHER), weight=1.0))
+    stronger_ = Guidance(ids=np.array(OTHER), weight=2.0)
     assert [model.predict([query])[0].forwards for query in (plain, contrast, contrast)] == [1, 1, 0]
-    (stronger,) = model.predict([replace(contrast, weight=2.0)])
+    (stronger,) = model.predict([replace(contrast, guidance=stronger_)])
     assert stronger.forwards == 0, "the weight is no matter of the network"
-    (fresh,) = model.predict([replace(contrast, weight=2.0, cache=None)])
+    (fresh,) = model.predict([replace(contrast, guidance=stronger_, cache=None)])
     assert difference(stronger, fresh) < 1e-5
 
 
 def test_a_guided_run_of_a_network_takes_two_rows_and_one_call_a_step():
     canvas = blank(6, before=(3, 8), after=(5, 6), mask_id=MASK)
     steps = list(
-        decode(canvas, denoiser(network("gpt2")), lambda now: now.first(now.canvas.masks, 1), steps=6, guidance=1.0)
+        decode(
+            canvas, denoiser(network("gpt2")), lambda now: now.commit_first(now.canvas.masks, 1), steps=6, guidance=1.0
+        )
     )
     assert [(step.nfe, step.calls) for step in steps] == [(2 * n, n) for n in range(1, 7)]

@@ -7,7 +7,9 @@ import pickle
 import pytest
 
 from app.errors import InfillError
-from app.sampling.request import MAX_CHARACTERS, MAX_LENGTH, MAX_STEPS, InfillRequest
+from app.sampling.fields import MAX_CHARACTERS
+from app.sampling.request import MAX_STEPS, InfillRequest
+from app.sampling.template import MAX_LENGTH
 
 NAN, INF = float("nan"), float("inf")
 

@@ -85,8 +85,8 @@ def test_the_parts_follow_the_rules_of_prefix_and_suffix():
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
-        ({"text": "a [[1]]", "prefix": "b"}, "not both"),
-        ({"text": "a [[100]] [[29]]"}, "129 masks in all, and 128 are the most"),
+        ({"text": "a [[1]]", "prefix": "b"}, "give either a text with gaps or a prefix and a suffix"),
+        ({"text": "a [[100]] [[29]]"}, "129 masks in all; at most 128 are allowed"),
         ({"text": "[[128]] [[auto]]"}, "too many masks in all"),
         ({"text": 3}, "text must be text"),
         ({"text": "a\x07 [[1]]"}, "U+0007"),
@@ -97,7 +97,7 @@ def test_the_parts_follow_the_rules_of_prefix_and_suffix():
         ({"banned": [""]}, "single words"),
         ({"banned": 3}, "banned must be words"),
         ({"banned": None}, "banned must be words"),
-        ({"banned": ["a"] * 65}, "64 are the most"),
+        ({"banned": ["a"] * 65}, "65 words; give 64 or fewer"),
         ({"one_line": 1}, "one_line must be true or false"),
     ],
 )

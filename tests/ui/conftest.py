@@ -46,7 +46,7 @@ class ByteTokenizer:
 class ScriptedDenoiser:
     """Believes that the gap reads as `script`, over and over; the surer, the nearer the gap's start."""
 
-    name, context, notices = "scripted", 512, ()
+    name, context, notices, judge = "scripted", 512, (), None
     tokenizer = ByteTokenizer()
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class ScriptedDenoiser:
             place = int(position) - start
             logits[row, self.script[place % len(self.script)]] = 8.0 - 3.0 * place / 130
             logits[row, ord("?")] += 4.0
-        logits[:, [256, 257, *query.banned]] = float("-inf")
+        logits[:, [256, 257, *query.sampling.banned]] = float("-inf")
         return reduce(logits, query, forwards=len(query.rows))
 
 

@@ -40,7 +40,8 @@ class Knob:
 
     def range(self, kind: type) -> str:
         """Return the allowed values in words."""
-        return (f"above {self.low:g}, up to" if self.above_low else f"{self.low:g} to") + f" {self.high:g}"
+        low, high = _plain(self.low), _plain(self.high)
+        return f"above {low} and at most {high}" if self.above_low else f"{low} to {high}"
 
     def check(self, title: str, value: Any, kind: type) -> Value | None:
         """Return the value as `kind`. Raises InfillError, naming the field by `title`, with the allowed values."""
@@ -190,6 +191,10 @@ class Settings:
             if not isinstance(name, str) or not isinstance(setting, float | int | str | bool):
                 raise InfillError(f"{title}: {name!r} must be a number or a word, not {setting!r}")
         return dict(value)
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number == int(number) else f"{number:g}"
 
 
 Domain = Knob | Switch | OneOf | Text | Words | Name | Settings

@@ -66,7 +66,7 @@ class InfillRequest:
         Text(
             "a text with gaps, instead of prefix, suffix and length; [[3]] is a gap of 3 tokens, [[auto]] one whose "
             "length is chosen, [[8|3:dog]] has 8, the third is 'dog'",
-            label="Text with several gaps",
+            label="Or a text with several gaps",
             placeholder="Tom went to the [[3]] and saw a [[auto]] dog.",
         ),
     ] = ""

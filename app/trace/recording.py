@@ -10,7 +10,7 @@ import numpy as np
 
 from app.errors import InfillError
 from app.sampling.canvas import Canvas
-from app.sampling.request import InfillRequest
+from app.sampling.request import InfillRequest, fields_of
 from app.sampling.step import Selection, Step
 from app.trace.length_choice import from_json as choice_from_json
 from app.trace.length_choice import to_json as choice_to_json
@@ -25,12 +25,11 @@ _MAX_TOKENS = 8192  # in a canvas
 _MAX_CELLS = 600_000  # steps times canvas length: bounds the memory of a trace
 _WHAT_TO_OPEN = "open a file saved by 'Download trace' or 'infill --json'"
 _DERIVED = ("text", "fills")  # written for people who read the file; ignored by `load`
-_REQUEST_FIELDS = tuple(InfillRequest.__dataclass_fields__)
 
 
 def dump(trace: Trace) -> str:
     """Return the trace as JSON text; positions are slots, counted from 0, and probabilities have four digits."""
-    request = {name: getattr(trace.request, name) for name in _REQUEST_FIELDS}
+    request = {field.name: getattr(trace.request, field.name) for field in fields_of(type(trace.request))}
     request |= {"knobs": dict(trace.request.knobs), "banned": list(trace.request.banned)}
     start = trace.start
     content = {
@@ -88,7 +87,7 @@ def _bytes_to_json(text: bytes) -> str | list[int]:
         return list(text)
 
 
-def load(content: str) -> Trace:
+def load(content: str, request: type[InfillRequest] = InfillRequest) -> Trace:
     """Read the trace from JSON text. Raises InfillError that names the fault if `dump` cannot have written the text.
 
     numpy accepts values that `dump` never writes ("3" or 3.7 for 3, one number for many), so the trace is dumped again
@@ -105,7 +104,7 @@ def load(content: str) -> Trace:
     if data.get("version") != VERSION:
         raise InfillError(f"this trace has version {data.get('version')!r}, not {VERSION}; record it again")
     try:
-        trace = _trace_from_json(data)
+        trace = _trace_from_json(data, request)
         written = json.loads(dump(trace).encode())  # encoded, because lone surrogates are not valid text
         odd = [name for name in written if name not in _DERIVED and written[name] != data[name]]
     except InfillError as error:
@@ -122,9 +121,9 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not valid JSON")
 
 
-def _trace_from_json(data: dict[str, Any]) -> Trace:
+def _trace_from_json(data: dict[str, Any], request_type: type[InfillRequest]) -> Trace:
     """Replay the recorded steps. Raises InfillError if they contradict the canvas; `load` catches other errors."""
-    request = InfillRequest(**{name: data["request"][name] for name in _REQUEST_FIELDS})
+    request = request_type(**{field.name: data["request"][field.name] for field in fields_of(request_type)})
     start = _read_start(data, request)
     # list() fails for a number, where bytes(number) would return that many zeros.
     lexicon = {

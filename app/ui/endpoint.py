@@ -31,13 +31,16 @@ def endpoint(run: Run, request: type[InfillRequest] = InfillRequest) -> Callable
     fields = fields_of(request)
     parameters = [_parameter(field.name, _hint(field), _default(field)) for field in fields]
     parameters.append(_parameter("model", str, FIRST))
+    absent = {field.name for field in fields if _default(field) is None}
     signature = inspect.Signature(parameters, return_annotation=Iterator[dict[str, Any]])
 
     def infill_text(*args: Any, **given: Any) -> Iterator[dict[str, Any]]:
         asked = signature.bind(*args, **given).arguments
         model = asked.pop("model", FIRST)
         try:
-            wanted = request(**{name: value for name, value in asked.items() if value is not None})
+            wanted = request(
+                **{name: value for name, value in asked.items() if value is not None or name not in absent}
+            )
             for trace in run(wanted, model):
                 yield _state(trace)
         except InfillError as error:

@@ -20,6 +20,10 @@ from app.ui.widgets import widget
 
 START = {"temperature": 0.7, "top_p": 0.95}
 """Values with which the page starts instead of the request's defaults."""
+_TEXT_INFO = (
+    "[[3]] is a gap of 3 tokens, [[auto]] one whose number is chosen, [[8|3:dog]] has 8, the third “dog”. "
+    "While there is text here, the boxes above it and the number below it are ignored."
+)
 _CONSTRAINTS = ("banned", "one_line")
 _EXAMPLE = ("prefix", "suffix", "text", "length", "steps")
 
@@ -42,7 +46,7 @@ class Form:
         with gr.Row():
             self._place("prefix", info=None)
             self._place("suffix", info=None)
-        self._place("text", lines=1)
+        self._place("text", lines=1, info=_TEXT_INFO)
         with gr.Row():
             with gr.Column(min_width=160):
                 self._place("length")

@@ -130,7 +130,7 @@ def test_a_run_past_the_time_limit_says_so(serve, denoiser) -> None:
         ({"strategy": "threshold", "knobs": {"tau": 2}}, "from 0 to 1"),
         ({"strategy": "left_to_right", "knobs": {"tau": 1}}, "has no knobs"),
         ({"knobs": [1]}, "names with values"),
-        ({"text": "a [[1]]"}, "not both"),
+        ({"text": "a [[1]]"}, "give either a text with gaps or a prefix and a suffix"),
         ({"prefix": "", "suffix": "", "text": "a [[x]]"}, "gap 1, '[[x]]' at character 3"),
         ({"prefix": "", "suffix": "", "text": "a"}, "the text has no gap"),
         ({"banned": [1]}, "banned must be words"),
@@ -175,7 +175,7 @@ def test_the_page_offers_programs_this_endpoint_and_no_other(client: Client, add
     parameters = {each["parameter_name"]: each for each in served["named_endpoints"]["/infill"]["parameters"]}
     assert list(parameters) == [
         *("prefix", "suffix", "length", "steps", "strategy", "knobs", "temperature", "top_p", "seed", "guidance"),
-        *("guided_by", "space", "model", "text", "banned", "one_line"),
+        *("guided_by", "space", "text", "banned", "one_line", "model"),
     ]
     assert all(each["parameter_has_default"] for each in parameters.values())
 

@@ -11,7 +11,7 @@ from app.errors import InfillError
 from app.infill import infill
 from app.sampling.request import InfillRequest
 from app.trace.trace import Trace
-from app.ui.page import _kept
+from app.ui.page import _stored
 from app.ui.store import RunStore
 
 
@@ -19,7 +19,7 @@ def traces() -> list[Trace]:
     return list(infill(InfillRequest(length=1, steps=1), models.load("toy")))
 
 
-def is_kept(runs: RunStore, name: str) -> bool:
+def is_stored(runs: RunStore, name: str) -> bool:
     try:
         runs.get(name)
     except InfillError:
@@ -27,12 +27,12 @@ def is_kept(runs: RunStore, name: str) -> bool:
     return True
 
 
-def test_no_more_runs_are_kept_than_there_is_room_for() -> None:
+def test_no_more_runs_are_stored_than_there_is_room_for() -> None:
     trace = traces()[-1]
     runs = RunStore(3)
     for name in "abcde":
         runs.put(name, trace)
-    kept = [name for name in "abcde" if is_kept(runs, name)]
+    kept = [name for name in "abcde" if is_stored(runs, name)]
     assert kept == ["c", "d", "e"]
 
 
@@ -47,7 +47,7 @@ def test_the_run_that_was_not_used_for_longest_is_dropped(use: str) -> None:
     else:
         runs.put("a", second)
     runs.put("d", first)
-    assert [name for name in "abcd" if is_kept(runs, name)] == ["a", "c", "d"]
+    assert [name for name in "abcd" if is_stored(runs, name)] == ["a", "c", "d"]
     assert runs.get("a") is (first if use == "get" else second)
 
 
@@ -60,7 +60,7 @@ def test_an_unknown_run_is_said_to_be_gone(name: object) -> None:
 
 
 def test_names_of_runs_are_long_and_never_the_same() -> None:
-    names = {RunStore.name() for _ in range(200)}
+    names = {RunStore.new_name() for _ in range(200)}
     assert len(names) == 200
     assert min(map(len, names)) >= 12
 
@@ -71,10 +71,10 @@ def test_large_runs_push_others_out_sooner_but_the_newest_stays() -> None:
     runs = RunStore(10, cells=2 * size)
     for name in "abc":
         runs.put(name, trace)
-    assert [name for name in "abc" if is_kept(runs, name)] == ["b", "c"]
+    assert [name for name in "abc" if is_stored(runs, name)] == ["b", "c"]
     tight = RunStore(10, cells=0)
     tight.put("a", trace)
-    assert is_kept(tight, "a")
+    assert is_stored(tight, "a")
 
 
 def test_a_run_that_has_ended_stays_as_it_is() -> None:
@@ -94,7 +94,7 @@ def test_a_run_that_is_complete_does_not_become_one_that_was_stopped() -> None:
     assert runs.end("a") is complete
 
 
-def test_a_run_that_is_not_kept_cannot_be_ended() -> None:
+def test_a_run_that_is_not_stored_cannot_be_ended() -> None:
     with pytest.raises(InfillError, match="run it again"):
         RunStore().end("a")
 
@@ -110,7 +110,7 @@ def test_a_run_that_was_ended_makes_no_further_step() -> None:
 
     runs = RunStore()
     seen = []
-    for trace in _kept(running(), runs, "a"):
+    for trace in _stored(running(), runs, "a"):
         seen.append(trace)
         if len(seen) == 2:
             runs.end("a")

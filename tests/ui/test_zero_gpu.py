@@ -81,7 +81,7 @@ class Watched:
 watched = Watched()
 denoiser = LazyDenoiser(lambda: watched)
 denoiser.get()
-made = runner(ModelPool(denoiser, merge=False), 90.0)
+made = runner(ModelPool(denoiser, merge=False), 90.0, zero_gpu=True)
 run = lambda request: made(request, FIRST)
 found = {"traces": [told(trace) for trace in run(REQUEST)]}
 found["pids"], found["forwards_here"] = watched.pids(), watched.forwards

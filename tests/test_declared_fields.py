@@ -1,0 +1,116 @@
+"""A field that is added to a request appears everywhere by itself."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Annotated, Any
+
+import gradio as gr
+import pytest
+
+import models
+from app import cli
+from app.errors import InfillError
+from app.infill import infill
+from app.sampling.fields import Knob, OneOf, declared
+from app.sampling.request import InfillRequest, fields_of, markdown
+from app.strategies.registry import find
+from app.trace import recording
+from app.trace.trace import Trace
+from app.ui.endpoint import endpoint
+from app.ui.form import Form
+from app.ui.model_choice import model_choice
+from app.ui.pool import ModelPool
+from models.serve.lazy import LazyDenoiser
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extended(InfillRequest):
+    """The request, and two fields more."""
+
+    patience: Annotated[float, Knob(0.0, 9.0, "how long to wait for a surer word")] = 2.5
+    tone: Annotated[str, OneOf(("calm", "loud"), "how it reads", label="Tone of voice")] = "calm"
+
+
+def parsed(*arguments: str) -> Extended:
+    parser = cli.Parser(prog="test", allow_abbrev=False)
+    cli.add_commands(parser.add_subparsers(), find("low_confidence"), Extended)
+    request = cli._requested(parser.parse_args(["infill", *arguments]), Extended)
+    assert isinstance(request, Extended)
+    return request
+
+
+def test_a_new_field_is_checked():
+    assert Extended().patience == 2.5
+    with pytest.raises(InfillError, match="patience must be a number from 0 to 9, not 10"):
+        Extended(patience=10)
+    with pytest.raises(InfillError, match="tone must be one of calm, loud, not 'shrill'"):
+        Extended(tone="shrill")
+
+
+def test_a_new_field_has_a_flag(capsys):
+    assert (parsed().patience, parsed().tone) == (2.5, "calm")
+    assert (parsed("--patience", "3").patience, parsed("--tone", "loud").tone) == (3.0, "loud")
+    with pytest.raises(InfillError, match="from 0 to 9"):
+        parsed("--patience", "10")
+    with pytest.raises(SystemExit):
+        parsed("--help")
+    assert "how long to wait for a surer word; 0 to 9 (default: 2.5)" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_new_field_has_a_widget_and_its_value_reaches_the_request():
+    pool = ModelPool(LazyDenoiser(lambda: models.load("toy")))
+    with gr.Blocks() as page:
+        form = Form(Extended)
+        form.show_first(model_choice(page, pool), {})
+        form.show_rest()
+    slider, radio = form.widgets["patience"], form.widgets["tone"]
+    assert {slider, radio} <= form.inputs
+    assert (slider.label, slider.info, slider.minimum, slider.maximum) == (
+        *("Patience", "how long to wait for a surer word"),
+        *(0, 9),
+    )
+    assert radio.label == "Tone of voice"
+    values = {each: each.value for each in form.inputs} | {slider: 4.0, radio: "loud"}
+    assert form.read(values) == Extended(patience=4.0, tone="loud", temperature=0.7, top_p=0.95, knobs={"blocks": 1})
+    with pytest.raises(gr.Error, match="patience must be a number from 0 to 9"):
+        form.read(values | {slider: 10.0})
+
+
+def test_a_new_field_is_a_parameter_of_the_endpoint():
+    asked: list[Any] = []
+
+    def run(request: InfillRequest, model: str) -> Iterator[Trace]:
+        asked.append(request)
+        yield next(infill(request, models.load("toy")))
+
+    infill_text = endpoint(run, Extended)
+    parameters = inspect.signature(infill_text).parameters
+    assert (parameters["patience"].default, parameters["patience"].annotation) == (2.5, float)
+    assert "patience: how long to wait for a surer word (0 to 9)." in (infill_text.__doc__ or "")
+    assert next(infill_text(prefix="a", patience=7.0, knobs=None))["step"] == 0
+    assert asked == [Extended(prefix="a", patience=7.0)]
+    with pytest.raises(gr.Error, match="from 0 to 9"):
+        next(infill_text(patience=10))
+
+
+def test_a_new_field_is_recorded():
+    *_, trace = infill(Extended(length=2, steps=2, patience=4.0), models.load("toy"))
+    content = recording.dump(trace)
+    assert '"patience":4.0' in content
+    assert recording.load(content, Extended).request == trace.request
+    old = recording.dump(replace(trace, request=InfillRequest(length=2, steps=2)))
+    with pytest.raises(InfillError, match="this trace is broken"):
+        recording.load(old, Extended)
+
+
+def test_every_field_of_the_request_is_in_the_docs_table():
+    for field in fields_of():
+        assert f"| `{field.name}` |" in markdown()
+
+
+def test_a_field_without_a_domain_is_refused_with_an_example():
+    with pytest.raises(TypeError, match=r"'tau' must be annotated as Annotated\[type, Knob"):
+        declared({"tau": float}, {"tau": 0.5})

@@ -1,5 +1,6 @@
-"""The playground: one pipeline, one direction.
+"""The application: requests, the denoising loop, strategies, page and command line.
 
-`InfillRequest -> Canvas -> decode(denoiser, strategy) -> Step... -> Trace -> views`. Read `request`, `canvas`,
-`passes`, `step`, `decode`, `trace`, `infill`; then any file in `strategies/` or `views/`.
+Data flows one way: `infill` turns a request and a denoiser into traces; `sampler` binds the two; `sampling` is the
+loop, `strategies` choose what to write, `length` chooses the number of masks, `trace` records a run, `views` draw it.
+The page (`ui`), the commands (`cli`, `measure`) and deployment (`space`) are built on these.
 """

@@ -1,4 +1,4 @@
-"""The same gap filled by an autoregressive model, which continues the prefix and never sees the suffix."""
+"""Fill the same gap with an autoregressive model, which continues the prefix and never sees the suffix."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ if TYPE_CHECKING:  # it imports torch
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PrefixOnly:
-    """Continuations of a request's prefix, as many tokens as it has masks; texts, and their scores in nats."""
+    """Continuations of a request's prefix with the same number of tokens as its gap, and their scores in nats."""
 
-    greedy: str  # the likeliest token each time: the paper's baseline (arXiv:2410.17891, table 1)
+    greedy: str  # the likeliest token at each position: the paper's baseline (arXiv:2410.17891, table 1)
     drawn: tuple[str, ...]  # [R]
-    follows: Floats  # [R] log p(suffix | prefix, fill): only whether the suffix follows
-    passage: Floats  # [R] log p(fill, suffix | prefix): what makes the passage probable
+    follows: Floats  # [R] log p(suffix | prefix, fill): how well the suffix follows
+    passage: Floats  # [R] log p(fill, suffix | prefix): how probable the passage is
 
     @property
     def best_before_suffix(self) -> str:
-        """Of all draws the one that the suffix follows best: as near as left-to-right comes to seeing it."""
+        """The draw that the suffix follows best: the closest that a left-to-right model comes to seeing the suffix."""
         return self.drawn[int(self.follows.argmax())]
 
     @property
     def best_passage(self) -> str:
-        """Of all draws the one that makes the most probable passage."""
+        """The draw that makes the most probable passage."""
         return self.drawn[int(self.passage.argmax())]
 
 
 def continue_prefix(
     request: InfillRequest, model: AutoregressiveModel, *, candidates: int = 16, temperature: float = 0.9
 ) -> PrefixOnly:
-    """Continue greedily once, and `candidates` times drawn at a temperature with the request's seed.
+    """Continue the prefix once greedily, and `candidates` times at a temperature with the request's seed.
 
-    Raises InfillError if the span alone does not fit the model's context, for several gaps, for pinned words, and for a
-    length that is not settled.
+    Raises InfillError if the gap alone does not fit the model's context, for several gaps, for pinned words, and for a
+    length that is `auto`.
     """
     length = request.length
     if length is None:
-        raise InfillError("the number of tokens is not settled: give a number of masks")
+        raise InfillError("the length is still auto: give a number of masks")
     prefix, suffix = encode_sides(request, model)
     (greedy,) = model.complete([prefix], length)
     drawn = model.complete([prefix] * candidates, length, temperature=temperature, seed=request.seed)

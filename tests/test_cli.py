@@ -337,7 +337,7 @@ def test_a_length_that_is_left_open_is_chosen_and_told(asked, capsys):
     assert "not fitted to 'toy'" in told.err
 
 
-def test_a_reader_that_stops_early_and_a_terminal_without_the_characters_are_no_crash(recorded):
+def test_a_closed_pipe_and_a_terminal_without_the_characters_do_not_crash(recorded):
     program = [sys.executable, "-m", "app"]
     reader, writer = os.pipe()
     os.close(reader)

@@ -97,7 +97,7 @@ def test_closing_the_stream_ends_the_run_before_the_next_forward_pass(toy, monke
     assert len(calls) == 1
 
 
-def test_while_a_length_is_chosen_every_pass_can_be_seen_and_the_run_closed_before_it(toy, monkeypatch):
+def test_while_a_length_is_chosen_every_pass_is_shown_and_can_be_prevented(toy, monkeypatch):
     calls = []
     predict = toy.predict
     monkeypatch.setattr(toy, "predict", lambda queries: calls.append(1) or predict(queries))

@@ -1,4 +1,4 @@
-"""How probable what was written into a gap is, to the denoiser itself or to an autoregressive model."""
+"""Scores of a fill: its probability under the denoiser itself or under an autoregressive model."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ PAIRS = 4
 
 
 def elbo(fills: Sequence[tuple[Canvas, Ids]], denoiser: Denoiser, *, pairs: int = PAIRS, seed: int = 0) -> Floats:
-    """[k] nats a token: a lower bound, up to noise, of log p(fill | what is given) / N for gaps [N >= 1] of canvases.
+    """Return, in nats per token [k], a noisy lower bound of log p(fill | given text) / N for gaps [N >= 1] of canvases.
 
     log p(y | given) >= - E over n ~ uniform{1..N}, A ~ uniform subsets of size n, of
-    (N / n) sum over i in A of -log p(y_i | all tokens outside A). Fixed counts vary less than coin flips
-    (LLaDA, arXiv:2502.09992); each of the `pairs` has a set and its antithesis, see `models.mask_sets`. All sets of all
-    fills are rows of one call of the denoiser, `2 * pairs` for each.
+    (N / n) sum over i in A of -log p(y_i | all tokens outside A). Fixed counts have a lower variance than coin flips
+    (LLaDA, arXiv:2502.09992); each of the `pairs` consists of two antithetic sets, see `models.mask_sets`. All sets of
+    all fills are rows of one call of the denoiser, `2 * pairs` for each fill.
     """
     rng = np.random.default_rng(seed)
     queries, weights, owners = [], [], []
@@ -49,15 +49,15 @@ def _total(log_targets: Floats | None) -> float:
 
 
 def by_parent(fills: Sequence[tuple[Canvas, Ids]], parent: Judge) -> Floats:
-    """[k] nats a token: mean log p(fill, the first TAIL tokens of the suffix | prefix) of gaps of canvases.
+    """Return mean log p(fill, the first TAIL tokens of the suffix | prefix) of gaps of canvases, in nats per token [k].
 
-    A fill that was cut short, or padded, makes the suffix improbable. The model must share the denoiser's tokenizer.
+    A fill that is cut short or padded makes the suffix improbable. The model must share the denoiser's tokenizer.
     """
     prefixes, rest = [], []
     for canvas, gap in fills:
         first, end = int(gap[0]), int(gap[-1]) + 1
         after = canvas.ids[end : end + TAIL]
-        given = np.flatnonzero(canvas.masked[end : end + TAIL])  # another gap ends what can be read
+        given = np.flatnonzero(canvas.masked[end : end + TAIL])  # the text ends at the next gap
         rest.append(np.r_[canvas.ids[gap], after[: given[0]] if len(given) else after])
         before = canvas.ids[:first][~canvas.masked[:first]]
         prefixes.append(before[-max(1, parent.context - len(rest[-1])) :])

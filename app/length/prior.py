@@ -1,4 +1,4 @@
-"""What was learnt offline about a checkpoint and the lengths of gaps: read, checked, applied, written."""
+"""The length prior: statistics about gap lengths, fitted to a checkpoint offline; read, checked, applied, written."""
 
 from __future__ import annotations
 
@@ -25,51 +25,52 @@ HOW = "python -m app length fit --text FILE --model MODEL"
 
 @dataclass(frozen=True, kw_only=True)
 class LengthPrior:
-    """Tables over lengths, between which it is interpolated, and a few numbers.
+    """Tables over lengths, which are interpolated, and a few numbers.
 
     The score of a length L is log p(L | lengths of the sentences around) + w_phi (phi(L) - B(L)) + w_seam (seam(L) -
-    S(L)), in nats. p is normal in log L where a whole sentence is missing, and flat elsewhere; B is CAL's length bias
+    S(L)), in nats. p is normal in log L if a whole sentence is missing, and flat otherwise; B is CAL's length bias
     (arXiv:2602.00476), but subtracted and weighted; S is the same for the seam, see `app.length.probe`. A weight is 0
-    where the evidence did not stand out in the fit.
+    if its evidence was not significant in the fit.
     """
 
     model: str
-    holes: int  # that it was fitted on
+    holes: int  # number of holes in text that it was fitted on
     lengths: tuple[int, ...]  # [g] rising
     phi_bias: tuple[float, ...]  # [g] falling
     seam_bias: tuple[float, ...]  # [g] nats
-    whole: tuple[float, float]  # w_phi, w_seam where a whole sentence is missing
-    part: tuple[float, float]  # the same where the gap begins or ends inside one
+    whole: tuple[float, float]  # w_phi, w_seam if a whole sentence is missing
+    part: tuple[float, float]  # the same if the gap begins or ends inside a sentence
     centre: float  # mean log tokens of a sentence
     intercept: float  # mean log tokens of a missing one = intercept + slope * `typical` of those around it
     slope: float
     spread: float  # standard deviation about that
 
     def bias(self, lengths: Ids) -> Floats:
-        """B [k]: the confidence that a wrong length has on average."""
+        """Return B [k]: the average confidence at a wrong length."""
         return np.interp(lengths, self.lengths, self.phi_bias)
 
     def score(self, lengths: Ids, phi: Floats, seam: Floats, around: Surroundings) -> Floats:
-        """[k] log-probabilities over the candidates."""
+        """Return log-probabilities [k] of the candidates."""
         w_phi, w_seam = self.whole if around.whole else self.part
         evidence = w_phi * (phi - self.bias(lengths))
         evidence += w_seam * (seam - np.interp(lengths, self.lengths, self.seam_bias))
-        return normalised(self.prior(lengths, around) + evidence)
+        return normalise(self.prior(lengths, around) + evidence)
 
     def uses_seam(self, around: Surroundings) -> bool:
+        """Return whether the score depends on the seam here."""
         return (self.whole if around.whole else self.part)[1] != 0
 
     def prior(self, lengths: Ids, around: Surroundings) -> Floats:
-        """[k] log-probabilities of the candidates before the model is asked."""
+        """Return log-probabilities [k] of the candidates before the model is asked."""
         if not around.whole:
             return np.full(len(lengths), -math.log(len(lengths)))
         expected = self.intercept + self.slope * typical(around.lengths, self.centre)
         logs = np.log(lengths)
-        return normalised(-(((logs - expected) / self.spread) ** 2) / 2)  # highest at the median of lengths
+        return normalise(-(((logs - expected) / self.spread) ** 2) / 2)  # highest at the median of lengths
 
 
-def normalised(scores: Floats) -> Floats:
-    """Log-probabilities [k] that are proportional to the exponentials of scores [k]."""
+def normalise(scores: Floats) -> Floats:
+    """Return the scores [k] shifted so that their exponentials sum to 1."""
     shifted = scores - scores.max()
     return shifted - np.log(np.exp(shifted).sum())
 
@@ -88,17 +89,17 @@ UNFITTED = LengthPrior(
     slope=1.0,
     spread=0.4,
 )
-"""For checkpoints without a file: CAL's constants, which are LLaDA's, and sentences as long as their neighbours."""
+"""For checkpoints without a file: CAL's constants for LLaDA, and sentences as long as their neighbours."""
 
 
 def prior_of(name: str) -> tuple[LengthPrior, tuple[str, ...]]:
-    """The fit in the folder of a model, by the name that `models.load` takes; or UNFITTED, and a notice that says so.
+    """Return the prior in a model's folder, by the name that `models.load` takes; else UNFITTED and a notice.
 
-    Raises InfillError where its file is broken.
+    Raises InfillError if the file is broken.
     """
     try:
         folder = folder_of(name)
-    except ValueError:  # a denoiser that `models.load` did not make
+    except ValueError:  # a denoiser that does not come from `models.load`
         folder = None
     if folder and (folder / FILE).exists():
         return read(folder / FILE), ()
@@ -106,9 +107,9 @@ def prior_of(name: str) -> tuple[LengthPrior, tuple[str, ...]]:
     return UNFITTED, (f"The length was chosen with constants that were not fitted to '{name}'{how}.",)
 
 
-def write(fit: LengthPrior, path: Path) -> None:
-    """Raises InfillError where it cannot be written."""
-    data = {"format": _FORMAT, "version": _VERSION} | asdict(fit)
+def write(prior: LengthPrior, path: Path) -> None:
+    """Write a prior as JSON. Raises InfillError if it cannot be written."""
+    data = {"format": _FORMAT, "version": _VERSION} | asdict(prior)
     try:
         path.write_text(json.dumps(_rounded(data), indent=1) + "\n", encoding="utf-8")
     except OSError as error:
@@ -124,24 +125,24 @@ def _rounded(value: Any) -> Any:
 
 
 def read(path: Path) -> LengthPrior:
-    """Raises InfillError, saying what is wrong, for a file that `write` did not write."""
+    """Read a prior. Raises InfillError, saying what is wrong, for a file that `write` did not write."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InfillError(f"cannot read '{path}': {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise InfillError(f"'{path}' is no length bias: it is not JSON ({error}); make it anew: {HOW}") from None
+        raise InfillError(f"'{path}' is not a valid length prior (not JSON: {error}); recreate it with {HOW}") from None
     if not isinstance(data, dict) or (data.pop("format", None), data.pop("version", None)) != (_FORMAT, _VERSION):
-        raise InfillError(f"'{path}' is no length bias of version {_VERSION}; make it anew: {HOW}")
+        raise InfillError(f"'{path}' is not a length prior of version {_VERSION}; recreate it with {HOW}")
     odd = _odd(data)
     if odd:
-        raise InfillError(f"the length bias in '{path}' is broken at '{odd}'; make it anew: {HOW}")
+        raise InfillError(f"the length prior in '{path}' is broken at '{odd}'; recreate it with {HOW}")
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in data.items()}
     return LengthPrior(**values)
 
 
 def _odd(data: Mapping[str, Any]) -> str:
-    """The first entry that is missing or wrong, or ''."""
+    """Return the first entry that is missing or wrong, or ''."""
     names = [field.name for field in fields(LengthPrior)]
     table = data.get("lengths")
     sizes = {name: len(table) if isinstance(table, list) else 0 for name in ("lengths", "phi_bias", "seam_bias")}

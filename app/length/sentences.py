@@ -1,4 +1,4 @@
-"""What the text around a gap says about the gap: whether a sentence is missing, and how long its neighbours are."""
+"""The text around a gap: whether a whole sentence is missing, and how long its neighbours are."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _OPENING = "\"'“‘(["
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """The text from the gap to the next gap, or to the end, on both sides."""
+    """What the text on both sides of a gap, up to the next gap or the end, says about the gap."""
 
-    whole: bool  # the gap begins where a sentence may begin, and ends where one may end
+    whole: bool  # the gap begins where a sentence may begin and ends where one may end
     lengths: tuple[int, ...]  # tokens of each whole sentence around it
 
 
 def surroundings(canvas: Canvas, gap: Ids, vocabulary: Vocabulary) -> Surroundings:
-    """`gap` [n >= 1] is one run of positions."""
+    """Read the text around a gap [n >= 1], which must be one run of positions."""
     first, last = int(gap[0]), int(gap[-1])
     holes = canvas.masks
     left, right = holes[holes < first], holes[holes > last]
@@ -43,7 +43,7 @@ def surroundings(canvas: Canvas, gap: Ids, vocabulary: Vocabulary) -> Surroundin
 
 
 def texts(ids: Sequence[int] | Ids, vocabulary: Vocabulary) -> list[str]:
-    """The text of each token; special ones have none."""
+    """Return the text of each token; empty for special ones."""
     return [
         "" if token in vocabulary.special_ids else vocabulary.token_bytes(token).decode("utf-8", "replace")
         for token in map(int, ids)
@@ -51,7 +51,7 @@ def texts(ids: Sequence[int] | Ids, vocabulary: Vocabulary) -> list[str]:
 
 
 def boundaries(pieces: Sequence[str]) -> list[int]:
-    """The places k where a sentence ends with piece k - 1, rising; the text's end is one if a full stop is there."""
+    """Return the places k, rising, where a sentence ends with piece k - 1; the text's end counts after a full stop."""
     return [
         k
         for k in range(1, len(pieces) + 1)
@@ -61,5 +61,5 @@ def boundaries(pieces: Sequence[str]) -> list[int]:
 
 
 def typical(lengths: Sequence[int], centre: float, *, worth: float = 3.0) -> float:
-    """The mean log length of sentences [k], drawn to `centre` as if so many more sentences had that."""
+    """Return the mean log length of sentences [k], shrunk to `centre` as if `worth` more sentences had that length."""
     return (float(np.log(lengths).sum()) + worth * centre) / (len(lengths) + worth) if lengths else centre

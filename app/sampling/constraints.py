@@ -1,4 +1,4 @@
-"""What may not be written: banned words and line breaks, as tokens in the model's belief and as text on the canvas."""
+"""Banned words and line breaks: kept out of the model's belief as tokens, and out of the canvas as text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from models.denoiser import Floats, Ids, Tokenizer, Vocabulary
 
 
 class NothingFitsError(InfillError):
-    """Whatever could be written somewhere would complete a banned word; `rows` and `calls` are the run's until then."""
+    """Every token for some position would complete a banned word; `rows` and `calls` are the run's up to then."""
 
     def __init__(self, message: str, *, rows: int = 0, calls: int = 0) -> None:  # unpickling gives the message alone
         super().__init__(message)
@@ -26,36 +26,37 @@ class NothingFitsError(InfillError):
 
 _vocabularies: WeakKeyDictionary[Vocabulary, list[bytes]] = WeakKeyDictionary()
 _NEAR = 32
-"""Bytes of text looked at beyond the longest banned word on either side of a token."""
+"""Bytes of text, beyond the length of the longest banned word, that are checked on either side of a token."""
 
 
 def forbidden_tokens(request: InfillRequest, tokenizer: Tokenizer) -> tuple[int, ...]:
-    """Special tokens, and those that by themselves spell a banned word or break the line.
+    """Return the special tokens, and those that spell a banned word or break the line on their own.
 
-    Raises InfillError where nothing is left to write.
+    Raises InfillError if no token is left to write.
     """
     found = set(tokenizer.special_ids)
     if request.ban:
         names = enumerate(_names(tokenizer))
         found |= {token for token, name in names if request.ban.search(name.decode("utf-8", "replace"))}
         if len(found | {tokenizer.mask_id}) >= tokenizer.size:
-            raise InfillError("what is banned leaves the model nothing to write; ban fewer words")
+            raise InfillError("the bans leave the model nothing to write; ban fewer words")
     return tuple(sorted(found))
 
 
 def _names(tokenizer: Vocabulary) -> list[bytes]:
-    """The bytes of every token, read once for each tokenizer."""
+    """Return the bytes of every token, read once for each tokenizer."""
     if tokenizer not in _vocabularies:
         _vocabularies[tokenizer] = [tokenizer.token_bytes(token) for token in range(tokenizer.size)]
     return _vocabularies[tokenizer]
 
 
 def constrain(policy: Policy, request: InfillRequest, tokenizer: Tokenizer) -> Policy:
-    """The strategy, kept from completing what is banned; itself where nothing is.
+    """Return the policy with its commits checked against the bans; the policy itself if nothing is banned.
 
-    Its commits are made one by one, the surest first. One that would complete a banned word is drawn anew from the
-    model's distribution without it, until it does not. Where nothing is left it stays masked, and the surest other mask
-    is tried if nothing else is committed. Raises NothingFitsError, naming the word, where that is so in the last step.
+    Commits are made one by one, surest first. A token that would complete a banned word is drawn again from the model's
+    distribution without it, until one fits. If none does, the position stays masked, and if nothing else is committed
+    the surest other mask is tried. The policy raises NothingFitsError, naming the word, if that happens in the last
+    step.
     """
     ban = request.ban
     if ban is None:
@@ -74,20 +75,20 @@ def _kept_from(
     words: list[str] = []
 
     def drawn(position: int) -> Iterator[tuple[int, float]]:
-        """The draft and its probability, then what is drawn without all before it, until nothing is left."""
+        """Yield the draft with its probability, then tokens drawn without all earlier ones, until none is left."""
         tokens, left = [int(draft[position])], max(0.0, 1.0 - float(sure[position]))
         yield tokens[0], float(sure[position])
         while (again := now.redraw(tokens)) is not None and again.confidence[position] > 0:
             tokens.append(int(again.candidates[position]))
-            probability = left * float(again.confidence[position])  # by the whole distribution
+            probability = left * float(again.confidence[position])  # in the whole distribution
             left -= probability
             yield tokens[-1], probability
-        if again is None:  # what is left to choose from where the belief is not kept
+        if again is None:  # the belief is no longer cached: choose from the top tokens
             tops = zip(now.prediction.top_tokens[position], now.prediction.top_probs[position], strict=True)
             yield from ((int(token), float(p)) for token, p in tops if token >= 0 and token not in tokens)
 
     def write(positions: Sequence[int]) -> list[int]:
-        """What could not be written."""
+        """Write what fits at the positions, and return those where nothing does."""
         for position in positions:
             for token, probability in drawn(position):
                 if (word := text.write(position, token)) is None:
@@ -99,15 +100,15 @@ def _kept_from(
     order = _surest(wanted.commit, sure)
     others = _surest(np.setdiff1d(now.canvas.masks, wanted.commit), sure)
     held = write(order)
-    if _is_last(now, wanted, written):  # whatever was put off must be written now
+    if _is_last(now, wanted, written):  # everything postponed must be written now
         held += others
         before = None
-        while held and len(held) != before:  # what could not stand before may do so beside what came after
+        while held and len(held) != before:  # a token that did not fit before may fit beside one written later
             before, held = len(held), write(held)
         if held:
             what = f"the banned word '{words[-1]}'" if words[-1].strip() else "a line break"
             raise NothingFitsError(
-                f"{what} cannot be kept out: nothing else that the model could write fits"
+                f"{what} cannot be avoided: no other token of the model fits"
                 f" position {now.canvas.places(np.array(held[:1]))[0] + 1}; give it more steps, another seed, or"
                 " another length",
                 rows=now.forwards.rows,
@@ -125,12 +126,12 @@ def _kept_from(
 
 
 def _commits(written: Mapping[int, tuple[int, float]]) -> tuple[Ids, Ids]:
-    """[c] positions and their tokens."""
+    """Return positions [c] and their tokens [c]."""
     return np.array([*written], dtype=np.int64), np.array([token for token, _ in written.values()], dtype=np.int64)
 
 
 def _is_last(now: Snapshot, wanted: Selection, written: Mapping[int, tuple[int, float]]) -> bool:
-    """Whether the budget ends with this step; a canvas that a probe has paid for allows another one."""
+    """Return whether the budget ends with this step; a canvas that a probe has paid for allows one more."""
     if now.remaining > 1:
         return False
     after = now.canvas.remask(wanted.remask).commit(*_commits(written))
@@ -142,16 +143,16 @@ def _surest(positions: Ids, sure: Floats) -> list[int]:
 
 
 class _Text:
-    """A canvas as text around a position; a mask ends it, and so counts as a boundary of words."""
+    """A canvas as text around a position; a mask ends the text and counts as a word boundary."""
 
     def __init__(self, canvas: Canvas, ban: re.Pattern[str], spaces: Sequence[str], tokenizer: Tokenizer) -> None:
         self._ids, self._masked, self._editable = canvas.ids.copy(), canvas.masked.copy(), canvas.editable
-        # Spaces before a gap are not on the canvas; they are put back before a fill that has none.
+        # Spaces before a gap are not on the canvas; they are restored before a fill that starts without one.
         self._spaced = {gap.start for gap, space in zip(canvas.gaps, spaces, strict=True) if space}
         self._ban, self._name, self._reach = ban, tokenizer.token_bytes, _NEAR + len(ban.pattern.encode())
 
     def write(self, position: int, token: int) -> str | None:
-        """Write a token, or give the banned word that would stand there with it."""
+        """Write a token and return None, or return the banned word that it would complete."""
         kept = self._ids[position], self._masked[position]
         self._ids[position], self._masked[position] = token, False
         word = self._banned_at(position)
@@ -160,12 +161,12 @@ class _Text:
         return word
 
     def _banned_at(self, position: int) -> str | None:
-        """A banned word that touches a position, unless it stands in given text alone, which may say what it likes."""
+        """Return a banned word that touches a position, unless all of it is given text, where anything is allowed."""
         before, after = self._before(position), self._after(position)
         pieces = [*reversed(before), (self._name(int(self._ids[position])), True), *after]
         edges = np.cumsum([0, *(len(piece) for piece, _ in pieces)]).tolist()
         own = edges[len(before)], edges[len(before) + 1]
-        text = b"".join(piece for piece, _ in pieces).decode("utf-8", "surrogateescape")  # odd bytes keep their number
+        text = b"".join(piece for piece, _ in pieces).decode("utf-8", "surrogateescape")  # keeps the number of bytes
         for match in self._ban.finditer(text):
             start, stop = (len(text[:edge].encode("utf-8", "surrogateescape")) for edge in match.span())
             mine = any(
@@ -177,7 +178,7 @@ class _Text:
         return None
 
     def _before(self, position: int) -> list[tuple[bytes, bool]]:
-        """Token texts to the left, the nearest first, and which are not given."""
+        """Return the texts of the tokens to the left, nearest first, and whether each is part of a fill."""
         found, size = [], 0
         while True:
             if position in self._spaced:
@@ -189,6 +190,7 @@ class _Text:
             size += len(found[-1][0])
 
     def _after(self, position: int) -> list[tuple[bytes, bool]]:
+        """Return the same for the tokens to the right."""
         found, size = [], 0
         for place in range(position + 1, len(self._ids)):
             if self._masked[place] or size > self._reach:

@@ -113,24 +113,25 @@ class InfillRequest:
             for pin in gap.pins:
                 if self.ban and (found := self.ban.search(pin.words)):
                     word = f"'{found[0]}' is banned"
-                    why = word if found[0].strip() else "it has a line break, and one line is asked for"
-                    raise InfillError(f"'{pin}' cannot be met, because {why}; give up one of them")
+                    why = word if found[0].strip() else "it has a line break, which one_line forbids"
+                    raise InfillError(f"'{pin}' cannot be written, because {why}; drop one of them")
 
     @functools.cached_property
     def template(self) -> Template:
-        """What is given and what is to be filled, as it was typed."""
+        """The given text, as typed, and the gaps."""
         return template.read(self.text) if self.text else Template((self.prefix, self.suffix), (Gap(self.length),))
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
+        """The gaps, from left to right."""
         return self.template.gaps
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """[gaps + 1] the given text as it stands before, between and after the gaps.
+        """[gaps + 1] the text before, between and after the gaps, as the model reads it.
 
-        Without last spaces before a gap, whose first token carries its own, as in training; with one before a letter
-        or digit after a gap.
+        Spaces at the end of a part before a gap are removed, because the first token of a fill carries its own, as in
+        training. A space is added before a letter or digit after a gap, unless `space` is off.
         """
         first, *others = self.template.given
         joined = [" " + part if self.space and part[:1].isalnum() else part for part in others]
@@ -138,11 +139,11 @@ class InfillRequest:
 
     @property
     def spaces(self) -> tuple[str, ...]:
-        """[gaps] what `parts` leave out before each gap; put back before a fill that starts without white space."""
+        """[gaps] the spaces that `parts` removes before each gap; restored before a fill that starts without one."""
         return tuple(part[len(part.rstrip(" ")) :] for part in self.template.given[:-1])
 
     def with_lengths(self, lengths: Sequence[int]) -> InfillRequest:
-        """The same with other numbers of tokens, one for each gap: how lengths that are `auto` are settled."""
+        """Return the request with other numbers of tokens, one for each gap: so `auto` lengths become numbers."""
         if self.text:
             return replace(self, text=template.with_lengths(self.text, lengths))
         (length,) = lengths
@@ -150,7 +151,7 @@ class InfillRequest:
 
     @functools.cached_property
     def ban(self) -> re.Pattern[str] | None:
-        """Finds what must not be written: banned words, whole ones, and line breaks; None where nothing is banned."""
+        """A pattern for banned whole words and line breaks; None if nothing is banned."""
         patterns = [_LINE_BREAK] if self.one_line else []
         if self.banned:
             patterns.append(rf"(?<!\w)(?:{'|'.join(map(re.escape, self.banned))})(?!\w)")

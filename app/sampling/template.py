@@ -1,7 +1,8 @@
-r"""A text with gaps, `Tom went to the [[3]] and saw a [[auto|1:big]] dog.`: what is given, and what is to be filled.
+r"""Texts with gaps, such as `Tom went to the [[3]] and saw a [[auto|1:big]] dog.`
 
-`[[3]]` is three masks, `[[auto]]` as many as seem right, `[[8|3:dog, 5:so big]]` eight with words that stand at their
-third and from their fifth token on. `\[[` means the characters themselves, and `\\[[` a backslash before a gap.
+`[[3]]` is a gap of three masks, `[[auto]]` one whose length the model chooses, and `[[8|3:dog, 5:so big]]` one of eight
+in which "dog" is pinned to the third token and "so big" starts at the fifth. `\[[` stands for the characters `[[`, and
+`\\[[` for a backslash before a gap.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _OPENING = re.compile(r"(\\*)\[\[")
 
 @dataclass(frozen=True)
 class Pin:
-    """Words that must stand in a gap from one of its tokens on."""
+    """Words that must appear in a gap, starting at one of its tokens."""
 
     place: int  # from 1
     words: str
@@ -31,32 +32,36 @@ class Pin:
 
 @dataclass(frozen=True)
 class Gap:
-    length: int | None  # tokens, pinned ones included; None until it is chosen
+    """A gap: its length and the words pinned in it."""
+
+    length: int | None  # tokens, including pinned ones; None until it is chosen
     pins: tuple[Pin, ...] = ()
 
 
 @dataclass(frozen=True)
 class Template:
-    given: tuple[str, ...]  # [gaps + 1] what stands before, between and after the gaps, as it was typed
+    """A text with gaps."""
+
+    given: tuple[str, ...]  # [gaps + 1] the text before, between and after the gaps, as typed
     gaps: tuple[Gap, ...]
 
 
 def read(text: str) -> Template:
-    """Raises InfillError, naming the place and the fix, for a gap that is none, and where there is no gap."""
+    """Read a template. Raises InfillError, naming place and fix, for a malformed gap and a text without gaps."""
     given, gaps = [], []
     for literal, start, inside in _cut(text):
         given.append(literal)
         if inside is not None:
             gaps.append(_gap(inside, f"gap {len(gaps) + 1}, '[[{inside}]]' at character {start - 1}"))
     if not gaps:
-        raise InfillError("the text has no gap: write [[3]] where 3 tokens are to be filled in")
+        raise InfillError("the text has no gap: write [[3]] to have 3 tokens filled in")
     if len(gaps) > MAX_GAPS:
-        raise InfillError(f"the text has {len(gaps)} gaps, and {MAX_GAPS} are the most: fill it in parts")
+        raise InfillError(f"the text has {len(gaps)} gaps; at most {MAX_GAPS} are allowed: fill it in parts")
     return Template(tuple(given), tuple(gaps))
 
 
 def with_lengths(text: str, lengths: Sequence[int]) -> str:
-    """The same text with other numbers of masks, one for each gap."""
+    """Return the text with other numbers of masks, one for each gap."""
     insides = [(start, inside) for _, start, inside in _cut(text) if inside is not None]
     for (start, inside), length in reversed([*zip(insides, lengths, strict=True)]):
         _, bar, pins = inside.partition("|")
@@ -65,7 +70,7 @@ def with_lengths(text: str, lengths: Sequence[int]) -> str:
 
 
 def _cut(text: str) -> Iterator[tuple[str, int, str | None]]:
-    """The text before each gap, where the gap's inside starts, and the inside; None after the last one."""
+    """Yield the text before each gap, where the gap's inside starts, and the inside; None after the last gap."""
     literal, at = "", 0
     while found := _OPENING.search(text, at):
         literal += text[at : found.start()] + "\\" * (len(found[1]) // 2)
@@ -92,14 +97,15 @@ def _gap(inside: str, name: str) -> Gap:
         )
     length = None if count == AUTO else int(count)
     if length is not None and not 1 <= length <= MAX_LENGTH:
-        raise InfillError(f"{name}: a gap has from 1 to {MAX_LENGTH} masks, not {length}")
+        raise InfillError(f"{name}: a gap must have 1 to {MAX_LENGTH} masks, not {length}")
     pins = tuple(_pin(each, name) for each in re.split(r",(?=\s*[0-9]+\s*:)", rest)) if bar else ()
     for place, pin in enumerate(pins):
         if not 1 <= pin.place <= (length or MAX_LENGTH):
             last = f"its positions are 1 to {length or MAX_LENGTH}"
-            raise InfillError(f"{name}: '{pin}' cannot be met, because {last}; move it, or make the gap longer")
+            raise InfillError(f"{name}: '{pin}' does not fit, because {last}; move it, or make the gap longer")
         if pin.place in [other.place for other in pins[:place]]:
-            raise InfillError(f"{name}: '{pin}' cannot be met, because another word is pinned to position {pin.place}")
+            taken = f"another word is pinned to position {pin.place}"
+            raise InfillError(f"{name}: '{pin}' does not fit, because {taken}; move one of them")
     return Gap(length, pins)
 
 
@@ -107,6 +113,6 @@ def _pin(text: str, name: str) -> Pin:
     found = re.fullmatch(r"\s*([0-9]{1,6})\s*:(.*)", text, re.DOTALL)
     if not found or not found[2].strip():
         raise InfillError(
-            f"{name}: after the | stand positions with words, as in [[8|3:dog, 5:so big]], not '{text.strip()}'"
+            f"{name}: write positions with words after the |, as in [[8|3:dog, 5:so big]], not '{text.strip()}'"
         )
     return Pin(int(found[1]), found[2])

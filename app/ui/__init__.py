@@ -1,5 +1,7 @@
 """The page: the only package that imports gradio.
 
-`runs` remembers traces for hovering and figures, `denoising_view` is the custom component (its script and style are in
-assets/), `controls` turns strategies into widgets, `page` is the whole, `speed` times it in a browser.
+`launch` starts it and `page` builds it: `form` has a widget for every field of a request (`widgets`, `controls`),
+`denoising_view` is the live view (its script and style are in assets/), `figures` the tabs, `parent` the comparison
+with the autoregressive parent, `endpoint` the same for programs. `runner` makes the traces, `pool` holds the models,
+`store` the last runs.
 """

@@ -1,4 +1,4 @@
-"""The custom component that draws a run in the browser; its parts are assets/denoising_view.{html,js} and style.css."""
+"""The component that draws a run in the browser; its parts are assets/denoising_view.{html,js} and style.css."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ Answer = dict[str, Any]
 
 
 def denoising_view(runs: RunStore) -> gr.HTML:
-    """A gr.HTML whose value is one message of `messages`; its template is static, so no text is ever read as HTML.
+    """Return a gr.HTML whose value is one of `messages`; its template is static, so text is never read as HTML.
 
-    A function, not a subclass: of subclasses Gradio writes a .pyi file beside the source.
+    This is a function and not a subclass, because Gradio writes a .pyi file beside the source of subclasses.
     """
 
     def answer(asked: Any, look_up: Callable[[Trace, Any], Answer]) -> Answer:
-        """What the browser asks for about a run; a mistake travels as data, there is no other way to say it."""
+        """Answer the browser's question about a run; a mistake is returned as data, because it cannot be raised."""
         asked = asked if isinstance(asked, dict) else {}
         try:
             return look_up(runs.get(asked.get("run")), asked.get("step"))
         except InfillError as error:
             return {"error": str(error)}
 
-    # Gradio hands a server function one value, whatever it is called with; here it is {run, step}.
+    # Gradio passes a server function a single value; here it is {run, step}.
     def opening(asked: Any) -> Answer:
         return answer(asked, lambda trace, _: {"opening": messages.build_opening(trace)})
 

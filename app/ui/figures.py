@@ -1,4 +1,4 @@
-"""Tabs with the figures of a run, each drawn when it is opened, and drawn anew after a run while it is open."""
+"""Tabs with the figures of a run; a figure is drawn when its tab is opened, and again after a run while it is open."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from app.views.palette import DARK, LIGHT
 from app.views.registry import views
 
 READING = """
-- **Hatched boxes** are masks: positions that are not known yet. The bar under a box is how sure the model is of its
-  present draft.
-- A token on **yellow with a frame** was committed in the step on screen. The **bar** under a token is how sure the
-  model was when it committed it, the small **number** the step in which it did.
-- Scrub with the slider (arrow keys work), or play. In the text, arrow left and right move between positions, up and
-  down between steps; space plays.
-- Hover over, tap or focus a position to see its best candidates *in that step*. Nothing is computed again for this.
-- An empty suffix continues the prefix; an empty prefix leads up to the suffix; with both empty the model writes from
-  nothing. Worked examples in the prefix are learnt from, as with any language model.
-- Several gaps: write `[[3]]` where 3 tokens are missing, `[[auto]]` where you do not know how many, `[[8|3:dog]]` for 8
-  with *dog* in third place, and `\\[[` for the characters themselves. A word that you pinned is **underlined
-  twice**, with *given* under it.
-- **NFE** is the number of forward passes: what a fill costs. The line under the numbers is what the strategy itself
-  went by in the step on screen.
+- **Hatched boxes** are masks: positions that are not written yet. The bar under a box shows how sure the model is of
+  its current draft.
+- A token on **yellow with a frame** was committed in the step on screen. The **bar** under a token shows how sure the
+  model was when it committed the token, the small **number** the step in which it did.
+- Scrub with the slider (arrow keys work), or play. In the text, left and right move between positions, up and down
+  between steps; space plays.
+- Hover over, tap or focus a position to see its best candidates *in that step*. This needs no further computation.
+- With an empty suffix the model continues the prefix; with an empty prefix it leads up to the suffix; with both empty
+  it writes freely. The model learns from worked examples in the prefix, as any language model does.
+- Several gaps: write `[[3]]` for 3 missing tokens, `[[auto]]` if you do not know how many are missing, `[[8|3:dog]]`
+  for 8 tokens of which the third is *dog*, and `\\[[` for the characters `[[`. A pinned word is **underlined twice**,
+  with *given* under it.
+- **NFE** counts the canvases that went through the network: the cost of a fill. The line below the numbers shows what
+  the strategy based its choice on in the step on screen.
 """
 
 
 def figure_tabs(runs: RunStore, run: gr.State) -> Callable[[Any], None]:
-    """Build the tabs; returns what to call with an event after which the open figure has to be drawn anew."""
+    """Build the tabs; return a function that redraws the open figure after a given event."""
     open_tab = gr.State("")
-    dark = gr.Checkbox(False, visible=False)  # not a State: those never come from the browser
+    dark = gr.Checkbox(False, visible=False)  # not a State, whose value never comes from the browser
     theme = "(...values) => [...values.slice(0, -1), document.body.classList.contains('dark')]"
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     plots: dict[str, gr.Plot] = {}
@@ -43,7 +43,7 @@ def figure_tabs(runs: RunStore, run: gr.State) -> Callable[[Any], None]:
         try:
             return views()[view].draw(runs.get(run_name), DARK if is_dark else LIGHT)
         except InfillError:
-            return None  # nothing has run yet
+            return None  # no run yet
 
     with gr.Tabs():
         with gr.Tab("Guide") as guide:

@@ -1,4 +1,4 @@
-"""The choice of a model, and the line below it that says how far its loading is."""
+"""The choice of a model, and a line below it with the progress of loading."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.ui.pool import FIRST, ModelPool
 
 
 def model_choice(page: gr.Blocks, pool: ModelPool) -> gr.Dropdown:
-    """A dropdown of the models that this machine can run, hidden where there is but one; the one chosen is loaded."""
+    """Return a dropdown of the models that this machine can run, hidden if there is only one; choosing one loads it."""
     model = gr.Dropdown(
         [(f"{pool.name}: loading…", FIRST)], value=FIRST, label="Model", visible=pool.has_others, elem_id="model"
     )
@@ -22,13 +22,13 @@ def model_choice(page: gr.Blocks, pool: ModelPool) -> gr.Dropdown:
 
     def prepare(name: str) -> Iterator[str]:
         try:
-            for told in pool.prepare(name):
-                yield html.escape(told, quote=False)
+            for progress in pool.prepare(name):
+                yield html.escape(progress, quote=False)
         except InfillError as error:
             raise as_gradio_error(error) from None
 
     def start() -> Iterator[str]:
-        """How far the page's own model is; nothing where it is there already."""
+        """Yield the progress of loading the page's first model; an empty text if it is loaded already."""
         if pool.ready:
             yield ""
         else:

@@ -1,4 +1,4 @@
-"""What seeing the suffix buys: the fill on screen beside what the autoregressive parent writes into the same gap."""
+"""What seeing the suffix is worth: the fill on screen beside what the autoregressive parent writes into the gap."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ if TYPE_CHECKING:  # it imports torch
 LoadParent = Callable[[], "AutoregressiveModel"]
 
 EXPLANATION = """
-The bundled diffusion model was adapted from an **autoregressive parent**: the same size, the same text, but it writes
-from left to right and never sees the suffix. Here it continues the same prefix by as many tokens. *Best of 16* draws
-sixteen continuations and keeps the one that the suffix follows best: sixteen times the work, and still written blindly.
-This works for **a single gap** without pinned words: left to right, nobody can be told what stands further on.
+The bundled diffusion model was adapted from an **autoregressive parent** of the same size, trained on the same text.
+The parent writes from left to right and never sees the suffix. Here it continues the same prefix with the same number
+of tokens. *Best of 16* draws sixteen continuations and keeps the one that the suffix follows best: sixteen times the
+work, and each is still written without seeing the suffix. This works for **a single gap** without pinned words,
+because a model that writes from left to right cannot take account of what comes later.
 """
 
 
 def parent_panel(runs: RunStore, run: gr.State, load: LoadParent, name_of_child: Callable[[], str]) -> None:
-    """A closed panel with a button; `load` is called when it is first pressed."""
+    """Add a closed panel with a button; `load` is called when the button is first pressed."""
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "parent", "concurrency_limit": 1}
 
     def asked(name: str) -> str:
         try:
             if not name:
-                raise InfillError("there is nothing to compare with yet: fill a gap first, then ask the parent")
+                raise InfillError("there is no run to compare with yet: fill a gap first, then ask the parent")
             trace = runs.get(name)
             if trace.model != (child := name_of_child()):
                 raise InfillError(f"this is the parent of '{child}', and the gap was filled by '{trace.model}'")
@@ -48,7 +49,7 @@ def parent_panel(runs: RunStore, run: gr.State, load: LoadParent, name_of_child:
         }
         return "".join(_row(trace, title, fill) for title, fill in rows.items())
 
-    with gr.Accordion("What seeing the suffix buys", open=False, elem_id="parent"):
+    with gr.Accordion("What seeing the suffix is worth", open=False, elem_id="parent"):
         gr.Markdown(EXPLANATION)
         ask = gr.Button("Let the parent fill the same gap", elem_id="ask-parent")
         answer = gr.HTML(elem_id="parent-answer")

@@ -1,4 +1,4 @@
-"""The models of a page: the one it starts with, and others that this machine can run, loaded when one is chosen."""
+"""The models of a page: the first one, and others that this machine can run, each loaded when it is chosen."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:  # it imports torch
     from models.checkpoints.placement import Offer
 
 FIRST = ""
-"""How a request asks for the model that the page starts with."""
+"""The name by which a request asks for the page's first model."""
 _POLL = 0.3  # seconds
 
 
 class ModelPool:
-    """Every model is shared by all visitors; one that is being loaded keeps nobody waiting who did not ask for it.
+    """Models that all visitors share; loading one does not delay runs with another.
 
-    A model stays loaded until its memory is needed for another one. Then the one that no run has asked for longest is
-    let go, but none that a run is using, and never the first.
+    A model stays loaded until its memory is needed for another one. Then the model that has been idle longest is
+    unloaded, but never one that a run is using, and never the first.
     """
 
     def __init__(
@@ -40,34 +40,36 @@ class ModelPool:
         load: Callable[..., Denoiser] = models.load,
         merge: bool = True,
     ) -> None:
-        """`name` is what the first model is called until it is there; `merge` lets runs share its passes.
+        """`name` is that of the first model until it is loaded; `merge` lets runs share its forward passes.
 
-        `offers`, which may take a moment, says what else fits. It is asked once, when only the first model is loaded.
+        `offers`, which may take a moment, lists the other models that fit. It is called once, when only the first model
+        is loaded.
         """
         self._load, self._offers = load, offers
-        self.name, self._given = name, first  # which is told how far the download is
+        self.name, self._given = name, first  # `first` knows the progress of its download
         self._first = LazyDenoiser(lambda: BatchingDenoiser(first.get())) if merge else first
         self._others: dict[str, LazyDenoiser] = {}
-        self._loading = threading.Lock()  # one after the other: each looks at the memory that is free
-        self._leasing = threading.Lock()  # guards the next two, and who is let go
-        self._runs: Counter[str] = Counter()  # under way, by model
-        self._wanted: dict[str, float] = {}  # when a model was last asked for
+        self._loading = threading.Lock()  # one after the other, because each needs to know the free memory
+        self._leasing = threading.Lock()  # guards the next two, and unloading
+        self._runs: Counter[str] = Counter()  # number of running runs by model
+        self._wanted: dict[str, float] = {}  # time at which a model was last asked for
 
     @property
     def has_others(self) -> bool:
+        """Whether there may be more than one model."""
         return self._offers is not None
 
     @property
     def ready(self) -> bool:
-        """Whether the model that the page starts with is there."""
+        """Whether the page's first model is loaded."""
         return self._first.ready
 
     def choices(self) -> list[tuple[str, str]]:
-        """(label, name) of all models: what they are, and what they need. Waits for the first one."""
+        """Return (label, name) of all models, with what they are and need. Waits for the first one."""
         if not self.ready:
             self._first.start()
             self._first.wait()
-        first = self._first.get().name if self.ready else self.name  # why not is told to whoever fills with it
+        first = self._first.get().name if self.ready else self.name  # a run with it reports why not
         found = [(first, FIRST)]
         for offer in self._offered:
             if offer.name == first:
@@ -92,7 +94,7 @@ class ModelPool:
                         return BatchingDenoiser(self._load(offer.name, progress=lazy.report, **offer.settings))
                 except TooLargeError as error:
                     failure = str(error)
-                # Out here, because the error holds what was loaded before it failed.
+                # Outside the except clause, because the error holds what was loaded before it failed.
                 if not self._unload_idle():
                     raise ValueError(failure)
 
@@ -100,7 +102,7 @@ class ModelPool:
         return lazy
 
     def _unload_idle(self) -> bool:
-        """Free the memory of the idle model that nobody has asked for longest; False where there is none."""
+        """Unload the model that has been idle longest; return False if there is none."""
         from models.checkpoints.placement import reclaim
 
         with self._leasing:
@@ -111,9 +113,9 @@ class ModelPool:
         return bool(idle)
 
     def first(self) -> Denoiser:
-        """Wait until the model that the page starts with is read from the disk, but not for a download.
+        """Return the page's first model; wait while it is read from the disk, but not for a download.
 
-        Raises InfillError while it is downloaded, and where it cannot be loaded.
+        Raises InfillError while it is being downloaded, and if it cannot be loaded.
         """
         self._wait_for_first()
         if not self.ready and self._first.failure:
@@ -124,7 +126,7 @@ class ModelPool:
             raise InfillError(str(error)) from error
 
     def _wait_for_first(self) -> None:
-        """Wait until the first model is there or cannot be had; raises InfillError, rather than wait, in a download."""
+        """Wait until the first model is loaded or has failed; raise InfillError during a download."""
         if not self.ready:
             self._first.start()
         while not self.ready and self._first.loading:
@@ -134,9 +136,9 @@ class ModelPool:
 
     @contextmanager
     def lease(self, name: str) -> Iterator[Denoiser]:
-        """A model for one run, until whose end it stays loaded.
+        """Return a model for one run; it stays loaded until the context ends.
 
-        Waits for the first model as `first` does; raises InfillError, rather than wait, while another one is not there.
+        Waits for the first model as `first` does; raises InfillError if another one is not loaded yet.
         """
         lazy = self._find(name)
         if lazy is self._first:
@@ -157,7 +159,7 @@ class ModelPool:
                 self._runs[name] -= 1
 
     def prepare(self, name: str) -> Iterator[str]:
-        """Load a model; what to tell meanwhile, and at last. Raises InfillError if there is no such model."""
+        """Load a model, yielding its progress and the result. Raises InfillError if there is no such model."""
         lazy = self._find(name)
         self._wanted[name] = time.monotonic()
         lazy.start()

@@ -1,4 +1,4 @@
-"""Where the model runs: in this process, or on ZeroGPU in a worker that has a GPU for one run."""
+"""How runs are made: in this process, or on ZeroGPU in a worker that has a GPU for one run."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from app.trace.trace import Trace
 from app.ui.pool import ModelPool
 
 Run = Callable[[InfillRequest, str], Iterator[Trace]]
-"""A request and a model's name (see `pool`) to ever longer traces. Raises InfillError, also in mid-run; closing the
-iterator ends the run before the next step."""
+"""From a request and a model's name (see `pool`) to traces, each one step longer. Raises InfillError, also during a
+run; closing the iterator ends the run before the next step."""
 
 START = 10.0
 """Seconds that a worker may take to start and to move the weights to its GPU."""
 PASS = 0.15
-"""Seconds of a forward pass of a 7B model. Like START a guess: there was no ZeroGPU to measure on."""
+"""Seconds of a forward pass of a 7B model. Like START it is a guess, because no ZeroGPU was available to measure on."""
 AT_ONCE, WAITING = 4, 8
-"""Runs that share a model, and how many more may wait for it. With more at once, all are slower where merging saves
-little (on a CPU), and nearer to the time limit; with fewer, a short run waits for the end of a long one. Chosen, not
-measured."""
+"""The number of runs that share a model, and of those that may wait for it. More at once would slow all of them on a
+CPU, where merging passes saves little, and bring them closer to the time limit; with fewer, a short run waits for the
+end of a long one. Chosen, not measured."""
 
 
 _MOMENT = 0.3  # seconds
@@ -44,22 +44,22 @@ def runs_at_once(zero_gpu: bool) -> int | None:
 
 
 class Turns:
-    """Who may use a model now: at most AT_ONCE runs, first come, first served, whatever goes on with other models."""
+    """The queue of one model: at most AT_ONCE runs use it at once, first come, first served."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._runs: list[object] = []  # in the order in which they came: those that go on, then those that wait
+        self._runs: list[object] = []  # in the order of arrival: running ones, then waiting ones
 
     @contextmanager
     def place(self) -> Iterator[Callable[[], bool]]:
-        """A place among the runs; what it gives waits a moment for its turn, and says whether that has come.
+        """Join the queue; the context's value is a function that waits a moment and returns whether the turn has come.
 
-        Raises InfillError where too many wait already.
+        Raises InfillError if too many runs are waiting already.
         """
         mine = object()
         with self._changed:
             if len(self._runs) >= AT_ONCE + WAITING:
-                raise InfillError("too many runs wait for this model: try again in a minute, or choose another one")
+                raise InfillError("too many runs are waiting for this model: try again in a minute, or choose another")
             self._runs.append(mine)
         try:
             yield lambda: self._wait(mine)
@@ -102,10 +102,10 @@ def runner(pool: ModelPool, time_limit: float, *, zero_gpu: bool = False) -> Run
 
 
 def seconds_asked_for(request: InfillRequest, time_limit: float) -> int:
-    """How long a run may need a GPU, from its steps and masks; the shorter, the sooner a visitor is served.
+    """Return how long a run may need a GPU, from its steps and masks; a shorter time is granted sooner.
 
-    A step commits at least one position, except where the strategy takes exactly its budget, or probes. Where a length
-    is `auto`, all are looked at and some written out before, and those passes count, too.
+    A step commits at least one position, unless the strategy takes exactly its budget or probes. For a length that is
+    `auto`, the passes of the choice count as well: all lengths are probed and a few are written out.
     """
     strategy = find(request.strategy)
     whole = strategy.budget == "exact" or strategy.least_steps({}) > 1
@@ -116,12 +116,12 @@ def seconds_asked_for(request: InfillRequest, time_limit: float) -> int:
 
 
 def on_zero_gpu(run: Run, time_limit: float) -> Run:
-    """The same traces, made by a process that ZeroGPU forks off and that shares nothing with this one.
+    """Return a run function whose traces are made by a process that ZeroGPU forks, which shares nothing with this one.
 
-    What it yields is pickled and unpickled. So a trace travels without the steps that are here already, and a mistake
-    as a value: an exception would arrive without its words.
+    Everything it yields is pickled. So a trace travels without the steps that have arrived already, and a mistake
+    travels as a value: an exception would arrive without its message.
     """
-    import spaces  # patches torch, so it must come before anything that uses CUDA; it is installed on ZeroGPU only
+    import spaces  # patches torch, so it must come before any use of CUDA; it is installed on ZeroGPU only
 
     def duration(request: InfillRequest, model: str) -> int:
         return seconds_asked_for(request, time_limit)

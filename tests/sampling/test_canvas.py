@@ -46,7 +46,7 @@ def read(denoiser: Denoiser, canvas: Canvas) -> str:
         ("the cat", "", "the cat___"),
     ],
 )
-def test_the_span_stands_between_the_texts_and_the_prefix_leaves_its_last_space_to_it(toy, prefix, suffix, expected):
+def test_the_span_is_between_the_texts_and_takes_the_last_space_of_the_prefix(toy, prefix, suffix, expected):
     canvas, notices = lay_out(InfillRequest(prefix=prefix, suffix=suffix, length=3), toy)
     assert read(toy, canvas) == expected
     assert not notices

@@ -145,7 +145,7 @@ def test_the_given_text_decides_with_the_fill_what_is_a_word(asked, fill):
 
 
 def test_a_word_that_nothing_can_take_the_place_of_ends_the_run_with_its_name():
-    with pytest.raises(InfillError, match=r"'dog' cannot be kept out.*position 2"):
+    with pytest.raises(InfillError, match=r"'dog' cannot be avoided.*position 2"):
         last(Stubborn(" do", "g"), length=2, steps=2, banned="dog")
 
 
@@ -247,9 +247,9 @@ def test_a_line_break_spread_over_two_tokens_is_one():
     first, second = Syllables.NAMES[-2:]
     assert last(Stubborn(first, second, other=("s",)), length=2, steps=2).fill == "\u2028"
     assert last(Stubborn(first, second, other=("s",)), length=2, steps=2, one_line=True).fill == "\ufffds"
-    with pytest.raises(InfillError, match=r"^a line break cannot be kept out: nothing else that the model could write"):
+    with pytest.raises(InfillError, match=r"^a line break cannot be avoided: no other token of the model"):
         last(Stubborn(first, second), length=2, steps=2, one_line=True)
-    with pytest.raises(InfillError, match="'1:a\u2028b' cannot be met, because it has a line break"):
+    with pytest.raises(InfillError, match="'1:a\u2028b' cannot be written, because it has a line break"):
         InfillRequest(text="[[4|1:a\u2028b]]", one_line=True)
 
 

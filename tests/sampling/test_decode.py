@@ -86,7 +86,7 @@ def test_draws_are_fresh_in_every_step():
     assert (first.uniforms[1:] != second.uniforms).all()
 
 
-def test_only_masked_positions_are_asked_about_unless_the_strategy_reads_committed_ones():
+def test_only_masks_are_asked_about_unless_the_strategy_reads_committed_positions():
     for reads_committed, expected in ((False, [6, 5, 4, 3, 2, 1]), (True, [6] * 6)):
         denoiser = Recording()
         policy = Policy(name="test", choose=one_by_one, reads_committed=reads_committed)

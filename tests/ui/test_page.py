@@ -500,7 +500,7 @@ def test_waiting_for_the_model_is_said(page: Page, denoiser) -> None:
 
 def test_the_parent_fills_the_same_gap_from_the_prefix_alone_when_asked(browser, serve):
     for page in opened(browser, serve(parent=models.load_parent)):
-        page.get_by_text("What seeing the suffix buys").click()
+        page.get_by_text("What seeing the suffix is worth").click()
         page.click("#ask-parent")
         expect(page.get_by_text("fill a gap first")).to_be_visible()
         type_in(page, "The <b>little</b> dog", "so he ran home.", masks=6)
@@ -593,7 +593,7 @@ def test_a_text_with_gaps_counts_whatever_stands_in_the_other_boxes(page: Page) 
     assert shown_text(page) == "Tom a ran."
 
 
-def test_auto_shows_what_is_being_chosen_and_why_and_leaves_the_number_to_be_changed(page: Page) -> None:
+def test_auto_shows_the_choice_and_its_reason_and_moves_the_slider(page: Page) -> None:
     type_in(page, "Once", "the end.", masks=100)
     page.get_by_role("checkbox", name="Auto").check()
     fill(page)

@@ -62,7 +62,7 @@ def starting_with(load: Loading) -> ModelPool:
     return ModelPool(first, name="published", offers=lambda: OFFERS, load=load)
 
 
-def test_while_the_first_model_is_downloaded_nobody_waits_and_everybody_is_told_how_far_it_is(loading):
+def test_while_the_first_model_downloads_runs_are_refused_with_its_progress(loading):
     models_ = starting_with(loading)
     assert not models_.ready
     for name in (FIRST, "large"):
@@ -90,7 +90,7 @@ def test_while_the_first_model_is_read_from_the_disk_a_run_waits():
     assert list(runner(models_, 90)(REQUEST, FIRST))[-1].ended == "complete"
 
 
-def test_a_download_that_breaks_off_is_told_once_it_has_and_is_tried_again_by_the_next_run(loading):
+def test_a_broken_download_is_reported_and_the_next_run_tries_again(loading):
     models_ = starting_with(loading)
     loading.failure = "there is no network"
     with pytest.raises(InfillError, match="published is being downloaded"):
@@ -132,7 +132,7 @@ def test_a_model_is_loaded_once_when_it_is_chosen_and_tells_how_far_it_is(loadin
     assert list(runner(models_, 90)(REQUEST, "large"))[-1].ended == "complete"
 
 
-def test_while_one_model_is_loaded_runs_on_the_first_go_on_and_runs_on_it_are_told_to_wait(loading):
+def test_while_a_model_loads_other_runs_continue_and_its_own_are_refused(loading):
     models_ = pool(loading)
     run = runner(models_, 90)
     with pytest.raises(InfillError, match=r"large is being .*Fill again when it is ready, or choose another model"):
@@ -178,7 +178,7 @@ def pool_of(load: Callable[..., Denoiser]) -> ModelPool:
     return ModelPool(LazyDenoiser(lambda: models.load("toy")), offers=lambda: offers, load=load)
 
 
-def test_a_model_that_nobody_uses_makes_room_for_one_that_is_chosen_and_comes_back_when_it_is_asked_for():
+def test_an_idle_model_makes_room_for_a_chosen_one_and_is_loaded_again_on_demand():
     memory = Memory(2)
     models_ = pool_of(memory)
     for name in ("one", "two"):
@@ -194,7 +194,7 @@ def test_a_model_that_nobody_uses_makes_room_for_one_that_is_chosen_and_comes_ba
     assert len(memory.held) == 2
 
 
-def test_models_are_loaded_one_after_the_other_for_each_looks_at_the_memory_that_is_free():
+def test_models_are_loaded_one_at_a_time_so_that_each_sees_the_free_memory():
     at_once = 0
     most: list[int] = []
 
@@ -224,7 +224,7 @@ def test_a_model_in_use_is_never_let_go_and_the_one_that_does_not_fit_says_why()
     assert list(models_.prepare("two"))[-1] == "toy is ready."
 
 
-def test_a_gpu_that_runs_out_of_memory_ends_the_run_with_a_message_and_the_next_one_works():
+def test_running_out_of_gpu_memory_ends_one_run_with_a_message():
     class Full:
         def __init__(self) -> None:
             self.inner, self.passes = models.load("toy"), 0
@@ -321,7 +321,7 @@ def test_where_too_many_wait_the_next_one_is_told(monkeypatch):
     under_way = [run(REQUEST, FIRST) for _ in range(AT_ONCE)]
     for traces in under_way:
         next(traces)
-    with pytest.raises(InfillError, match="too many runs wait for this model"):
+    with pytest.raises(InfillError, match="too many runs are waiting for this model"):
         next(run(REQUEST, FIRST))
     close(under_way[0])
     assert list(run(REQUEST, FIRST))[-1].ended == "complete"

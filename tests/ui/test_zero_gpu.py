@@ -186,7 +186,7 @@ runpy.run_path("app.py", run_name="__main__")
     assert "Traceback" not in output
 
 
-def test_on_zero_gpu_a_model_that_cannot_be_had_gives_way_to_the_bundled_one_with_a_word(tmp_path):
+def test_on_zero_gpu_the_bundled_model_replaces_one_that_cannot_be_loaded(tmp_path):
     program = f"""{BEGIN}
 import os, runpy, sys
 from app.ui import page
@@ -247,7 +247,7 @@ print(json.dumps(found))
 """
 
 
-def test_an_nf4_checkpoint_loads_on_zero_gpu_with_the_spacefiles_variables_and_not_without(tmp_path):
+def test_an_nf4_checkpoint_loads_on_zero_gpu_only_with_the_spacefiles_variables(tmp_path):
     found = outcome(LOADING, str(tmp_path))
     assert found["variable"] == "1"
     for way in ("stored as NF4", "made NF4"):

@@ -45,7 +45,7 @@ class Stopwatch:
 
     def __post_init__(self) -> None:
         self.name, self.tokenizer, self.context = self.inner.name, self.inner.tokenizer, self.inner.context
-        self.notices = self.inner.notices
+        self.notices, self.judge = self.inner.notices, self.inner.judge
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         predictions = self.inner.predict(queries)

@@ -154,7 +154,7 @@ class Job:
     def diffusion(self, part: str, denoiser: TransformerDenoiser) -> Iterator[Any]:
         """The rows of a part."""
         if part == "elbo":
-            yield likelihood.elbo(denoiser, self.chunks, seed=self.args.seed)
+            yield likelihood.elbo(denoiser, self._text, seed=self.args.seed)
         elif part == "top1":
             yield filling.one_masked_token(denoiser, self.problems)
         elif part == "infill":
@@ -166,7 +166,7 @@ class Job:
     def autoregressive(self, part: str, model: AutoregressiveModel) -> Iterator[Any]:
         """The same."""
         if part == "elbo":
-            yield likelihood.next_token_loss(model, self.chunks)
+            yield likelihood.next_token_loss(model, self._text)
         elif part == "top1":
             yield filling.next_tokens(model, self.problems)
         elif part == "infill":
@@ -180,6 +180,12 @@ class Job:
         else:
             yield sampling.continued(model, seed=self.args.seed, **self._size)
             yield from self._real_text(model)
+
+    @property
+    def _text(self) -> NDArray[np.integer]:
+        if self.chunks is None:
+            raise InfillError("the part 'elbo' needs --text")
+        return self.chunks
 
     @property
     def _size(self) -> dict[str, int]:

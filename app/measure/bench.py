@@ -18,8 +18,9 @@ from app.flags import add_model_flags, model_settings
 from app.measure import lossless, speed
 from app.measure.loops import compare_loops
 from app.measure.map.command import FLAGS, add_map_flags, run_map
-from app.measure.map.figures import page, symbol
-from app.measure.run import Row, cache_facts, measure, read_problems
+from app.measure.map.figures import symbol, write_page
+from app.measure.problems import read_problems
+from app.measure.run import Row, cache_facts, measure_strategy
 from app.strategies.registry import find, strategies
 from models.denoiser import Denoiser
 
@@ -73,7 +74,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         template="plotly_white",
     )
     try:
-        page(figure, path)
+        write_page(figure, path)
     except OSError as error:
         raise InfillError(f"cannot write '{path}': {error.strerror}") from None
 
@@ -145,10 +146,10 @@ def _bench(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
         return 0
     if args.lossless:
         found = lossless.compare_greedy(problems, denoiser, steps=budgets[0])
-        print(json.dumps({"model": denoiser.name} | found) if args.json else lossless.table(found))
+        print(json.dumps({"model": denoiser.name} | found) if args.json else lossless.report(found))
         return 0
     settings = {"temperature": args.temperature, "top_p": args.top_p, "seed": args.seed, "shown": args.overhead}
-    measure(names[0], budgets[0], problems[:1], denoiser, **settings)  # warm-up
+    measure_strategy(names[0], budgets[0], problems[:1], denoiser, **settings)  # warm-up
     columns = _OVERHEAD if args.overhead else _COLUMNS
     if not args.json:
         print(f"{'strategy':<20}{'T':>4}" + "".join(f"  {heading:>7}" for heading, _ in columns.values()))
@@ -156,7 +157,7 @@ def _bench(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     for name, steps in itertools.product(names, budgets):
         if sys.stderr.isatty():
             print(f"{name} …", end="\r", file=sys.stderr)
-        rows.append(measure(name, steps, problems, denoiser, repeat=args.repeat or 1, **settings))
+        rows.append(measure_strategy(name, steps, problems, denoiser, repeat=args.repeat or 1, **settings))
         if not args.json:
             numbers = "".join(
                 f"  {getattr(rows[-1], key):>{max(7, len(heading))}{form}}" for key, (heading, form) in columns.items()
@@ -178,7 +179,7 @@ def _speed(args: argparse.Namespace) -> int:
         given = getattr(args, flag)
         return None if given is None else [_whole(f"--{flag}", text) for text in given.split(",")]
 
-    asked = speed.Asked(
+    plan = speed.SpeedPlan(
         shape=args.random_weights,
         device=args.device,
         numbers=None if args.dtypes is None else args.dtypes.split(","),
@@ -188,7 +189,7 @@ def _speed(args: argparse.Namespace) -> int:
         repeat=args.repeat or 10,
         seed=args.seed,
     )
-    speed.run(asked, as_json=args.json)
+    speed.time_networks(plan, as_json=args.json)
     return 0
 
 

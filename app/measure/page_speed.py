@@ -54,7 +54,7 @@ class Stopwatch:
         return predictions
 
 
-def measure() -> list[dict[str, float]]:
+def time_page() -> list[dict[str, float]]:
     """A 60-token gap in 60 steps, as fast as it goes and with forward passes of about 20 ms: medians of 3 runs.
 
     Raises InfillError where there is no playwright or no Chromium.
@@ -125,7 +125,7 @@ def _run(tab: Any, watch: Stopwatch) -> dict[str, float]:
 
 def main() -> int:
     try:
-        rows = measure()
+        rows = time_page()
     except InfillError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -18,7 +18,8 @@ from app.errors import InfillError
 from app.measure import run as measure_module
 from app.measure.bench import PROBLEMS
 from app.measure.loops import compare_loops
-from app.measure.run import Problem, measure, oracle_length, read_problems
+from app.measure.problems import Problem, oracle_length, read_problems
+from app.measure.run import measure_strategy
 from app.strategies.registry import strategies
 from models.bench.baseline import reference_loop
 from models.denoiser import Denoiser
@@ -113,14 +114,14 @@ def test_the_length_told_is_that_of_the_middle_in_its_place():
 
 @pytest.mark.parametrize("problem", FEW)
 def test_a_model_that_knows_the_answer_gets_full_marks(problem):
-    row = measure("low_confidence", None, [problem], perfect(problem))
+    row = measure_strategy("low_confidence", None, [problem], perfect(problem))
     assert (row.rouge1, row.rougeL, row.exact) == (100, 100, 100)
     assert row.nfe == oracle_length(problem, models.load("toy"))
 
 
 def test_a_row_is_the_mean_over_problems_and_repetitions():
     toy = models.load("toy")
-    row = measure("low_confidence", None, FEW, toy, repeat=2)
+    row = measure_strategy("low_confidence", None, FEW, toy, repeat=2)
     assert row.runs == 4
     assert row.nfe == (len(" a dog ran.") + len("go.")) / 2
     assert row.exact == 0
@@ -133,7 +134,7 @@ def test_the_budget_is_kept_and_repetitions_have_seeds_of_their_own(monkeypatch)
     seen = []
     real = measure_module.infill
     monkeypatch.setattr(measure_module, "infill", lambda request, model: seen.append(request) or real(request, model))
-    row = measure("first_hitting", 2, FEW, models.load("toy"), temperature=0.7, seed=5, repeat=2)
+    row = measure_strategy("first_hitting", 2, FEW, models.load("toy"), temperature=0.7, seed=5, repeat=2)
     assert row.nfe == 2
     assert [(request.steps, request.seed, request.temperature) for request in seen] == [
         (2, seed, 0.7) for seed in (5, 5, 6, 6)
@@ -141,7 +142,7 @@ def test_the_budget_is_kept_and_repetitions_have_seeds_of_their_own(monkeypatch)
 
 
 def test_no_run_profits_from_the_states_kept_of_the_run_before(network):
-    rows = [measure("low_confidence", 2, FEW[:1], network) for _ in range(3)]
+    rows = [measure_strategy("low_confidence", 2, FEW[:1], network) for _ in range(3)]
     assert [row.nfe for row in rows] == [2, 2, 2]
 
 

@@ -19,7 +19,7 @@ import models
 from app.cli import Parser, one_line
 from app.errors import InfillError, unknown
 from app.measure.checkpoint import filling, sampling
-from app.measure.run import Problem, read_problems
+from app.measure.problems import Problem, read_problems
 from app.sampling.request import MAX_LENGTH
 from models.adapt.data import Packed, read_records
 from models.checkpoints import checkpoint
@@ -156,11 +156,13 @@ class Job:
         if part == "elbo":
             yield likelihood.elbo(denoiser, self._text, seed=self.args.seed)
         elif part == "top1":
-            yield filling.one_masked_token(denoiser, self.problems)
+            yield filling.masked_token_accuracy(denoiser, self.problems)
         elif part == "infill":
-            yield from filling.denoise(denoiser, self.problems, temperature=self.temperature, seed=self.args.seed)
+            yield from filling.fill_by_denoising(
+                denoiser, self.problems, temperature=self.temperature, seed=self.args.seed
+            )
         else:
-            yield sampling.denoised(denoiser, seed=self.args.seed, **self._size)
+            yield sampling.sample_diffusion(denoiser, seed=self.args.seed, **self._size)
             yield from self._real_text(denoiser)
 
     def autoregressive(self, part: str, model: AutoregressiveModel) -> Iterator[Any]:
@@ -168,9 +170,9 @@ class Job:
         if part == "elbo":
             yield likelihood.next_token_loss(model, self._text)
         elif part == "top1":
-            yield filling.next_tokens(model, self.problems)
+            yield filling.next_token_accuracy(model, self.problems)
         elif part == "infill":
-            yield from filling.from_the_left(
+            yield from filling.fill_from_the_left(
                 model,
                 self.problems,
                 temperature=self.temperature,
@@ -178,7 +180,7 @@ class Job:
                 seed=self.args.seed,
             )
         else:
-            yield sampling.continued(model, seed=self.args.seed, **self._size)
+            yield sampling.sample_autoregressive(model, seed=self.args.seed, **self._size)
             yield from self._real_text(model)
 
     @property
@@ -193,7 +195,7 @@ class Job:
 
     def _real_text(self, model: TransformerDenoiser | AutoregressiveModel) -> Iterator[Any]:
         if self.chunks is not None:
-            row = sampling.real_text(self.chunks, model.tokenizer, **self._size)
+            row = sampling.take_from_text(self.chunks, model.tokenizer, **self._size)
             yield from [] if row is None else [row]
 
 

@@ -15,6 +15,7 @@ import models
 from app import __main__ as command_line
 from app.__main__ import main
 from app.errors import InfillError
+from app.measure import page_speed
 from app.measure import run as measure_module
 from app.measure.bench import PROBLEMS
 from app.measure.loops import compare_loops
@@ -300,3 +301,22 @@ def test_speculation_is_shown_to_be_lossless(capsys):
     assert told.startswith("3 of 3 problems: the same tokens in the same steps; 3 the same text")
     assert main(["bench", "--lossless", "--model", "toy", "--limit", "3", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["identical"] == 3
+
+
+def test_timing_the_page_needs_a_browser(monkeypatch, capsys):
+    monkeypatch.setattr(page_speed.shutil, "which", lambda name: None)
+    assert main(["bench", "--page"]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert "needs Chromium or Chrome" in printed.err
+
+
+@pytest.mark.browser
+def test_the_page_is_timed_in_a_browser(monkeypatch, capsys):
+    monkeypatch.setattr(page_speed, "GAP", 8)
+    assert main(["bench", "--page", "--json"]) == 0
+    fast, slow = json.loads(capsys.readouterr().out)
+    assert (fast["pause_ms"], slow["pause_ms"]) == (0, 20)
+    assert 2 <= slow["steps_shown"] <= 8
+    assert slow["bytes_per_step"] > 0
+    assert "20 ms a pass" in page_speed.report([fast, slow]).splitlines()[0]

@@ -1,24 +1,31 @@
-"""`python -m app`: the command line's commands, and how their mistakes are told."""
+"""`python -m app`, after `pip install .` also `infilling`: all commands, and how their errors are reported."""
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import sys
+import tomllib
 from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from app import cli
 from app.errors import InfillError
-from app.measure import bench, calibrate
-from app.measure import length_command as length
+from app.measure import bench, calibrate, length_command
+from app.measure.checkpoint import evaluate, frequencies, quantize, quantized
 from app.space import command as space
+from app.ui import launch
 from models import load
 from models.denoiser import Denoiser
 
+PACKAGE = "infilling-playground"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 2 for a mistake that the user can put right, 130 after Ctrl-C."""
+    """Run one command; the exit code is 2 for a mistake that the user can fix, 130 after Ctrl-C."""
     try:
         return _run(sys.argv[1:] if arguments is None else list(arguments))
     except InfillError as error:
@@ -33,21 +40,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     parser = cli.Parser(
-        prog="python -m app",
-        description="How masked diffusion language models fill a gap in a text.",
+        prog="infilling" if Path(sys.argv[0]).stem == "infilling" else "python -m app",
+        description="Show how masked diffusion language models fill gaps in a text, and measure how well.",
         allow_abbrev=False,
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     strategy = cli.chosen_strategy(arguments)
+    launch.add_command(commands)
     cli.add_commands(commands, strategy)
-    bench.add_command(commands)
-    calibrate.add_command(commands)
-    length.add_command(commands)
-    space.add_command(commands)
+    for module in (bench, calibrate, length_command, evaluate, quantized, quantize, frequencies, space):
+        module.add_command(commands)
     args, left = parser.parse_known_args(arguments)
     if left:
         raise cli.unknown_arguments(args.command, left, strategy)
     return args.run(args, _load)
+
+
+class _Version(argparse.Action):
+    """Print the version and exit; it is looked up only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
+        print(version())
+        parser.exit()
+
+
+def version() -> str:
+    """Return the version of the installed package, or in a checkout the one in pyproject.toml."""
+    try:
+        return metadata.version(PACKAGE)
+    except metadata.PackageNotFoundError:
+        settings = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+        return settings.get("project", {}).get("version", "unknown")
 
 
 def _load(name: str, **settings: Any) -> Denoiser:
@@ -57,8 +81,8 @@ def _load(name: str, **settings: Any) -> Denoiser:
         raise InfillError(str(error)) from error
 
 
-def _main() -> int:
-    """`main` before a terminal or a pipe that may lack characters, or end before everything is told."""
+def program() -> int:
+    """Run `main` for a terminal or a pipe, which may lack characters or close before everything is printed."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -66,10 +90,10 @@ def _main() -> int:
         code = main()
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains on exit
         return 1
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    sys.exit(program())

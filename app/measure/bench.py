@@ -1,11 +1,10 @@
-"""The benchmark command: every strategy on the same problems, as a table, as JSON, as a figure."""
+"""`python -m app bench`: compare strategies on the same problems; print a table or JSON, draw a figure."""
 
 from __future__ import annotations
 
 import argparse
 import itertools
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -15,13 +14,16 @@ from typing import Any
 from app import presets
 from app.errors import InfillError
 from app.flags import add_model_flags, model_settings
-from app.measure import lossless, speed
-from app.measure.loops import compare_loops
-from app.measure.map.command import FLAGS, add_map_flags, run_map
-from app.measure.map.figures import page, symbol
-from app.measure.run import Row, cache_facts, measure, read_problems
+from app.measure import lossless, page_speed, speed
+from app.measure.loops import FILLED, compare_loops
+from app.measure.map.command import FLAGS as MAP_FLAGS
+from app.measure.map.command import add_map_flags, run_map
+from app.measure.map.figures import symbol, write_page
+from app.measure.problems import Problem, read_problems
+from app.measure.run import Row, cache_facts, measure_strategy
 from app.strategies.registry import find, strategies
 from models.denoiser import Denoiser
+from models.terminal import table
 
 PROBLEMS = Path(__file__).parents[2] / "assets" / "problems.jsonl"
 _COLUMNS = {  # heading and format of each number of a Row
@@ -42,14 +44,18 @@ _OVERHEAD = {
     "model_seconds": ("in model", ".4f"),
     "overhead": ("elsewhere %", ".2f"),
 }
+_SPEED_FLAGS = ("dtypes", "contexts", "gaps")
 _CACHE = (
-    "dual cache, refreshed every {refresh} passes: {share:.0%} of the positions computed; beliefs off by {mean_kl:.4f} "
-    "nats (KL) on average, {worst_kl:.4f} at most, and {worst_variation:.3f} of their mass at most, in {compared} cases"
+    "dual cache, refreshed every {refresh} passes: {share:.0%} of the positions computed; error in {compared} cases: "
+    "KL {mean_kl:.4f} nats on average and {worst_kl:.4f} at most, total variation {worst_variation:.3f} at most"
 )
 
 
-def plot(rows: Sequence[Row], path: Path) -> None:
-    """Quality against forward passes as one HTML file that needs no network; told apart by shape and label too."""
+def draw_quality(rows: Sequence[Row], path: Path) -> None:
+    """Draw quality against forward passes as one HTML file that needs no network; symbols and labels tell rows apart.
+
+    Raises InfillError if the file cannot be written.
+    """
     import plotly.graph_objects as go  # takes a second to import
 
     figure = go.Figure()
@@ -73,41 +79,32 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         template="plotly_white",
     )
     try:
-        page(figure, path)
+        write_page(figure, path)
     except OSError as error:
         raise InfillError(f"cannot write '{path}': {error.strerror}") from None
 
 
 def add_command(commands: Any) -> None:
-    """`commands` is what `add_subparsers` gave."""
-    command = commands.add_parser(
-        "bench", help="compare strategies on problems whose answer is known", allow_abbrev=False
-    )
+    """Add the command `bench` to what `add_subparsers` returned."""
+    about = "compare strategies on problems with known answers"
+    command = commands.add_parser("bench", help=about, description=about, allow_abbrev=False)
     command.add_argument("--strategies", help="names, separated by commas (default: all)")
-    command.add_argument("--steps", help="budgets T, separated by commas (default: as many as there are masks)")
-    command.add_argument("--problems", type=Path, default=PROBLEMS, help="JSON lines with prefix, middle, suffix")
-    command.add_argument("--limit", type=int, help="only the first so many problems")
+    command.add_argument("--steps", help="budgets T, separated by commas (default: one step per mask)")
+    command.add_argument(
+        "--problems", type=Path, default=PROBLEMS, help="JSON lines with prefix, middle, suffix (default: 24 problems)"
+    )
+    command.add_argument("--limit", type=int, metavar="N", help="use only the first N problems")
     command.add_argument("--temperature", type=float, default=0.0, help="(default: %(default)s)")
     command.add_argument("--top-p", type=float, default=1.0, help="(default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
-    command.add_argument("--repeat", type=int, help="runs of each problem (default: 1; of each loop: 5)")
+    command.add_argument("--repeat", type=int, help="runs per problem (default: 1; with --baseline 5 per loop)")
     add_model_flags(command)
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.add_argument("--plot", type=Path, metavar="FILE.html", help="also draw quality against forward passes")
-    mode = command.add_mutually_exclusive_group()
-    mode.add_argument("--all", action="store_true", help="map every strategy, budget and preset, with intervals")
-    mode.add_argument("--baseline", action="store_true", help="time `random` against the plain reference loop instead")
-    mode.add_argument(
-        "--lossless", action="store_true", help="whether `speculate` writes what `low_confidence` does, in fewer calls"
-    )
-    mode.add_argument("--page", action="store_true", help="time the page in a headless Chromium instead")
-    mode.add_argument("--overhead", action="store_true", help="show where the time goes, streaming and figure included")
-    mode.add_argument(
-        "--random-weights", metavar="SHAPE", help="time a network of random weights instead: diffullama, diffugpt-m, …"
-    )
+    _add_modes(command)
     sizes = command.add_argument_group("with --random-weights")
     sizes.add_argument(
-        "--dtypes", help="fp32, bf16, fp16, int8, nf4, separated by commas (default: bf16,int8,nf4 on a GPU)"
+        "--dtypes", help="fp32, bf16, fp16, int8, nf4, separated by commas (default: bf16,int8,nf4 on a GPU, else fp32)"
     )
     sizes.add_argument("--contexts", help="tokens, separated by commas (default: 128,512,2048)")
     sizes.add_argument("--gaps", help="masks, separated by commas (default: 16,64)")
@@ -115,53 +112,87 @@ def add_command(commands: Any) -> None:
     command.set_defaults(run=_bench)
 
 
+def _add_modes(command: Any) -> None:
+    """Add the flags that measure something else instead; at most one can be given."""
+    mode = command.add_mutually_exclusive_group()
+    mode.add_argument("--all", action="store_true", help="map every strategy, budget and preset, with intervals")
+    mode.add_argument("--baseline", action="store_true", help="time `random` against the plain reference loop")
+    mode.add_argument(
+        "--lossless",
+        action="store_true",
+        help="check that `speculate` writes the same as `low_confidence`, in fewer calls",
+    )
+    mode.add_argument("--page", action="store_true", help="time the page in a headless Chromium")
+    mode.add_argument("--overhead", action="store_true", help="show where the time goes, streaming and figure included")
+    mode.add_argument(
+        "--random-weights", metavar="SHAPE", help="time a network of random weights: diffullama, diffugpt-m, …"
+    )
+
+
 def _bench(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     names = list(strategies()) if args.strategies is None else [find(name).name for name in args.strategies.split(",")]
-    budgets = [None] if args.steps is None else [_whole("--steps", text) for text in args.steps.split(",")]
+    budgets = _numbers(args, "steps")
+    _check(args)
+    if args.random_weights is not None:
+        return _time_networks(args)
+    if args.all:
+        return run_map(args, load, names=names, budgets=budgets, presets=presets.presets(args.model))
+    if args.page:
+        rows = page_speed.time_page()
+        print(json.dumps(rows) if args.json else page_speed.report(rows))
+        return 0
+    if args.plot and not args.plot.parent.is_dir():
+        raise InfillError(f"there is no folder '{args.plot.parent}' for the plot; create it first")
+    problems = read_problems(args.problems)[: args.limit]
+    denoiser = load(args.model, **model_settings(args))
+    if args.baseline:
+        found = compare_loops(problems, denoiser, seed=args.seed, repeat=args.repeat or 5)
+        facts = {"model": denoiser.name, "seed": args.seed}
+        print(json.dumps(facts | found) if args.json else _loops_report(found))
+    elif args.lossless:
+        found = lossless.compare_greedy(problems, denoiser, steps=budgets[0] if budgets else None)
+        print(json.dumps({"model": denoiser.name} | found) if args.json else lossless.report(found))
+    else:
+        _compare_strategies(args, denoiser, problems, names, budgets or [None])
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raise InfillError for a number that is too small, or flags that do not go together."""
     for flag in ("limit", "repeat"):
         if getattr(args, flag) is not None and getattr(args, flag) < 1:
             raise InfillError(f"--{flag} must be 1 or more, not {getattr(args, flag)}")
-    if args.random_weights is not None:
-        return _speed(args)
-    for flag in ("dtypes", "contexts", "gaps"):
-        if getattr(args, flag):
-            raise InfillError(f"--{flag} goes with --random-weights SHAPE; without it a trained model is measured")
-    for flag in FLAGS:
+    for flag in _SPEED_FLAGS:
+        if getattr(args, flag) and args.random_weights is None:
+            raise InfillError(f"--{flag} needs --random-weights SHAPE; without it a trained model is measured")
+    for flag in MAP_FLAGS:
         if getattr(args, flag) is not None and not args.all:
-            raise InfillError(f"--{flag} goes with --all; without it strategies are only timed and compared")
-    if args.all:
-        steps = None if args.steps is None else [_whole("--steps", text) for text in args.steps.split(",")]
-        return run_map(args, load, names=names, budgets=steps, presets=presets.presets(args.model))
-    if args.page:  # a process of its own: this module knows no gradio
-        return subprocess.call([sys.executable, "-m", "app.measure.page_speed", *["--json"] * args.json])
-    if args.plot and not args.plot.parent.is_dir():
-        raise InfillError(f"there is no folder '{args.plot.parent}' for the plot")
-    problems = read_problems(args.problems)[: args.limit]
-    denoiser = load(args.model, **model_settings(args))
-    facts = {"model": denoiser.name, "problems": len(problems), "temperature": args.temperature, "seed": args.seed}
-    if args.baseline:
-        found = compare_loops(problems, denoiser, seed=args.seed, repeat=args.repeat or 5)
-        print(json.dumps({"model": denoiser.name, "seed": args.seed} | found) if args.json else _two_loops(found))
-        return 0
-    if args.lossless:
-        found = lossless.compare_greedy(problems, denoiser, steps=budgets[0])
-        print(json.dumps({"model": denoiser.name} | found) if args.json else lossless.table(found))
-        return 0
+            raise InfillError(f"--{flag} needs --all; without it strategies are only timed and compared")
+
+
+def _compare_strategies(
+    args: argparse.Namespace,
+    denoiser: Denoiser,
+    problems: Sequence[Problem],
+    names: Sequence[str],
+    budgets: Sequence[int | None],
+) -> None:
+    """Measure each strategy at each budget; print each row when it is ready."""
     settings = {"temperature": args.temperature, "top_p": args.top_p, "seed": args.seed, "shown": args.overhead}
-    measure(names[0], budgets[0], problems[:1], denoiser, **settings)  # warm-up
+    measure_strategy(names[0], budgets[0], problems[:1], denoiser, **settings)  # warm-up
     columns = _OVERHEAD if args.overhead else _COLUMNS
     if not args.json:
-        print(f"{'strategy':<20}{'T':>4}" + "".join(f"  {heading:>7}" for heading, _ in columns.values()))
+        print(_line("strategy", "T", *(heading for heading, _ in columns.values())))
     rows = []
     for name, steps in itertools.product(names, budgets):
         if sys.stderr.isatty():
             print(f"{name} …", end="\r", file=sys.stderr)
-        rows.append(measure(name, steps, problems, denoiser, repeat=args.repeat or 1, **settings))
+        row = measure_strategy(name, steps, problems, denoiser, repeat=args.repeat or 1, **settings)
+        rows.append(row)
         if not args.json:
-            numbers = "".join(
-                f"  {getattr(rows[-1], key):>{max(7, len(heading))}{form}}" for key, (heading, form) in columns.items()
-            )
-            print(f"{name:<20}{steps or 'N':>4}{numbers}", flush=True)
+            numbers = (f"{getattr(row, key):{form}}".rjust(len(heading)) for key, (heading, form) in columns.items())
+            print(_line(name, str(steps or "N"), *numbers), flush=True)
+    facts = {"model": denoiser.name, "problems": len(problems), "temperature": args.temperature, "seed": args.seed}
     if args.dual_cache is not None:
         facts["dual_cache"] = cache_facts(denoiser)
         if not args.json:
@@ -169,40 +200,42 @@ def _bench(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     if args.json:
         print(json.dumps(facts | {"rows": [asdict(row) for row in rows]}))
     if args.plot:
-        plot(rows, args.plot)
-    return 0
+        draw_quality(rows, args.plot)
 
 
-def _speed(args: argparse.Namespace) -> int:
-    def whole(flag: str) -> list[int] | None:
-        given = getattr(args, flag)
-        return None if given is None else [_whole(f"--{flag}", text) for text in given.split(",")]
+def _line(name: str, steps: str, *numbers: str) -> str:
+    """Return a line of fixed widths: lines are printed one by one, and `table` would need them all."""
+    return f"{name:<20}{steps:>4}" + "".join(f"  {number:>7}" for number in numbers)
 
-    asked = speed.Asked(
+
+def _time_networks(args: argparse.Namespace) -> int:
+    plan = speed.SpeedPlan(
         shape=args.random_weights,
         device=args.device,
         numbers=None if args.dtypes is None else args.dtypes.split(","),
-        contexts=whole("contexts"),
-        gaps=whole("gaps"),
+        contexts=_numbers(args, "contexts"),
+        gaps=_numbers(args, "gaps"),
         static=args.static,
         repeat=args.repeat or 10,
         seed=args.seed,
     )
-    speed.run(asked, as_json=args.json)
+    speed.time_networks(plan, as_json=args.json)
     return 0
 
 
-def _whole(flag: str, text: str) -> int:
+def _numbers(args: argparse.Namespace, flag: str) -> list[int] | None:
+    """Return the whole numbers given with a flag; None without it. Raises InfillError for other text."""
+    given = getattr(args, flag)
     try:
-        return int(text)
+        return None if given is None else [int(text) for text in given.split(",")]
     except ValueError:
-        raise InfillError(f"{flag} takes whole numbers separated by commas, not '{text}'") from None
+        raise InfillError(f"--{flag} must be whole numbers separated by commas, not '{given}'") from None
 
 
-def _two_loops(found: dict[str, float]) -> str:
-    return (
-        f"{'16 masks, T = 64':<20}{'NFE':>8}{'seconds':>10}\n"
-        f"{'random':<20}{found['nfe']:>8.1f}{found['seconds']:>10.3f}\n"
-        f"{'reference loop':<20}{found['plain_nfe']:>8.1f}{found['plain_seconds']:>10.3f}\n"
-        f"{'ratio':<20}{found['nfe_ratio']:>7.2f}x{found['seconds_ratio']:>9.2f}x"
-    )
+def _loops_report(found: dict[str, float]) -> str:
+    rows = [
+        ("random", f"{found['nfe']:.1f}", f"{found['seconds']:.3f}"),
+        ("reference loop", f"{found['plain_nfe']:.1f}", f"{found['plain_seconds']:.3f}"),
+        ("ratio", f"{found['nfe_ratio']:.2f}x", f"{found['seconds_ratio']:.2f}x"),
+    ]
+    return table(rows, header=(f"{FILLED} masks, T = 64", "NFE", "seconds"))

@@ -15,8 +15,8 @@ import numpy as np
 import models
 from app.errors import InfillError
 from app.flags import add_model_flags, add_out_flag, beside_weights, model_settings
-from app.measure.reliability import Curve, fit
-from app.measure.run import Problem, as_request, read_problems
+from app.measure.problems import Problem, as_request, read_problems
+from app.measure.reliability import Curve, fit_curve
 from app.presets import FILE, LEVELS, STRICTEST, fingerprint, knobs_at, write
 from app.sampling.decode import decode
 from app.sampling.layout import lay_out
@@ -138,7 +138,7 @@ def observe(problems: Sequence[Problem], denoiser: Denoiser) -> tuple[dict[str, 
 def _curve(name: str, scores: Floats, right: Bools) -> Curve | None:
     """None where the score was never finite: drift, where all middles have two tokens or fewer."""
     finite = np.isfinite(scores)
-    return fit(scores[finite], right[finite], rising=name not in _FALLING) if finite.any() else None
+    return fit_curve(scores[finite], right[finite], rising=name not in _FALLING) if finite.any() else None
 
 
 def as_data(curves: dict[str, Curve | None]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from app.length.choose import TRIES
 from app.length.prior import FILE, prior_of, read, write
 from app.length.probe import LONGEST, candidates
 from app.measure import length_fit
-from app.measure.length_gain import NEAR, Measured, measure
-from app.measure.run import read_problems
+from app.measure.length_gain import NEAR, LengthGain, measure_lengths
+from app.measure.problems import read_problems
 from app.strategies.registry import find as find_strategy
 from models.denoiser import Denoiser
 from models.terminal import progress
@@ -90,7 +90,7 @@ def _measure(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     judge = None if args.rank == "elbo" else denoiser.judge
     if args.rank == "parent" and judge is None:
         raise InfillError(f"--rank parent needs the autoregressive parent, and '{denoiser.name}' has none here")
-    found = measure(
+    found = measure_lengths(
         problems,
         denoiser,
         prior,
@@ -111,7 +111,7 @@ def _measure(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     return 0
 
 
-def _table(found: Measured, rule: str) -> str:
+def _table(found: LengthGain, rule: str) -> str:
     lines = [f"{'length':<12}{f'within {NEAR} (%)':>22}{'off by':>22}{'ROUGE-L':>22}"]
     for row in found.rows:
         cells = [f"{e.mean:.1f} ({e.low:.1f} to {e.high:.1f})" for e in (row.near, row.error, row.rougeL)]

@@ -13,7 +13,8 @@ from app.length.choose import TRIES, choose_length
 from app.length.prior import LengthPrior
 from app.length.probe import LONGEST, candidates, canvases, outcome
 from app.measure.bootstrap import Estimate, Numbers, estimates, resampled
-from app.measure.run import Problem, as_request, run
+from app.measure.problems import Problem, as_request
+from app.measure.run import run_to_end
 from app.sampler import Sampler
 from app.sampling.layout import Layout
 from app.sampling.request import InfillRequest
@@ -38,7 +39,7 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class LengthGain:
     rows: tuple[Row, ...]  # auto, oracle, fixed
     gain: Estimate  # ROUGE-L of auto less that of fixed, problem by problem
     forwards: float  # mean rows in forward passes for the choice, decodes included
@@ -64,7 +65,7 @@ def automatic(
     return outcome(work)
 
 
-def measure(
+def measure_lengths(
     problems: Sequence[Problem],
     denoiser: Denoiser,
     prior: LengthPrior,
@@ -75,7 +76,7 @@ def measure(
     strategy: str = "low_confidence",
     seed: int = 0,
     progress: Callable[[Sequence[Problem]], Iterable[Problem]] = iter,
-) -> Measured:
+) -> LengthGain:
     """Every problem with the chosen, the true, and the fixed length; greedy, one step for each mask."""
     choices, lengths, scores = [], [], []
     for problem in progress(problems):
@@ -86,7 +87,7 @@ def measure(
 
         @functools.cache
         def score(length: int, request: InfillRequest = request, gold: str = problem.middle) -> float:
-            trace = run(replace(request, length=length, steps=length), denoiser)
+            trace = run_to_end(replace(request, length=length, steps=length), denoiser)
             return metrics.rouge(trace.fill, gold)["rougeL"]
 
         lengths.append(tried)
@@ -102,7 +103,7 @@ def measure(
         )
         for column, way in enumerate(("auto", "oracle", f"fixed {FIXED}"))
     )
-    return Measured(
+    return LengthGain(
         rows=rows,
         gain=_mean(rouge[:, 0] - rouge[:, 2]),
         forwards=statistics.mean(choice.rows for choice in choices),

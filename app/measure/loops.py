@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.errors import InfillError
-from app.measure.run import Problem, run
+from app.measure.problems import Problem
+from app.measure.run import run_to_end
 from app.sampling.canvas import Canvas
 from app.sampling.decode import decode
 from app.sampling.layout import lay_out
@@ -64,7 +65,7 @@ def compare_loops(
         )
         start, _ = lay_out(request, denoiser)
         began = time.perf_counter()
-        ours = run(request, denoiser).nfe
+        ours = run_to_end(request, denoiser).nfe
         between = time.perf_counter()
         _, plain = reference_loop(
             denoiser, start.ids, start.editable, steps=64, temperature=0.9, top_p=0.9, seed=request.seed

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from app.measure.run import Problem, as_request, run
+from app.measure.problems import Problem, as_request
+from app.measure.run import run_to_end
 from app.trace.trace import Trace
 from models.denoiser import Denoiser
 
@@ -33,10 +34,10 @@ def compare_greedy(
     ties: list[float] = []
     for number, problem in enumerate([problems[0], *problems]):  # the first turn warms up and is not counted
         began = time.perf_counter()
-        greedy = run(as_request(problem, denoiser, steps=steps, strategy="low_confidence"), denoiser)
+        greedy = run_to_end(as_request(problem, denoiser, steps=steps, strategy="low_confidence"), denoiser)
         between = time.perf_counter()
         request = as_request(problem, denoiser, steps=steps, strategy="speculate", knobs={"ahead": ahead})
-        ours = run(request, denoiser)
+        ours = run_to_end(request, denoiser)
         ended = time.perf_counter()
         if number == 0:
             continue
@@ -84,7 +85,7 @@ def tie(trace: Trace, step: int) -> float:
     return min(lead, float(taken.prediction.margin[chosen].min()))
 
 
-def table(found: dict[str, float]) -> str:
+def report(found: dict[str, float]) -> str:
     """The comparison in words."""
     told = (
         f"{found['identical']:.0f} of {found['problems']:.0f} problems: the same tokens in the same steps; "

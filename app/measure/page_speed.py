@@ -1,30 +1,31 @@
-"""How fast the page shows a model that costs nothing; needs playwright and a Chromium."""
+"""Time how fast the page shows the steps of the toy model; needs playwright and Chromium."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import statistics
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported
-
 import models
 from app.errors import InfillError
-from app.ui.page import build, launch_options
-from app.ui.pool import ModelPool
 from models.denoiser import Denoiser, Query
 from models.prediction import Prediction
 from models.serve.lazy import LazyDenoiser
+from models.terminal import table
 
 GAP = 60
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-WATCH = """() => {
+_FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
+_WATCH = """() => {
     const root = document.querySelector('[data-part=root]');
     window.seen = {};
     const look = () => {
@@ -37,7 +38,7 @@ WATCH = """() => {
 
 @dataclass
 class Stopwatch:
-    """A denoiser that notes when each of its forward passes ended."""
+    """A denoiser that records when each of its forward passes ended."""
 
     inner: Denoiser
     pause: float = 0.0  # seconds added to each forward pass
@@ -45,19 +46,20 @@ class Stopwatch:
 
     def __post_init__(self) -> None:
         self.name, self.tokenizer, self.context = self.inner.name, self.inner.tokenizer, self.inner.context
-        self.notices = self.inner.notices
+        self.notices, self.judge = self.inner.notices, self.inner.judge
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        """Return the inner denoiser's predictions, after the pause."""
         predictions = self.inner.predict(queries)
         time.sleep(self.pause)
         self.ended.append(time.time() * 1000)
         return predictions
 
 
-def measure() -> list[dict[str, float]]:
-    """A 60-token gap in 60 steps, as fast as it goes and with forward passes of about 20 ms: medians of 3 runs.
+def time_page() -> list[dict[str, float]]:
+    """Time a gap of 60 masks in 60 steps, at full speed and with forward passes of 20 ms; medians of 3 runs.
 
-    Raises InfillError where there is no playwright or no Chromium.
+    Raises InfillError without playwright or Chromium.
     """
     try:
         from playwright.sync_api import sync_playwright
@@ -66,23 +68,27 @@ def measure() -> list[dict[str, float]]:
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         raise InfillError("timing the page needs Chromium or Chrome; install one, e.g. with apt-get install chromium")
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported
+    from app.ui.page import build, launch_options
+    from app.ui.pool import ModelPool
+
     watch = Stopwatch(models.load("toy"))
     page = build(ModelPool(LazyDenoiser(lambda: watch)))
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
     rows = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=_FLAGS)
         tab = browser.new_page()
         tab.goto(address)
         tab.wait_for_selector("[data-part=root]")
-        tab.get_by_role("textbox", name="Prefix").fill("once upon a time ")
+        tab.get_by_role("textbox", name="Prefix", exact=True).fill("once upon a time ")
         for name in ("Number of masks", "Step budget"):
             box = tab.get_by_role("spinbutton", name=f"number input for {name}")
             box.fill(str(GAP))
             box.press("Tab")
         for pause in (0.0, 0.02):
             watch.pause = pause
-            runs = [_run(tab, watch) for _ in range(4)][1:]  # the first one warms up
+            runs = [_time_fill(tab, watch) for _ in range(4)][1:]  # the first one warms up
             rows.append(
                 {"pause_ms": 1000 * pause} | {name: statistics.median(run[name] for run in runs) for name in runs[0]}
             )
@@ -91,11 +97,11 @@ def measure() -> list[dict[str, float]]:
     return rows
 
 
-def _run(tab: Any, watch: Stopwatch) -> dict[str, float]:
-    """One fill: what came over the network, and when each step was on screen, by the browser's own clock."""
+def _time_fill(tab: Any, watch: Stopwatch) -> dict[str, float]:
+    """Fill once; measure the bytes sent and, by the browser's clock, when each step was on screen."""
     watch.ended.clear()
     tab.evaluate("() => Object.assign(document.querySelector('[data-part=root]').dataset, {step: '', ended: ''})")
-    tab.evaluate(WATCH)
+    tab.evaluate(_WATCH)
     streams: set[str] = set()
     chunks: list[int] = []
     network = tab.context.new_cdp_session(tab)
@@ -123,20 +129,7 @@ def _run(tab: Any, watch: Stopwatch) -> dict[str, float]:
     }
 
 
-def main() -> int:
-    try:
-        rows = measure()
-    except InfillError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    if "--json" in sys.argv:
-        print(json.dumps(rows))
-        return 0
-    print(f"{GAP} masks, {GAP} steps".ljust(24) + "".join(f"{row['pause_ms']:>8.0f} ms a pass" for row in rows))
-    for name in [name for name in rows[0] if name != "pause_ms"]:
-        print(name.replace("_", " ").ljust(24) + "".join(f"{row[name]:>18.1f}" for row in rows))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def report(rows: Sequence[dict[str, float]]) -> str:
+    """Return the measurements as a table with a column for each speed of the model."""
+    lines = [(name.replace("_", " "), *(f"{row[name]:.1f}" for row in rows)) for name in rows[0] if name != "pause_ms"]
+    return table(lines, header=(f"{GAP} masks, {GAP} steps", *(f"{row['pause_ms']:.0f} ms a pass" for row in rows)))

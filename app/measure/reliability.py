@@ -29,7 +29,7 @@ class Curve:
         return [(float(self.scores[group]), float(self.chances[group])) for group in groups]
 
 
-def fit(scores: Floats, right: Bools, *, rising: bool = True, least: int = 50) -> Curve:
+def fit_curve(scores: Floats, right: Bools, *, rising: bool = True, least: int = 50) -> Curve:
     """The isotonic regression of `right` [n] on `scores` [n], n >= 1.
 
     `rising` says that large scores are the sure ones. Equal scores go together, and neighbouring ones until there are

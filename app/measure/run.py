@@ -7,25 +7,14 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
-from app.errors import InfillError
 from app.infill import infill
+from app.measure.problems import Problem, as_request
 from app.sampling.request import InfillRequest
 from app.trace import messages, metrics
 from app.trace.trace import Trace
-from models.denoiser import Denoiser, Reader
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """A passage whose middle is to be found again; single spaces join the parts."""
-
-    prefix: str
-    middle: str
-    suffix: str
+from models.denoiser import Denoiser
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,60 +38,7 @@ class Row:
     left_to_right: float
 
 
-def read_problems(path: Path) -> list[Problem]:
-    """The problems of a JSONL file. Raises InfillError, naming the line, where one is broken."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InfillError(f"cannot read the problems in '{path}': {error}") from None
-    names = [field.name for field in fields(Problem)]
-    problems = []
-    for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
-        try:
-            data = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InfillError(f"line {number} of '{path}' is not JSON: {error}") from None
-        if not isinstance(data, dict) or not all(isinstance(data.get(name), str) for name in names):
-            raise InfillError(f"line {number} of '{path}' must be an object with the texts {', '.join(names)}")
-        if not data["middle"].strip():
-            raise InfillError(f"line {number} of '{path}' has an empty middle; there is nothing to find")
-        problems.append(Problem(**{name: data[name] for name in names}))
-    if not problems:
-        raise InfillError(f"there is no problem in '{path}'; give JSON lines with {', '.join(names)}")
-    return problems
-
-
-def gold(problem: Problem, reader: Reader) -> list[int]:
-    """The tokens of the middle where it stands."""
-    return reader.tokenizer.encode(" " * bool(problem.prefix) + problem.middle.strip(" "))
-
-
-def oracle_length(problem: Problem, reader: Reader) -> int:
-    """How many tokens the middle takes; all strategies are told."""
-    return len(gold(problem, reader))
-
-
-def as_request(problem: Problem, reader: Reader, *, steps: int | None = None, **settings: Any) -> InfillRequest:
-    """The problem with its oracle length; `steps` None: as many as there are masks.
-
-    Raises InfillError, quoting the problem, where it asks for more than a request may.
-    """
-    length = oracle_length(problem, reader)
-    try:
-        return InfillRequest(
-            prefix=problem.prefix,
-            suffix=problem.suffix,
-            length=length,
-            steps=length if steps is None else steps,
-            **settings,
-        )
-    except InfillError as error:
-        raise InfillError(f"the problem with the middle '{problem.middle[:60]}' cannot be run: {error}") from None
-
-
-def measure(
+def measure_strategy(
     strategy: str,
     steps: int | None,
     problems: Sequence[Problem],
@@ -128,7 +64,7 @@ def measure(
     traces, seconds = [], []
     for request in progress(requests):
         began = time.perf_counter()
-        traces.append(run(request, denoiser, shown=shown))
+        traces.append(run_to_end(request, denoiser, shown=shown))
         seconds.append(time.perf_counter() - began)
     golds = [problem.middle for problem in problems] * repeat
     scores = [metrics.rouge(trace.fill, gold) for trace, gold in zip(traces, golds, strict=True)]
@@ -151,8 +87,8 @@ def measure(
     )
 
 
-def run(request: InfillRequest, denoiser: Denoiser, *, shown: bool = False) -> Trace:
-    """The finished trace of one run; see `measure`."""
+def run_to_end(request: InfillRequest, denoiser: Denoiser, *, shown: bool = False) -> Trace:
+    """The finished trace of one run; see `measure_strategy`."""
     traces = infill(request, denoiser)
     trace = next(traces)
     for trace in traces:

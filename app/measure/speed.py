@@ -33,7 +33,7 @@ class Speed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class SpeedPlan:
     """What to measure; None: what suits the device and the network."""
 
     shape: str
@@ -46,7 +46,7 @@ class Asked:
     seed: int = 0
 
 
-def run(asked: Asked, *, as_json: bool = False) -> None:
+def time_networks(plan: SpeedPlan, *, as_json: bool = False) -> None:
     """Measure and print, a block for each number format.
 
     Raises InfillError before anything is measured, and MemoryError where not even a copy fits.
@@ -54,48 +54,48 @@ def run(asked: Asked, *, as_json: bool = False) -> None:
     try:
         from models.bench import speed, untrained
 
-        device = speed.find_device(asked.device)
-        numbers = asked.numbers or (("bf16", "int8", "nf4") if device.type == "cuda" else ("fp32",))
-        longest = min(untrained.check(asked.shape, each) for each in numbers)
+        device = speed.find_device(plan.device)
+        numbers = plan.numbers or (("bf16", "int8", "nf4") if device.type == "cuda" else ("fp32",))
+        longest = min(untrained.check(plan.shape, each) for each in numbers)
     except ValueError as error:
         raise InfillError(str(error)) from error
-    contexts = asked.contexts or [context for context in CONTEXTS if context <= longest]
-    gaps = asked.gaps or GAPS
+    contexts = plan.contexts or [context for context in CONTEXTS if context <= longest]
+    gaps = plan.gaps or GAPS
     for context in contexts:
         if not max(gaps) < context <= longest or min(gaps) < 1:
             raise InfillError(
-                f"a context of {context} with a gap of {max(gaps)} cannot be measured: '{asked.shape}' reads {longest} "
+                f"a context of {context} with a gap of {max(gaps)} cannot be measured: '{plan.shape}' reads {longest} "
                 "tokens, and a gap has 1 token or more, with something before it; see --contexts and --gaps"
             )
     rate = speed.bandwidth(device)
     facts = {
-        "model": f"{asked.shape}, random weights",
+        "model": f"{plan.shape}, random weights",
         "device": str(device),
         "machine": speed.machine(device),
         "torch": speed.TORCH,
         "date": datetime.date.today().isoformat(),
         "bytes_per_second": rate,
-        "static": asked.static,
+        "static": plan.static,
     }
     if not as_json:
         print(_heading(facts))
     found = []
     for each in numbers:
         speed.forget()  # the network needs the room of what was there before
-        found.append(_measure(asked, each, rate, contexts, gaps))
+        found.append(_measure(plan, each, rate, contexts, gaps))
         if not as_json:
             print("\n" + "\n".join(_lines(found[-1])), flush=True)
     if as_json:
         print(json.dumps(facts | {"speeds": [asdict(speed) for speed in found]}))
 
 
-def _measure(asked: Asked, numbers: str, rate: float, contexts: Sequence[int], gaps: Sequence[int]) -> Speed:
+def _measure(plan: SpeedPlan, numbers: str, rate: float, contexts: Sequence[int], gaps: Sequence[int]) -> Speed:
     from models.bench import speed, untrained
 
-    device = speed.find_device(asked.device)
+    device = speed.find_device(plan.device)
     speed.watch_peak(device)
     try:
-        denoiser = untrained.build(asked.shape, numbers, device=str(device), static=asked.static)
+        denoiser = untrained.build(plan.shape, numbers, device=str(device), static=plan.static)
     except (ValueError, MemoryError) as error:
         # The next format may fit; the advice is about other commands' flags.
         return Speed(numbers=numbers, problem=str(error).partition(": try")[0])
@@ -103,12 +103,12 @@ def _measure(asked: Asked, numbers: str, rate: float, contexts: Sequence[int], g
     passes, fills, failed = [], [], []
     for context, gap in itertools.product(contexts, gaps):
         try:
-            passes.append(speed.time_pass(denoiser, context, gap, repeat=asked.repeat))
+            passes.append(speed.time_pass(denoiser, context, gap, repeat=plan.repeat))
         except MemoryError:
             failed.append(f"a pass over {context} tokens with a gap of {gap}")
     for context in contexts:
         try:
-            fills.append(time_fill(denoiser, context, seed=asked.seed, repeat=min(3, asked.repeat)))
+            fills.append(time_fill(denoiser, context, seed=plan.seed, repeat=min(3, plan.repeat)))
         except MemoryError:
             failed.append(f"the fills in {context} tokens")
     return Speed(

@@ -15,10 +15,12 @@ import models
 from app import __main__ as command_line
 from app.__main__ import main
 from app.errors import InfillError
+from app.measure import page_speed
 from app.measure import run as measure_module
 from app.measure.bench import PROBLEMS
 from app.measure.loops import compare_loops
-from app.measure.run import Problem, measure, oracle_length, read_problems
+from app.measure.problems import Problem, oracle_length, read_problems
+from app.measure.run import measure_strategy
 from app.strategies.registry import strategies
 from models.bench.baseline import reference_loop
 from models.denoiser import Denoiser
@@ -113,14 +115,14 @@ def test_the_length_told_is_that_of_the_middle_in_its_place():
 
 @pytest.mark.parametrize("problem", FEW)
 def test_a_model_that_knows_the_answer_gets_full_marks(problem):
-    row = measure("low_confidence", None, [problem], perfect(problem))
+    row = measure_strategy("low_confidence", None, [problem], perfect(problem))
     assert (row.rouge1, row.rougeL, row.exact) == (100, 100, 100)
     assert row.nfe == oracle_length(problem, models.load("toy"))
 
 
 def test_a_row_is_the_mean_over_problems_and_repetitions():
     toy = models.load("toy")
-    row = measure("low_confidence", None, FEW, toy, repeat=2)
+    row = measure_strategy("low_confidence", None, FEW, toy, repeat=2)
     assert row.runs == 4
     assert row.nfe == (len(" a dog ran.") + len("go.")) / 2
     assert row.exact == 0
@@ -133,7 +135,7 @@ def test_the_budget_is_kept_and_repetitions_have_seeds_of_their_own(monkeypatch)
     seen = []
     real = measure_module.infill
     monkeypatch.setattr(measure_module, "infill", lambda request, model: seen.append(request) or real(request, model))
-    row = measure("first_hitting", 2, FEW, models.load("toy"), temperature=0.7, seed=5, repeat=2)
+    row = measure_strategy("first_hitting", 2, FEW, models.load("toy"), temperature=0.7, seed=5, repeat=2)
     assert row.nfe == 2
     assert [(request.steps, request.seed, request.temperature) for request in seen] == [
         (2, seed, 0.7) for seed in (5, 5, 6, 6)
@@ -141,7 +143,7 @@ def test_the_budget_is_kept_and_repetitions_have_seeds_of_their_own(monkeypatch)
 
 
 def test_no_run_profits_from_the_states_kept_of_the_run_before(network):
-    rows = [measure("low_confidence", 2, FEW[:1], network) for _ in range(3)]
+    rows = [measure_strategy("low_confidence", 2, FEW[:1], network) for _ in range(3)]
     assert [row.nfe for row in rows] == [2, 2, 2]
 
 
@@ -299,3 +301,22 @@ def test_speculation_is_shown_to_be_lossless(capsys):
     assert told.startswith("3 of 3 problems: the same tokens in the same steps; 3 the same text")
     assert main(["bench", "--lossless", "--model", "toy", "--limit", "3", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["identical"] == 3
+
+
+def test_timing_the_page_needs_a_browser(monkeypatch, capsys):
+    monkeypatch.setattr(page_speed.shutil, "which", lambda name: None)
+    assert main(["bench", "--page"]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert "needs Chromium or Chrome" in printed.err
+
+
+@pytest.mark.browser
+def test_the_page_is_timed_in_a_browser(monkeypatch, capsys):
+    monkeypatch.setattr(page_speed, "GAP", 8)
+    assert main(["bench", "--page", "--json"]) == 0
+    fast, slow = json.loads(capsys.readouterr().out)
+    assert (fast["pause_ms"], slow["pause_ms"]) == (0, 20)
+    assert 2 <= slow["steps_shown"] <= 8
+    assert slow["bytes_per_step"] > 0
+    assert "20 ms a pass" in page_speed.report([fast, slow]).splitlines()[0]

@@ -10,8 +10,8 @@ import pytest
 from app import presets
 from app.__main__ import main
 from app.measure.calibrate import as_data, observe, sentences_out
-from app.measure.reliability import fit
-from app.measure.run import Problem
+from app.measure.problems import Problem
+from app.measure.reliability import fit_curve
 from app.presets import LEVELS, STRICTEST
 from models.toy import toy
 
@@ -34,7 +34,7 @@ def test_every_mask_of_every_pass_is_seen_but_the_one_that_the_pass_commits():
 def test_it_compares_with_what_was_written_in_the_end():
     """Two masks between known letters: the second pass sees one, and the first pass's guess for it stayed or not."""
     from app.infill import infill
-    from app.measure.run import as_request
+    from app.measure.problems import as_request
 
     denoiser = toy()
     problems = [
@@ -52,7 +52,7 @@ def test_it_compares_with_what_was_written_in_the_end():
 def test_thresholds_come_from_the_curves_and_never_is_none():
     sure = np.repeat([0.2, 0.6], 50)
     right = np.array([True, False] * 25 + [True] * 46 + [False] * 4)  # 0.5 and 0.92
-    found = as_data({name: fit(sure, right) if name == "confidence" else None for name in STRICTEST})
+    found = as_data({name: fit_curve(sure, right) if name == "confidence" else None for name in STRICTEST})
     assert found["scores"]["confidence"] == {
         "observations": 100,
         "thresholds": {"safe": None, "balanced": 0.6, "fast": 0.6},

@@ -9,8 +9,8 @@ import pytest
 
 from app.__main__ import main
 from app.length.prior import UNFITTED, read
-from app.measure.length_gain import measure
-from app.measure.run import Problem
+from app.measure.length_gain import measure_lengths
+from app.measure.problems import Problem
 from models.toy import toy
 from tests.length.test_prior import text
 
@@ -18,7 +18,7 @@ PROBLEMS = [Problem(prefix="a cat.", middle="b dog.", suffix="c hen."), Problem(
 
 
 def test_the_true_length_is_off_by_nothing_and_the_others_by_what_they_are():
-    found = measure(PROBLEMS, toy(), UNFITTED, tries=1, longest=12)
+    found = measure_lengths(PROBLEMS, toy(), UNFITTED, tries=1, longest=12)
     auto, oracle, fixed = found.rows
     assert (oracle.near.mean, oracle.error.mean) == (100, 0)
     assert fixed.error.mean == np.mean([16 - 7, 16 - 4])

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.measure.lossless import compare_greedy, parting, table, tie
-from app.measure.run import Problem, as_request, oracle_length, run
+from app.measure.lossless import compare_greedy, parting, report, tie
+from app.measure.problems import Problem, as_request, oracle_length
+from app.measure.run import run_to_end
 from models.toy import toy
 
 TOY = toy()
@@ -16,7 +17,7 @@ PROBLEMS = [
 
 
 def trace(strategy: str, **settings):
-    return run(as_request(PROBLEMS[0], TOY, strategy=strategy, **settings), TOY)
+    return run_to_end(as_request(PROBLEMS[0], TOY, strategy=strategy, **settings), TOY)
 
 
 def test_all_problems_are_identical_and_cost_fewer_calls():
@@ -26,8 +27,8 @@ def test_all_problems_are_identical_and_cost_fewer_calls():
     assert found["calls"] < found["greedy_calls"] <= found["rows"]
     assert found["calls_ratio"] == pytest.approx(found["greedy_calls"] / found["calls"])
     assert found["widest"] == 0
-    assert "2 of 2 problems: the same tokens in the same steps" in table(found)
-    assert "parted" not in table(found)
+    assert "2 of 2 problems: the same tokens in the same steps" in report(found)
+    assert "parted" not in report(found)
 
 
 def test_traces_part_where_the_order_or_the_tokens_first_differ():
@@ -56,5 +57,5 @@ def test_a_tie_is_as_close_as_the_next_position_or_the_next_token():
 
 def test_where_some_part_it_says_how_close_the_choice_was():
     found = compare_greedy(PROBLEMS, TOY) | {"identical": 1.0, "closest": 1e-9, "widest": 2e-7}
-    assert "1 of 2 problems" in table(found)
-    assert "parted at a tie of 1.0e-09 to 2.0e-07" in table(found)
+    assert "1 of 2 problems" in report(found)
+    assert "parted at a tie of 1.0e-09 to 2.0e-07" in report(found)

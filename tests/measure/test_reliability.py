@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.measure.reliability import fit, isotonic
+from app.measure.reliability import fit_curve, isotonic
 
 
 @pytest.mark.parametrize(
@@ -42,37 +42,39 @@ RIGHT = np.concatenate([np.arange(20) < hits for hits in (4, 16, 18, 19)])
 
 @pytest.mark.parametrize(("level", "at"), [(0.1, 0.1), (0.8, 0.5), (0.81, 0.7), (0.9, 0.7), (0.95, 0.9), (0.96, None)])
 def test_the_threshold_is_the_least_sure_score_that_reaches_the_level(level, at):
-    assert fit(SCORES, RIGHT, least=20).threshold(level) == at
+    assert fit_curve(SCORES, RIGHT, least=20).threshold(level) == at
 
 
 def test_small_scores_are_the_sure_ones_where_the_score_falls():
-    curve = fit(1 - SCORES, RIGHT, rising=False, least=20)
+    curve = fit_curve(1 - SCORES, RIGHT, rising=False, least=20)
     assert curve.threshold(0.9) == pytest.approx(0.3)
     assert curve.threshold(0.96) is None
 
 
 def test_equal_scores_are_never_torn_apart():
     right = np.array([True] * 30 + [False] * 30)
-    assert fit(np.ones(60), right, least=10).chances.tolist() == [0.5]
+    assert fit_curve(np.ones(60), right, least=10).chances.tolist() == [0.5]
 
 
 def test_a_handful_of_lucky_ones_at_the_end_makes_no_threshold():
     scores = np.arange(103) / 103
     right = np.array([True, False] * 50 + [True] * 3)
-    assert fit(scores, right, least=1).threshold(0.95) is not None
-    assert fit(scores, right, least=50).threshold(0.95) is None
+    assert fit_curve(scores, right, least=1).threshold(0.95) is not None
+    assert fit_curve(scores, right, least=50).threshold(0.95) is None
 
 
 def test_the_order_of_the_observations_does_not_matter():
     mixed = np.random.default_rng(1).permutation(len(SCORES))
-    assert fit(SCORES[mixed], RIGHT[mixed]).points() == fit(SCORES, RIGHT).points()
+    assert fit_curve(SCORES[mixed], RIGHT[mixed]).points() == fit_curve(SCORES, RIGHT).points()
 
 
 def test_the_points_go_from_the_least_sure_to_the_surest_group():
-    points = fit(np.linspace(0, 1, 1000), np.random.default_rng(2).random(1000) < np.linspace(0, 1, 1000), least=10)
+    points = fit_curve(
+        np.linspace(0, 1, 1000), np.random.default_rng(2).random(1000) < np.linspace(0, 1, 1000), least=10
+    )
     shown = points.points(20)
     assert len(shown) == 20
     assert shown[0] == (0.0, float(points.chances[0]))
     assert shown[-1] == (float(points.scores[-1]), float(points.chances[-1]))
     assert shown == sorted(shown)
-    assert len(fit(SCORES, RIGHT, least=20).points(20)) == 4
+    assert len(fit_curve(SCORES, RIGHT, least=20).points(20)) == 4

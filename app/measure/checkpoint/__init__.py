@@ -1,1 +1,5 @@
-"""What a checkpoint can do: likelihood, accuracy, infilling, free samples; for diffusion and autoregressive models."""
+"""Evaluate a checkpoint: accuracy, infilling, free samples.
+
+Commands: `evaluate` (its parts are in `parts`, with `filling` and `sampling`), `quantized` (what quantising costs),
+`quantize` (quantise once), `frequencies` (count tokens).
+"""

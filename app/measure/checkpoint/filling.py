@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.measure.run import Problem, as_request, gold, measure
+from app.measure.problems import Problem, as_request, gold
+from app.measure.run import measure_strategy
 from app.prefix_only import continue_prefix
 from app.sampling.layout import encode_sides, lay_out
 from app.trace import metrics
@@ -46,7 +47,7 @@ class Fills:
     problems: int
 
 
-def one_masked_token(denoiser: Denoiser, problems: Sequence[Problem]) -> Accuracy:
+def masked_token_accuracy(denoiser: Denoiser, problems: Sequence[Problem]) -> Accuracy:
     """One token of the middle masked, all the rest of the passage in sight: how often the likeliest token is right.
 
     The expectation over which token it is, exactly: each is masked in turn.
@@ -72,7 +73,7 @@ def one_masked_token(denoiser: Denoiser, problems: Sequence[Problem]) -> Accurac
     return _accuracy("one masked token", hits)
 
 
-def next_tokens(model: AutoregressiveModel, problems: Sequence[Problem]) -> Accuracy:
+def next_token_accuracy(model: AutoregressiveModel, problems: Sequence[Problem]) -> Accuracy:
     """Each token of the middle from the prefix and the middle before it: how often the likeliest token is right."""
     hits = []
     for problem in progress(problems, "top1"):
@@ -94,12 +95,14 @@ def _accuracy(name: str, hits: Sequence[float]) -> Accuracy:
     )
 
 
-def denoise(denoiser: Denoiser, problems: Sequence[Problem], *, temperature: float, seed: int = 0) -> list[Fills]:
+def fill_by_denoising(
+    denoiser: Denoiser, problems: Sequence[Problem], *, temperature: float, seed: int = 0
+) -> list[Fills]:
     """`low_confidence` drawn greedily, and `reference` at the paper's temperature; both with T = 32."""
     rows = []
     for strategy, heat in (("low_confidence", 0.0), ("reference", temperature)):
         counted = functools.partial(progress, what=f"infill {strategy}")
-        row = measure(strategy, STEPS, problems, denoiser, temperature=heat, seed=seed, progress=counted)
+        row = measure_strategy(strategy, STEPS, problems, denoiser, temperature=heat, seed=seed, progress=counted)
         rows.append(
             Fills(
                 name=f"{strategy}, T = {STEPS}, {f'temperature {heat:g}' if heat else 'greedy'}",
@@ -114,7 +117,7 @@ def denoise(denoiser: Denoiser, problems: Sequence[Problem], *, temperature: flo
     return rows
 
 
-def from_the_left(
+def fill_from_the_left(
     model: AutoregressiveModel, problems: Sequence[Problem], *, temperature: float, candidates: int = 16, seed: int = 0
 ) -> list[Fills]:
     """Continue the prefix by the oracle length: greedily (the paper's baseline), drawn, and the best of R draws.

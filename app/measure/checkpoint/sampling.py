@@ -35,7 +35,7 @@ class Variety:
     tokens: int  # in a sample
 
 
-def denoised(denoiser: Denoiser, *, samples: int, length: int, seed: int = 0) -> Variety:
+def sample_diffusion(denoiser: Denoiser, *, samples: int, length: int, seed: int = 0) -> Variety:
     """Unconditional texts of the `random` strategy with as many steps as tokens, at temperature 0.9 and top-p 0.95."""
     texts = []
     for number in progress(range(samples), "samples"):
@@ -44,26 +44,26 @@ def denoised(denoiser: Denoiser, *, samples: int, length: int, seed: int = 0) ->
         )
         *_, trace = infill(request, denoiser)
         texts.append(trace.canvas.ids[trace.canvas.span].tolist())
-    return variety(f"random, T = {length}, temperature {TEMPERATURE}, top-p {TOP_P}", texts)
+    return measure_variety(f"random, T = {length}, temperature {TEMPERATURE}, top-p {TOP_P}", texts)
 
 
-def continued(model: AutoregressiveModel, *, samples: int, length: int, seed: int = 0) -> Variety:
+def sample_autoregressive(model: AutoregressiveModel, *, samples: int, length: int, seed: int = 0) -> Variety:
     """Texts that follow the token that begins a text, at temperature 0.9 and top-p 0.95."""
     texts = []
     for start in progress(range(0, samples, _BATCH), "samples"):
         prefixes = [model.tokenizer.begin] * min(_BATCH, samples - start)
         texts += model.complete(prefixes, length, temperature=TEMPERATURE, top_p=TOP_P, seed=seed + start)
-    return variety(f"left to right, temperature {TEMPERATURE}, top-p {TOP_P}", texts)
+    return measure_variety(f"left to right, temperature {TEMPERATURE}, top-p {TOP_P}", texts)
 
 
-def real_text(chunks: NDArray[np.integer], vocabulary: Vocabulary, *, samples: int, length: int) -> Variety | None:
+def take_from_text(chunks: NDArray[np.integer], vocabulary: Vocabulary, *, samples: int, length: int) -> Variety | None:
     """The first tokens of chunks [k, l], for comparison; None where there are too few of them."""
     texts = [[int(token) for token in chunk if int(token) not in vocabulary.special_ids][:length] for chunk in chunks]
     enough = [text for text in texts if len(text) == length][:samples]
-    return variety("the text itself", enough) if len(enough) == samples else None
+    return measure_variety("the text itself", enough) if len(enough) == samples else None
 
 
-def variety(name: str, texts: Sequence[Sequence[int]]) -> Variety:
+def measure_variety(name: str, texts: Sequence[Sequence[int]]) -> Variety:
     """Of texts of the same length."""
     return Variety(
         name=name,

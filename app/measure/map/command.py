@@ -18,9 +18,9 @@ from app.errors import InfillError
 from app.flags import model_settings
 from app.measure.map import figures, table
 from app.measure.map.configurations import Configuration, Presets, configurations
-from app.measure.map.runs import Rows, tasks, work
+from app.measure.map.runs import Rows, remaining_tasks, run_tasks
 from app.measure.map.statistics import Summary, summarise
-from app.measure.run import Problem, read_problems
+from app.measure.problems import Problem, read_problems
 from models.denoiser import Denoiser
 
 FLAGS = ("out", "configurations", "jobs", "minutes", "list")
@@ -69,8 +69,8 @@ def run_map(
     if "dual_cache" in how:
         raise InfillError("--all computes exactly; leave --dual-cache away")
     rows = Rows(args.out, _facts(args) | settings)
-    began, left = time.monotonic(), tasks(problems, chosen, rows)
-    results = work(
+    began, left = time.monotonic(), remaining_tasks(problems, chosen, rows)
+    results = run_tasks(
         left,
         settings,
         load=lambda: load(args.model, **how),
@@ -116,9 +116,9 @@ def _write(args: argparse.Namespace, problems: Sequence[Problem], chosen: Sequen
     table.write_csv(found, out / "map.csv")
     table.write_json(facts, found, out / "map.json")
     title = f"{args.model}, {len(complete)} problems, temperature {args.temperature:g}"
-    figure = figures.figure_of(found, title=title)
-    figures.page(figure, out / "map.html")
-    if not figures.picture(figure, out / "map.png"):
+    figure = figures.draw_map(found, title=title)
+    figures.write_page(figure, out / "map.html")
+    if not figures.take_picture(figure, out / "map.png"):
         print("no picture: it needs Chromium or Chrome", file=sys.stderr)
     print(json.dumps(facts) if args.json else table.markdown(found) + f"\n{_spent(facts)}")
     return 0

@@ -26,7 +26,7 @@ def symbol(number: int) -> str:
     return _SYMBOLS[number % len(_SYMBOLS)] + "-open" * (number // len(_SYMBOLS) % 2)
 
 
-def figure_of(rows: Sequence[Summary], *, title: str) -> Any:
+def draw_map(rows: Sequence[Summary], *, title: str) -> Any:
     """A plotly figure. Strategies are told apart by symbol, colour, hover text and legend; the front has names."""
     import plotly.graph_objects as go  # takes a second to import
     from plotly.subplots import make_subplots
@@ -55,7 +55,7 @@ def figure_of(rows: Sequence[Summary], *, title: str) -> Any:
     return figure
 
 
-def page(figure: Any, path: Path) -> None:
+def write_page(figure: Any, path: Path) -> None:
     """One HTML file that needs no network."""
     config = {"modeBarButtonsToRemove": ["sendChartToCloud"], "displaylogo": False, "responsive": True}
     figure.write_html(path, include_plotlyjs=True, config=config)
@@ -101,7 +101,7 @@ def _front(front: Sequence[Summary], *, line: bool) -> dict[str, Any]:
     }
 
 
-def picture(figure: Any, path: Path) -> bool:
+def take_picture(figure: Any, path: Path) -> bool:
     """Have a headless Chromium picture it as a PNG; False where there is none."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:

@@ -15,7 +15,8 @@ from typing import Any
 import models
 from app.errors import InfillError
 from app.measure.map.configurations import Configuration
-from app.measure.run import Problem, as_request, oracle_length, run
+from app.measure.problems import Problem, as_request, oracle_length
+from app.measure.run import run_to_end
 from app.trace import metrics
 from models.denoiser import Denoiser
 
@@ -52,7 +53,7 @@ def _row(
             knobs=configuration.knobs,
             **settings,
         )
-        trace = run(request, denoiser)
+        trace = run_to_end(request, denoiser)
     except InfillError as error:
         return {"key": configuration.key, "failed": str(error)}
     return {
@@ -108,7 +109,7 @@ class Rows:
 Task = tuple[int, Problem, Sequence[Configuration]]
 
 
-def tasks(problems: Sequence[Problem], chosen: Iterable[Configuration], rows: Rows) -> list[Task]:
+def remaining_tasks(problems: Sequence[Problem], chosen: Iterable[Configuration], rows: Rows) -> list[Task]:
     """What is still to be run, in an order drawn once and for all: a part of it is a sample of the whole."""
     unique = list({one.key: one for one in chosen}.values())
     order = random.Random(0).sample(range(len(problems)), len(problems))
@@ -116,7 +117,7 @@ def tasks(problems: Sequence[Problem], chosen: Iterable[Configuration], rows: Ro
     return [(number, problems[number], missing) for number, missing in left if missing]
 
 
-def work(
+def run_tasks(
     left: Sequence[Task],
     settings: Settings,
     *,

@@ -9,7 +9,7 @@ import pytest
 
 import models
 from app.measure.checkpoint import filling
-from app.measure.run import Problem
+from app.measure.problems import Problem
 from tests.models.evaluate.causal import causal
 from tests.models.random_weights import MASK
 
@@ -39,13 +39,13 @@ def knowing(problem: Problem, known: int | None = None) -> Any:
 
 @pytest.mark.parametrize("problem", TEXTS)
 def test_a_model_that_knows_the_middle_finds_every_masked_token(problem):
-    found = filling.one_masked_token(knowing(problem), [problem])
+    found = filling.masked_token_accuracy(knowing(problem), [problem])
     assert (found.percent, found.problems) == (100, 1)
 
 
 def test_accuracy_is_averaged_within_a_problem_first():
     problem = TEXTS[0]
-    found = filling.one_masked_token(knowing(problem, 3), [problem, problem])
+    found = filling.masked_token_accuracy(knowing(problem, 3), [problem, problem])
     assert found.percent == pytest.approx(100 * 3 / len(" a dog ran."))
     assert found.standard_error == pytest.approx(0)
 
@@ -53,7 +53,7 @@ def test_accuracy_is_averaged_within_a_problem_first():
 def test_each_token_of_the_middle_is_masked_in_turn_and_no_other():
     problem = TEXTS[0]
     toy = knowing(problem)
-    filling.one_masked_token(toy, [problem])
+    filling.masked_token_accuracy(toy, [problem])
     text = toy.tokenizer.encode("the cat sat. a dog ran. it was fun.")
     assert len(toy.asked) == len(" a dog ran.")
     for place, ids in enumerate(toy.asked, start=len("the cat sat.")):
@@ -61,7 +61,7 @@ def test_each_token_of_the_middle_is_masked_in_turn_and_no_other():
 
 
 def test_infilling_follows_the_papers_protocol():
-    greedy, drawn = filling.denoise(knowing(TEXTS[0]), TEXTS[:1], temperature=0.3)
+    greedy, drawn = filling.fill_by_denoising(knowing(TEXTS[0]), TEXTS[:1], temperature=0.3)
     assert greedy.name == "low_confidence, T = 32, greedy"
     assert drawn.name == "reference, T = 32, temperature 0.3"
     for row in (greedy, drawn):
@@ -98,7 +98,7 @@ def test_the_best_draw_is_the_one_that_the_suffix_follows_from_or_the_likeliest_
     model = Scripted(
         greedy=" a dog ate.", drawn={" a cat ran.": (-9, -9), " a dog ran.": (-9, -3), " a dog sat.": (-2, -4)}
     )
-    rows = filling.from_the_left(model, TEXTS[:1], temperature=0.9, candidates=3)
+    rows = filling.fill_from_the_left(model, TEXTS[:1], temperature=0.9, candidates=3)
     assert [row.name for row in rows] == [
         "prefix only, greedy",
         "prefix only, temperature 0.9",
@@ -116,6 +116,6 @@ def test_next_token_accuracy_knows_the_prefix_and_the_middle_so_far():
     model = causal()
     (middle,) = model.complete([[3, 8]], 6)
     right, wrong = " ".join(map(str, middle)), " ".join(map(str, [*middle[:3], MASK, *middle[4:]]))
-    assert filling.next_tokens(model, [Problem(prefix="3 8", middle=right, suffix="7")]).percent == 100
-    found = filling.next_tokens(model, [Problem(prefix="3 8", middle=wrong, suffix="7")]).percent
+    assert filling.next_token_accuracy(model, [Problem(prefix="3 8", middle=right, suffix="7")]).percent == 100
+    found = filling.next_token_accuracy(model, [Problem(prefix="3 8", middle=wrong, suffix="7")]).percent
     assert 50 <= found < 100  # what comes after the wrong one may differ

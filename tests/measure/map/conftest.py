@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from app.measure.run import Problem
+from app.measure.problems import Problem
 from models.networks.transformer import TransformerDenoiser
 from models.toy import ToyTokenizer
 

@@ -116,14 +116,14 @@ def test_when_the_time_is_over_only_complete_problems_count(problems, tmp_path, 
 
 
 def test_a_strategy_that_cannot_run_is_told_and_not_hidden(problems, tmp_path, monkeypatch):
-    real = runs.run
+    real = runs.run_to_end
 
     def run(request, denoiser):
         if request.strategy == "klass" and request.steps < request.length:
             raise InfillError("too few | steps")
         return real(request, denoiser)
 
-    monkeypatch.setattr(runs, "run", run)
+    monkeypatch.setattr(runs, "run_to_end", run)
     assert bench(problems, tmp_path / "out") == 0
     row = (tmp_path / "out" / "map.md").read_text(encoding="utf-8").splitlines()[-1]
     assert "3 of 3 runs failed: too few \\| steps" in row

@@ -10,7 +10,8 @@ import pytest
 import models
 from app.measure.map.configurations import configurations
 from app.measure.map.runs import run_problem
-from app.measure.run import as_request, oracle_length, run
+from app.measure.problems import as_request, oracle_length
+from app.measure.run import run_to_end
 from app.strategies.registry import strategies
 from app.trace import metrics
 from app.trace.trace import Trace
@@ -51,7 +52,7 @@ def test_every_strategy_gives_the_trace_and_the_nfe_that_it_gives_alone(network,
         steps = configuration.steps(oracle_length(few[0], network))
         request = as_request(few[0], network, strategy=configuration.strategy, steps=steps, **settings)
         single = OneByOne(network)
-        alone, together = run(request, single), run(request, shared)
+        alone, together = run_to_end(request, single), run_to_end(request, shared)
         assert content(together) == content(alone), configuration.label
         assert (together.nfe, together.calls) == (alone.nfe, alone.calls)
         assert single.computed == alone.nfe, configuration.label
@@ -97,7 +98,7 @@ def test_a_row_says_of_a_run_what_the_bench_says_of_it(kind, few, request):
             steps=one.steps(oracle_length(few[0], denoiser)),
             **SETTINGS,
         )
-        alone = run(asked, denoiser)
+        alone = run_to_end(asked, denoiser)
         assert row["key"] == one.key
         assert (row["nfe"], row["risk"], row["tau"]) == (
             alone.nfe,

@@ -1,12 +1,10 @@
-"""`python -m models.evaluate`, from files to numbers."""
+"""`python -m app evaluate`, from files to numbers."""
 
 from __future__ import annotations
 
 import json
 import math
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +12,10 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from app.__main__ import main
 from app.measure.bench import PROBLEMS
-from app.measure.checkpoint.command import main
 from models.adapt.data import END_OF_TEXT, train_tokenizer
-from models.evaluate.table import table
+from models.evaluate.table import format_rows
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +49,9 @@ def parent(tmp_path_factory, text) -> Path:
 
 
 def evaluate(capsys, *arguments: str | Path) -> dict[str, Any]:
-    assert main([*map(str, arguments), "--json"]) == 0
+    assert main(["evaluate", *map(str, arguments), "--json"]) == 0
     captured = capsys.readouterr()
-    return json.loads(captured.out, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    return json.loads(captured.out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
 SMALL = ("--limit", "3", "--chunks", "2", "--samples", "2", "--length", "8")
@@ -109,7 +107,7 @@ def test_a_part_alone_needs_only_its_own_file(capsys, parent):
 
 
 def test_the_tables_are_aligned(capsys, parent):
-    assert main([str(parent), "--only", "top1,infill", "--problems", str(PROBLEMS), "--limit", "2"]) == 0
+    assert main(["evaluate", str(parent), "--only", "top1,infill", "--problems", str(PROBLEMS), "--limit", "2"]) == 0
     first, _, *lines = capsys.readouterr().out.splitlines()
     assert first.startswith(f"{parent}: autoregressive, ")
     top1, infill = lines[:2], lines[3:]
@@ -120,7 +118,7 @@ def test_the_tables_are_aligned(capsys, parent):
 
 def test_every_number_of_every_row_has_a_column():
     row = {"name": "x", "percent": 12.34, "standard_error": 1.0, "problems": 3}
-    assert table("top1", [row]).splitlines()[1].split() == ["x", "12.3", "1.000", "3"]
+    assert format_rows("top1", [row]).splitlines()[1].split() == ["x", "12.3", "1.000", "3"]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +126,7 @@ def test_every_number_of_every_row_has_a_column():
     [
         ((), "the following arguments are required: MODEL"),
         (("nowhere", "--only", "samples"), "no model 'nowhere': give one of bundled"),
-        (("toy", "--only", "samples"), "the toy is exact"),
+        (("toy", "--only", "samples"), "the toy is exact and needs no evaluation"),
         (("bundled",), "the part 'elbo' needs --text"),
         (("bundled", "--only", "top1"), "the part 'top1' needs --problems"),
         (("bundled", "--only", "elbow"), "unknown part 'elbow'; did you mean 'elbo'?"),
@@ -146,20 +144,15 @@ def test_every_number_of_every_row_has_a_column():
         (("{folder}/neither", "--only", "samples"), "neither is not a whole checkpoint"),
     ],
 )
-def test_mistakes_are_told_in_one_line(capsys, tmp_path, arguments, message):
+def test_a_mistake_is_one_line_and_exit_code_2(capsys, tmp_path, arguments, message):
     (tmp_path / "latin.txt").write_bytes("añ".encode() + b"\xff")
     (tmp_path / "short.txt").write_text("a dog ran.")
     (tmp_path / "empty.txt").write_text("")
     (tmp_path / "neither").mkdir()
     (tmp_path / "neither" / "config.json").write_text('{"model_type": "t5"}')
-    assert main([argument.format(folder=tmp_path) for argument in arguments]) == 2
+    assert main(["evaluate", *(argument.format(folder=tmp_path) for argument in arguments)]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("error: ")
     assert captured.err.count("\n") == 1
     assert message in captured.err
-
-
-def test_importing_the_models_does_not_import_the_command():
-    code = "import models, app.measure.run, sys; assert 'models.evaluate' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=True)

@@ -1,0 +1,74 @@
+"""Problems with known answers: passages whose middle a model must find."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from app.errors import InfillError
+from app.sampling.request import InfillRequest
+from models.denoiser import Reader
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A passage whose middle is to be found again; single spaces join the parts."""
+
+    prefix: str
+    middle: str
+    suffix: str
+
+
+def read_problems(path: Path) -> list[Problem]:
+    """The problems of a JSONL file. Raises InfillError, naming the line, where one is broken."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InfillError(f"cannot read the problems in '{path}': {error}") from None
+    names = [field.name for field in fields(Problem)]
+    problems = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            data = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise InfillError(f"line {number} of '{path}' is not JSON: {error}") from None
+        if not isinstance(data, dict) or not all(isinstance(data.get(name), str) for name in names):
+            raise InfillError(f"line {number} of '{path}' must be an object with the texts {', '.join(names)}")
+        if not data["middle"].strip():
+            raise InfillError(f"line {number} of '{path}' has an empty middle; there is nothing to find")
+        problems.append(Problem(**{name: data[name] for name in names}))
+    if not problems:
+        raise InfillError(f"there is no problem in '{path}'; give JSON lines with {', '.join(names)}")
+    return problems
+
+
+def gold(problem: Problem, reader: Reader) -> list[int]:
+    """The tokens of the middle where it stands."""
+    return reader.tokenizer.encode(" " * bool(problem.prefix) + problem.middle.strip(" "))
+
+
+def oracle_length(problem: Problem, reader: Reader) -> int:
+    """How many tokens the middle takes; all strategies are told."""
+    return len(gold(problem, reader))
+
+
+def as_request(problem: Problem, reader: Reader, *, steps: int | None = None, **settings: Any) -> InfillRequest:
+    """The problem with its oracle length; `steps` None: as many as there are masks.
+
+    Raises InfillError, quoting the problem, where it asks for more than a request may.
+    """
+    length = oracle_length(problem, reader)
+    try:
+        return InfillRequest(
+            prefix=problem.prefix,
+            suffix=problem.suffix,
+            length=length,
+            steps=length if steps is None else steps,
+            **settings,
+        )
+    except InfillError as error:
+        raise InfillError(f"the problem with the middle '{problem.middle[:60]}' cannot be run: {error}") from None

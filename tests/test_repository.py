@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
+from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from app.space import render, spacefile
 from docs.tree import PACKAGES, first_sentence
 
 ROOT = Path(__file__).parents[1]
@@ -203,3 +209,43 @@ def test_the_development_tools_are_pinned_exactly():
     tools = [line for line in lines if line and not line.startswith("#")]
     assert tools[0] == "-r requirements.txt"
     assert all(re.fullmatch(r"[\w-]+(\[\w+\])?==[\d.]+", tool) for tool in tools[1:])
+
+
+def test_every_package_that_is_imported_is_declared():
+    declared = {
+        re.split(r"[><=]", line)[0].lower().replace("-", "_")
+        for line in (ROOT / "requirements.txt").read_text().splitlines()
+    }
+    distributions = {module: {name.lower().replace("-", "_") for name in names} for module, names in _modules().items()}
+    optional = {"peft", "playwright", "spaces"}  # imported where they are needed, with a message if they are missing
+    imported = set()
+    for file in (*ROOT.glob("app/**/*.py"), *ROOT.glob("models/**/*.py"), ROOT / "app.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            imported |= {name.partition(".")[0] for name in names}
+    foreign = imported - set(sys.stdlib_module_names) - {"app", "models"} - optional
+    assert foreign >= {"torch", "yaml", "gradio"}
+    undeclared = {name for name in foreign if not distributions.get(name, {name}) & declared}
+    assert undeclared <= {"pydantic_core"}, "declare them in requirements.txt"  # comes with pydantic, in its own version
+
+
+def _modules() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
+
+
+def test_the_package_depends_on_what_make_run_installs_and_has_a_console_script():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = settings["project"]
+    assert project["dynamic"] == ["dependencies"]
+    assert settings["tool"]["setuptools"]["dynamic"]["dependencies"] == {"file": ["requirements.txt"]}
+    module, _, function = project["scripts"]["infilling"].partition(":")
+    assert callable(getattr(importlib.import_module(module), function))
+    assert f"## {project['version']} " in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_readme_links_only_to_files_of_the_space():
+    uploaded = render.matching_files(ROOT, spacefile.read(ROOT).deployment())
+    places = [target.partition("#")[0].rstrip("/") for target in links(Path("README.md"))]
+    assert not [place for place in places if not any(f"{name}/".startswith(f"{place}/") for name in uploaded)]

@@ -38,7 +38,9 @@ def serve(options: argparse.Namespace) -> int:
     """
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no look-ups at start
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    choice = model_choice.choose(spacefile.read().models, os.environ, asked=options.model)
+    deployed = (spacefile.ROOT / spacefile.NAME).is_file()  # an installed package has no Spacefile
+    candidates = spacefile.read().models if deployed else {}
+    choice = model_choice.choose(candidates, os.environ, asked=options.model or (None if deployed else "bundled"))
     calibrated = presets.presets(choice.model)
     for notice in choice.notices:
         print(notice, file=sys.stderr)

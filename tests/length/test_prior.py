@@ -60,7 +60,7 @@ def test_a_broken_file_is_told_with_what_is_broken(tmp_path, name: str, value: A
 @pytest.mark.parametrize("content", ["", "[1]", "{}", '{"format": "infill-length-bias", "version": 99}'])
 def test_something_else_is_no_fit(tmp_path, content):
     (tmp_path / FILE).write_text(content)
-    with pytest.raises(InfillError, match="is not a (valid )?length prior"):
+    with pytest.raises(InfillError, match=r"is not a (valid )?length prior"):
         read(tmp_path / FILE)
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from app import cli
 from app.__main__ import main
-from app.strategies.registry import BUDGETS, OneOf, find, strategies
+from app.sampling.fields import Knob, OneOf
+from app.strategies.registry import BUDGETS, find, strategies
 from app.trace import recording
 
 ROOT = Path(__file__).parents[1]
@@ -86,6 +87,7 @@ def test_every_strategys_knobs_are_flags_with_their_defaults(name, capsys):
             asked.append(flag.replace("--", "--no-", 1) if parameter.default else flag)
             expected[parameter.name] = not parameter.default
         else:
+            assert isinstance(parameter.domain, OneOf | Knob)
             value = parameter.domain.options[-1] if isinstance(parameter.domain, OneOf) else parameter.domain.high
             value = 0.0 if parameter.name == "energy" else value  # more needs a parent, and the toy has none
             asked += [flag, str(parameter.kind(value))]

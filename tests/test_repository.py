@@ -228,7 +228,7 @@ def test_every_package_that_is_imported_is_declared():
     foreign = imported - set(sys.stdlib_module_names) - {"app", "models"} - optional
     assert foreign >= {"torch", "yaml", "gradio"}
     undeclared = {name for name in foreign if not distributions.get(name, {name}) & declared}
-    assert undeclared <= {"pydantic_core"}, "declare them in requirements.txt"  # comes with pydantic, in its own version
+    assert undeclared <= {"pydantic_core"}, "declare them in requirements.txt"  # pydantic brings its own version
 
 
 def _modules() -> Mapping[str, list[str]]:
@@ -246,6 +246,6 @@ def test_the_package_depends_on_what_make_run_installs_and_has_a_console_script(
 
 
 def test_the_readme_links_only_to_files_of_the_space():
-    uploaded = render.matching_files(ROOT, spacefile.read(ROOT).deployment())
+    uploaded = render.file_names(ROOT, spacefile.read(ROOT).deployment())
     places = [target.partition("#")[0].rstrip("/") for target in links(Path("README.md"))]
     assert not [place for place in places if not any(f"{name}/".startswith(f"{place}/") for name in uploaded)]

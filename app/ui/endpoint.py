@@ -35,7 +35,7 @@ def endpoint(run: Run, request: type[InfillRequest] = InfillRequest) -> Callable
     signature = inspect.Signature(parameters, return_annotation=Iterator[dict[str, Any]])
 
     def infill_text(*args: Any, **given: Any) -> Iterator[dict[str, Any]]:
-        asked = signature.bind(*args, **given).arguments
+        asked: dict[str, Any] = signature.bind(*args, **given).arguments
         model = asked.pop("model", FIRST)
         try:
             wanted = request(

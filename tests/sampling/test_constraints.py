@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -64,7 +65,7 @@ class Stubborn:
     """Wants to write the same tokens into every gap, and thinks little of the `other` one."""
 
     name, context, notices, tokenizer = "stubborn", 64, (), Syllables()
-    judge = None
+    judge: Any = None
 
     def __init__(self, *wanted: str, other: Sequence[str] = ()) -> None:
         self.wanted, self.other = wanted, other

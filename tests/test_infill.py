@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import models
+from app import sampler
 from app.errors import InfillError
 from app.infill import infill
 from app.sampling import decode as decode_module
 from app.sampling.request import InfillRequest
+from app.strategies.registry import Strategy
 from app.trace.recording import dump, load
 from app.trace.trace import Trace
 from models.denoiser import Denoiser
@@ -169,3 +173,26 @@ def test_every_example_of_the_page_can_be_asked_for():
     assert {"infill", "continue", "lead up", "from nothing", "several gaps"} <= {
         e["mode"] for e in json.loads(EXAMPLES.read_text())
     }
+
+
+def test_an_auto_run_binds_checks_and_encodes_once(monkeypatch):
+    """However many lengths it looks at and writes out."""
+    counts: Counter[str] = Counter()
+
+    def counted(owner: object, name: str) -> None:
+        original = getattr(owner, name)
+
+        def count(*args: Any, **settings: Any) -> Any:
+            counts[name] += 1
+            return original(*args, **settings)
+
+        monkeypatch.setattr(owner, name, count)
+
+    denoiser = models.load("toy")
+    for owner, name in ((Strategy, "bind"), (sampler, "forbidden_tokens"), (denoiser.tokenizer, "encode")):
+        counted(owner, name)
+    text = "the cat [[auto|2:an]] was [[3]] and [[auto]]."
+    *_, trace = infill(InfillRequest(text=text, steps=64, banned="dog"), denoiser)
+    assert trace.ended == "complete"
+    assert len(trace.choices[0].tried) > 1
+    assert counts == {"bind": 1, "forbidden_tokens": 1, "encode": 5}  # four parts and a pin

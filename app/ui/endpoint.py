@@ -38,9 +38,8 @@ def endpoint(run: Run, request: type[InfillRequest] = InfillRequest) -> Callable
         asked: dict[str, Any] = signature.bind(*args, **given).arguments
         model = asked.pop("model", FIRST)
         try:
-            wanted = request(
-                **{name: value for name, value in asked.items() if value is not None or name not in absent}
-            )
+            left_out = {name for name in absent if asked.get(name) is None}
+            wanted = request(**{name: value for name, value in asked.items() if name not in left_out})
             for trace in run(wanted, model):
                 yield _state(trace)
         except InfillError as error:

@@ -24,6 +24,7 @@ _TEXT_INFO = (
     "[[3]] is a gap of 3 tokens, [[auto]] one whose number is chosen, [[8|3:dog]] has 8, the third “dog”. "
     "While there is text here, the boxes above it and the number below it are ignored."
 )
+_IN_A_ROW = 3
 _CONSTRAINTS = ("banned", "one_line")
 _EXAMPLE = ("prefix", "suffix", "text", "length", "steps")
 
@@ -79,9 +80,11 @@ class Form:
             ("Sampling", [name for name in rest if name not in _CONSTRAINTS]),
             ("Constraints", [name for name in rest if name in _CONSTRAINTS]),
         ):
-            with gr.Accordion(title, open=False), gr.Row():
-                for name in names:
-                    self._place(name)
+            with gr.Accordion(title, open=False):
+                for start in range(0, len(names), _IN_A_ROW):
+                    with gr.Row():
+                        for name in names[start : start + _IN_A_ROW]:
+                            self._place(name)
 
     @property
     def inputs(self) -> set[Any]:

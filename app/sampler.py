@@ -43,7 +43,7 @@ class Sampler:
     def of(cls, request: InfillRequest, denoiser: Denoiser) -> Sampler:
         """Bind a request to a denoiser.
 
-        Raises InfillError, before any forward pass, for anything that fails whatever the canvas is: see `policy_of`,
+        Raises InfillError, before any forward pass, for anything that would fail with every canvas: see `policy_of`,
         bans that leave nothing to write, and a strategy that needs a judge which the denoiser does not have.
         """
         policy = policy_of(request)

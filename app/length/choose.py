@@ -152,7 +152,7 @@ def choose_lengths(
     Raises InfillError if the gaps do not fit the context, or the pinned words none of the candidates.
     """
     lengths = [gap.length for gap in request.gaps]
-    layout.given(request.length or 0)  # raises if the text between the gaps does not fit
+    layout.trim(request.length or 0)  # raises if the text between the gaps does not fit
     room = max(1, min(MAX_LENGTH, denoiser.context - 1 - layout.between))
     usual = (room - sum(length or 0 for length in lengths)) // max(1, lengths.count(None))  # at most
     usual = max(1, min(usual, round(math.exp(prior.centre))))

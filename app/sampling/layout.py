@@ -40,7 +40,7 @@ class Layout:
         """The number of tokens between the gaps."""
         return sum(map(len, self.parts[1:-1]))
 
-    def given(self, masks: int) -> tuple[list[list[int]], tuple[str, ...]]:
+    def trim(self, masks: int) -> tuple[list[list[int]], tuple[str, ...]]:
         """Return the token ids [gaps + 1] of the text that fits the model's context beside `masks`, and notices.
 
         At least one token precedes the first gap. Raises InfillError if the masks and the text between the gaps do not
@@ -76,7 +76,7 @@ class Layout:
 
         Raises InfillError if the gaps and the text between them do not fit the model's context, or a pin its gap.
         """
-        parts, notices = self.given(sum(lengths))
+        parts, notices = self.trim(sum(lengths))
         gaps = []
         for number, length in enumerate(lengths):
             pinned = self._pinned(number, length)
@@ -120,7 +120,7 @@ def encode_sides(request: InfillRequest, reader: Reader) -> tuple[list[int], lis
     """Return the token ids before and after the only gap. Raises InfillError for several gaps and for pinned words."""
     if len(request.gaps) != 1 or any(gap.pins for gap in request.gaps):
         raise InfillError("this works for a single gap without pinned words: fill one with a prefix and a suffix first")
-    (prefix, suffix), _ = Layout.of(request, reader).given(request.length or 0)
+    (prefix, suffix), _ = Layout.of(request, reader).trim(request.length or 0)
     return prefix, suffix
 
 

@@ -1,4 +1,4 @@
-"""Deploying to a Hugging Face Space, as the Spacefile says.
+"""Deploy to a Hugging Face Space: read, check, render and push the Spacefile.
 
 `schema` defines what a Spacefile may contain, `spacefile` reads it, `check` finds contradictions, `render` makes the
 files to upload, `model_choice` chooses the model for the hardware, `hub` talks to Hugging Face, `plan` compares and

@@ -1,4 +1,4 @@
-"""The record of a run, and what is computed from it.
+"""The trace of a run, its JSON form, its messages for the browser, and metrics.
 
 `trace` holds the record: every step, and the texts and counts that follow from it. `length_choice` holds how the number
 of masks in a gap was chosen. `recording` writes a trace as JSON and reads it back. `messages` turns a trace into the

@@ -31,7 +31,7 @@ class StrategyControls:
         """All of them."""
         return [self.choice, *(each for knobs in self.knobs.values() for each in knobs.values())]
 
-    def chosen(self, values: Mapping[Any, Any]) -> tuple[str, dict[str, Value]]:
+    def read(self, values: Mapping[Any, Any]) -> tuple[str, dict[str, Value]]:
         """Return the strategy and its knobs, from the values by widget."""
         strategy = values[self.choice]
         return strategy, {name: values[each] for name, each in self.knobs.get(strategy, {}).items()}

@@ -94,7 +94,7 @@ class Form:
     def read(self, values: Mapping[Any, Any]) -> InfillRequest:
         """Return the request for the values by widget. Raises gr.Error; what the visitor typed stays in place."""
         given = {name: values[each] for name, each in self.widgets.items()}
-        given["strategy"], given["knobs"] = self.strategy.chosen(values)
+        given["strategy"], given["knobs"] = self.strategy.read(values)
         if values[self.auto]:
             given["length"] = AUTO
         if given["text"]:

@@ -32,7 +32,7 @@ def parent_panel(runs: RunStore, run: gr.State, load: LoadParent, name_of_child:
     """Add a closed panel with a button; `load` is called when the button is first pressed."""
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "parent", "concurrency_limit": 1}
 
-    def asked(name: str) -> str:
+    def ask_parent(name: str) -> str:
         try:
             if not name:
                 raise InfillError("there is no run to compare with yet: fill a gap first, then ask the parent")
@@ -53,7 +53,7 @@ def parent_panel(runs: RunStore, run: gr.State, load: LoadParent, name_of_child:
         gr.Markdown(EXPLANATION)
         ask = gr.Button("Let the parent fill the same gap", elem_id="ask-parent")
         answer = gr.HTML(elem_id="parent-answer")
-        ask.click(asked, run, answer, **quiet)
+        ask.click(ask_parent, run, answer, **quiet)
 
 
 def _row(trace: Trace, title: str, fill: str) -> str:

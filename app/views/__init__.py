@@ -1,4 +1,5 @@
-"""Figures drawn from a trace, without a model or gradio: `registry` finds every view in these files, one tab for each.
+"""Figures of a trace: one file per view, found automatically; no model, no gradio.
 
-`unmasking_order`, `masks_left`, `heat_maps` and `number_of_masks` hold the views; `palette` has their colours and axes.
+`unmasking_order`, `masks_left`, `heat_maps` and `number_of_masks` hold the views; `registry` finds them, `palette` has
+their colours and axes.
 """

@@ -1,1 +1,1 @@
-"""Which positions to commit: one file per strategy, found by being here."""
+"""Decoding strategies: one file each, registered on import."""

@@ -1,4 +1,4 @@
-"""Parallel decoding that spares neighbours."""
+"""Parallel decoding that keeps simultaneous commits apart."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ def apart(
     now: Snapshot,
     *,
     tau: Tau = 0.9,
-    distance: Annotated[
-        int, Knob(1, 16, "between commits of one step; 1 allows neighbours: the strategy threshold")
-    ] = 2,
+    distance: Annotated[int, Knob(1, 16, "least distance between commits of one step; 1 is the same as threshold")] = 2,
 ) -> Selection:
     """Commit every draft above a threshold, the surest first, but no two neighbours in the same step.
 
-    Words depend most on those next to them, so these are not drawn independently: the spacing filter of DUS, and the
-    plainest of the dependency graphs of which DAPD commits an independent set. Where the budget asks for more than fits
-    apart, the surest of the others are added.
+    Words depend most on their neighbours, so neighbours are not drawn independently. This is the spacing filter of DUS,
+    and the simplest of the dependency graphs of which DAPD commits an independent set. If the budget needs more
+    positions than fit at this distance, the surest of the others are added.
 
     Luxembourg et al., 2025, Plan for Speed, arXiv:2506.19037; Kim et al., 2026, DAPD, arXiv:2603.12996
     """

@@ -1,4 +1,4 @@
-"""CORE: written tokens are put to the test, and the one that fails is replaced."""
+"""CORE: committed tokens are tested, and those that fail are replaced."""
 
 from __future__ import annotations
 
@@ -17,51 +17,59 @@ def core(
     *,
     every: Annotated[int, Knob(1, 16, "steps from one test to the next, in the middle half of the run")] = 2,
     rate: Annotated[
-        float, Knob(0.05, 1.0, "part of the written tokens that is tested: those written least surely")
+        float, Knob(0.05, 1.0, "fraction of the committed tokens to test: those with the smallest margins")
     ] = 0.5,
-    replaced: Annotated[int, Knob(1, 8, "how many tokens a test may replace")] = 1,
-    sure: Annotated[float, Knob(0.0, 1.0, "probability that the new token must have")] = 0.3,
+    replaced: Annotated[int, Knob(1, 8, "most tokens that one test may replace")] = 1,
+    sure: Annotated[float, Knob(0.0, 1.0, "least probability of a replacement")] = 0.3,
 ) -> Selection:
-    """Commit an equal share each step; between, hide unsure written tokens together, and replace the shakiest.
+    """Commit an equal share each step; now and then, hide the least sure tokens and replace the most unstable.
 
-    A test hides the tokens that were written with the least margin, all in one pass of its own, so that none can lean
-    on another. One that is no longer the model's first choice, while the new first choice is probable enough, is shaky
-    by -log of its own probability. The shakiest are written anew at once, and the step goes on as in `low_confidence`.
-    The passes of the tests are set aside from the start. The paper takes the present margins of written tokens, which a
-    model with a shift was never trained to give; here they are those of the time of writing.
+    A test hides the tokens that were committed with the smallest margins, all in one probe, so that none can support
+    another. A token fails if it is no longer the model's first choice and the new first choice is probable enough; its
+    instability is -log of its own probability. The most unstable tokens that fail are replaced at once, and the step
+    continues as in `low_confidence`. Passes for the tests are reserved from the start. The paper uses the current
+    margins of committed tokens, which a model with a shift was never trained to predict; here they are the margins at
+    the time of commit.
 
     CORE, Context-Robust Remasking, 2026, arXiv:2602.04096
     """
     canvas, prediction = now.canvas, now.prediction
     margins = np.where(canvas.masked, prediction.margin, now.carry)
-    host = max(h for h in range(1, min(now.steps, len(canvas.span)) + 1) if h + len(_tests(h, every)) <= now.steps)
-    bad, best, probability, notes = NONE, NONE, np.empty(0), {}
-    if now.step - 1 in _tests(host, every) and now.remaining - 1 > now.final_steps:
-        known = np.flatnonzero(canvas.editable & ~canvas.masked)
-        tested = known[np.argsort(margins[known], kind="stable")][: math.ceil(rate * len(known))]
+    commits = _commit_steps(now, every)
+    replace, best, probability, notes = NONE, NONE, np.empty(0), {}
+    if now.step - 1 in _test_steps(commits, every) and now.remaining - 1 > now.final_steps:
+        committed = np.flatnonzero(canvas.editable & ~canvas.masked)
+        tested = committed[np.argsort(margins[committed], kind="stable")][: math.ceil(rate * len(committed))]
         (probe,) = now.probe([canvas.remask(tested)], targets=canvas.ids)
         assert probe.log_targets is not None
-        shaky = (probe.top_tokens[:, 0] != canvas.ids) & (probe.top_probs[:, 0] >= sure)
+        failed = (probe.top_tokens[:, 0] != canvas.ids) & (probe.top_probs[:, 0] >= sure)
         order = tested[np.argsort(probe.log_targets[tested], kind="stable")]
-        bad = order[shaky[order]][: min(replaced, _share(now, host))]
-        best, probability, margins[bad] = probe.top_tokens[bad, 0], probe.top_probs[bad, 0], probe.margin[bad]
-        notes = {"tested": len(tested), "replaced": len(bad), "instability": -float(probe.log_targets[order[0]])}
-    new = now.rank(prediction.confidence)[: _share(now, host)]
+        replace = order[failed[order]][: min(replaced, _share(now, commits))]
+        best, probability = probe.top_tokens[replace, 0], probe.top_probs[replace, 0]
+        margins[replace] = probe.margin[replace]
+        notes = {"tested": len(tested), "replaced": len(replace), "instability": -float(probe.log_targets[order[0]])}
+    new = now.rank(prediction.confidence)[: _share(now, commits)]
     return Selection(
-        commit=np.concatenate([bad, new]),
+        commit=np.concatenate([replace, new]),
         tokens=np.concatenate([best, prediction.candidates[new]]),
         confidence=np.concatenate([probability, prediction.confidence[new]]),
-        remask=bad,
+        remask=replace,
         notes=notes,
         carry=margins,
     )
 
 
-def _tests(host: int, every: int) -> range:
-    """After how many steps there is a test, of the `host` that commit."""
-    return range(-(-host // 4), -(-3 * host // 4), every)
+def _commit_steps(now: Snapshot, every: int) -> int:
+    """Return the largest number of steps that leaves room in the budget for their tests."""
+    most = min(now.steps, len(now.canvas.span))
+    return max(steps for steps in range(1, most + 1) if steps + len(_test_steps(steps, every)) <= now.steps)
 
 
-def _share(now: Snapshot, host: int) -> int:
-    """The step's equal share, or what the budget's pace asks for."""
-    return max(now.pace, -(-len(now.canvas.masks) // max(1, host - now.step + 1)))
+def _test_steps(commits: int, every: int) -> range:
+    """Return the numbers of the steps, out of `commits`, that a test follows."""
+    return range(-(-commits // 4), -(-3 * commits // 4), every)
+
+
+def _share(now: Snapshot, commits: int) -> int:
+    """Return the number of positions to commit: an equal share, or the budget's pace if that is larger."""
+    return max(now.pace, -(-len(now.canvas.masks) // max(1, commits - now.step + 1)))

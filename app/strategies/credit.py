@@ -1,4 +1,4 @@
-"""CreditDecoding: confidence from the trace."""
+"""CreditDecoding: confidence raised by what earlier steps believed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ def credit(
     now: Snapshot,
     *,
     tau: Tau = 0.9,
-    weight: Annotated[float, Knob(0.0, 4.0, "how much the trace counts; 0 is the strategy threshold")] = 1.0,
+    weight: Annotated[float, Knob(0.0, 4.0, "how much earlier steps count; 0 is the same as threshold")] = 1.0,
 ) -> Selection:
-    """Commit drafts above a threshold, made surer by how often the model has put them first before.
+    """Commit drafts above a threshold, after raising the probability of earlier first choices.
 
-    A token earns its probability in each step in which it is the first choice; earlier credit C fades with the known
-    part of the span. Its probability becomes proportional to p (1 + C)^(weight known part). Only the five most probable
-    tokens are seen: credit of any other counts once it is back among them. Where the draft is the model's first choice
-    the new first choice is written, elsewhere the draft.
+    A token earns its probability as credit in each step in which it is the first choice; credit C from earlier steps is
+    multiplied by the known fraction of the span. The token's probability p becomes proportional to
+    p (1 + C)^(weight known). Only the five most probable tokens are considered; credit of any other token counts once
+    it is among them again. If the draft is the model's first choice, the new first choice is committed; otherwise the
+    draft is.
 
     Wang et al., 2025, CreditDecoding, arXiv:2510.06133
     """

@@ -15,14 +15,14 @@ from app.strategies.registry import Knob, strategy
 def dus(
     now: Snapshot,
     *,
-    base: Annotated[int, Knob(2, 8, "how much denser each round is; larger takes fewer rounds")] = 2,
-    block: Annotated[int, Knob(2, 256, "longest block; blocks are filled one after the other from the left")] = 32,
+    base: Annotated[int, Knob(2, 8, "how many times denser each round is; larger takes fewer rounds")] = 2,
+    block: Annotated[int, Knob(2, 256, "longest block; blocks are filled from left to right")] = 32,
 ) -> Selection:
-    """Commit an even grid of positions and make it denser each round, in about log N steps.
+    """Commit an evenly spaced grid of positions and make it denser each round, in about log N steps.
 
-    Nothing that the model believes changes the order; with base 2 no round commits neighbours. The span is cut into
-    equal blocks, and each is taken as the beginning of one whose length is a power of the base. With too few steps the
-    first rounds, which are the smallest, become one.
+    The order does not depend on the model's beliefs; with base 2, no round commits neighbours. The span is cut into
+    equal blocks, and each is treated as the start of a block whose length is a power of the base. If there are too few
+    steps, the first and smallest rounds are merged.
 
     Luxembourg et al., 2025, Plan for Speed, arXiv:2506.19037
     """

@@ -10,7 +10,12 @@ import numpy as np
 from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, OneOf, strategy
 
-AGGREGATES = {"mean": np.mean, "median": np.median, "quantile": lambda gaps: np.quantile(gaps, 0.2), "min": np.min}
+AGGREGATES = {
+    "mean": np.mean,
+    "median": np.median,
+    "quantile": lambda margins: np.quantile(margins, 0.2),
+    "min": np.min,
+}
 
 
 @strategy(budget="cap")
@@ -18,31 +23,38 @@ def early_commit(
     now: Snapshot,
     *,
     schedule: Annotated[
-        str, OneOf(("prophet", "linear", "cosine", "exponential"), "how the threshold falls: in three phases, or so")
+        str,
+        OneOf(
+            ("prophet", "linear", "cosine", "exponential"),
+            "how the threshold falls: in three phases (prophet) or smoothly",
+        ),
     ] = "prophet",
     high: Annotated[
         float,
         Knob(
             0.0,
             20.0,
-            "threshold at the start, in logits; small models have smaller gaps",
-            calibrated=lambda at: 1.5 * at["gap"],  # the paper's proportions around the middle
+            "threshold at the start, in logits; small models have smaller logit margins",
+            calibrated=lambda at: 1.5 * at["gap"],  # the paper's ratio to the middle threshold
         ),
     ] = 7.5,
     middle: Annotated[
-        float, Knob(0.0, 20.0, "threshold in the second third, for prophet", calibrated=lambda at: at["gap"])
+        float, Knob(0.0, 20.0, "threshold in the second third, only for prophet", calibrated=lambda at: at["gap"])
     ] = 5.0,
     low: Annotated[float, Knob(0.0, 20.0, "threshold at the end", calibrated=lambda at: 0.5 * at["gap"])] = 2.5,
-    rate: Annotated[float, Knob(0.5, 16.0, "how fast the exponential falls")] = 4.0,
+    rate: Annotated[float, Knob(0.5, 16.0, "how fast the exponential schedule falls")] = 4.0,
     aggregate: Annotated[
-        str, OneOf(tuple(AGGREGATES), "of the masked positions' gaps; the quantile is the lowest fifth's edge")
+        str, OneOf(tuple(AGGREGATES), "how to combine the masks' logit margins; quantile is the 20th percentile")
     ] = "mean",
-    min_progress: Annotated[float, Knob(0.0, 1.0, "part of the span that must be known before")] = 0.0,
+    min_progress: Annotated[
+        float, Knob(0.0, 1.0, "fraction of the span that must be known before committing the rest")
+    ] = 0.0,
 ) -> Selection:
     """Commit the most confident drafts, an equal share each step, and all the rest once the answer seems known.
 
-    It seems known when the gap between the two largest logits, over all masked positions, reaches a threshold that
-    falls with the steps taken, out of the min(T, N) that there can be; the rest is then written greedily.
+    The answer seems known once the logit margin (the lead of the largest logit over the second largest), combined over
+    all masked positions, reaches a threshold. The threshold falls over min(T, N) steps. The rest is then committed
+    greedily.
 
     Li et al., 2025, Prophet, arXiv:2508.19982; Mohamed et al., 2025, SchED, arXiv:2512.02892
     """
@@ -58,9 +70,9 @@ def early_commit(
             "exponential": math.exp(-rate * progress),
         }[schedule]
         limit = low + (high - low) * left
-    gap = float(AGGREGATES[aggregate](now.prediction.gap[masks]))
-    early = gap >= limit and 1 - len(masks) / len(span) >= min_progress
-    notes = {"gap": gap, "threshold": limit, "early": float(early)}
+    logit_margin = float(AGGREGATES[aggregate](now.prediction.gap[masks]))
+    early = logit_margin >= limit and 1 - len(masks) / len(span) >= min_progress
+    notes = {"gap": logit_margin, "threshold": limit, "early": float(early)}
     if early:
         best, probability = now.prediction.top_tokens[masks, 0], now.prediction.top_probs[masks, 0]
         return Selection(commit=masks, tokens=best, confidence=probability, notes=notes)

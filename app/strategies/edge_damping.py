@@ -1,4 +1,4 @@
-"""Any confidence, damped before the suffix."""
+"""Confidence, damped before the suffix."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ from app.strategies.registry import Knob, OneOf, strategy
 def edge_damping(
     now: Snapshot,
     *,
-    damping: Annotated[float, Knob(0.0, 1.0, "what a score just before the suffix loses at first; 0 is none")] = 0.5,
-    reach: Annotated[float, Knob(0.25, 16.0, "positions over which that falls to a third")] = 2.0,
+    damping: Annotated[
+        float, Knob(0.0, 1.0, "fraction that a score right before the suffix loses at first; 0 turns it off")
+    ] = 0.5,
+    reach: Annotated[
+        float, Knob(0.25, 16.0, "distance in positions at which damping has fallen to about a third")
+    ] = 2.0,
     score: Annotated[
-        str, OneOf(("confidence", "margin", "entropy"), "which score: the draft's, the lead, or exp(-entropy)")
+        str, OneOf(("confidence", "margin", "entropy"), "score to damp; entropy stands for exp(-entropy)")
     ] = "confidence",
 ) -> Selection:
-    """Commit the surest drafts, but trust less, early on, what stands right before the suffix.
+    """Commit the surest drafts, but early in a run trust positions right before the suffix less.
 
-    Next to an anchor on the right models are overconfident, and commit there too soon. The score d positions before a
-    gap's last one is multiplied by 1 - damping (1 - known) exp(-d / reach), known being the committed part of the span;
-    not in a gap that ends the text.
+    Models are overconfident next to known text on the right, and would commit there too soon. The score d positions
+    before a gap's last one is multiplied by 1 - damping (1 - known) exp(-d / reach), where known is the committed
+    fraction of the span. A gap that ends the text is not damped.
 
-    The observation is arXiv:2605.28181; this factor is our own
+    The observation is from arXiv:2605.28181; the factor is our own
     """
     prediction, canvas = now.prediction, now.canvas
     scores = {
@@ -34,9 +38,9 @@ def edge_damping(
         "margin": prediction.margin,
         "entropy": np.exp(-prediction.entropy),
     }[score]
-    lost = damping * len(canvas.masks) / len(canvas.span)
+    damped = damping * len(canvas.masks) / len(canvas.span)
     _, right = canvas.from_edges
-    near = np.exp(-right / reach)
+    nearness = np.exp(-right / reach)
     if canvas.gaps[-1].stop == len(canvas):
-        near[canvas.gaps[-1].start :] = 0.0
-    return now.commit_first(now.rank(scores * (1 - lost * near)), 1, damped=lost)
+        nearness[canvas.gaps[-1].start :] = 0.0
+    return now.commit_first(now.rank(scores * (1 - damped * nearness)), 1, damped=damped)

@@ -13,7 +13,7 @@ def entropy(
     alg_temp: AlgTemp = 0.0,
     raw: Raw = True,
 ) -> Selection:
-    """Commit where the distribution has the least entropy: the order that Dream recommends.
+    """Commit the positions with the lowest entropy: the order that Dream recommends.
 
     Ye et al., 2025, Dream 7B, arXiv:2508.15487
     """

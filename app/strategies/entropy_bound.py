@@ -19,19 +19,20 @@ def entropy_bound(
         Knob(
             0.0,
             5.0,
-            "dependence risked in a step, in nats; 0 is one token by one",
-            calibrated=lambda at: at["entropy"],  # of two, the surer one's is what is risked
+            "dependence risked in a step, in nats; 0 commits one token at a time",
+            calibrated=lambda at: at["entropy"],  # two positions risk the smaller of their entropies
         ),
     ] = 0.1,
 ) -> Selection:
-    """Commit the surest positions while what their dependence can cost stays within a bound.
+    """Commit the surest positions while the risk from their dependence stays within a bound.
 
-    The joint of a set differs from the product of its marginals by at most sum H - max H nats (in KL divergence).
+    The joint distribution of a set of positions differs from the product of its marginals by at most sum H - max H nats
+    (KL divergence).
 
     Ben-Hamu et al., 2025, Entropy Bounded Unmasking, arXiv:2505.24857
     """
     order = now.rank(-now.prediction.entropy)
     entropies = now.prediction.entropy[order]
-    risk = np.concatenate(([0.0], np.cumsum(entropies[:-1])))  # the last is the largest, and is left out
+    risk = np.concatenate(([0.0], np.cumsum(entropies[:-1])))  # without each set's largest entropy, its last
     chosen = max(int((risk <= bound).sum()), now.pace)
     return now.commit_first(order, chosen, risk=risk[chosen - 1], bound=bound)

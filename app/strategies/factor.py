@@ -19,15 +19,15 @@ def factor(
         Knob(
             0.0,
             10.0,
-            "larger commits more at once; 1 is what the greedy theorem allows",
-            calibrated=lambda at: 3 * (1 - at["confidence"]),  # two that sure just fail
+            "larger commits more at once; the greedy theorem holds up to 1",
+            calibrated=lambda at: 3 * (1 - at["confidence"]),  # two drafts of this confidence just fail
         ),
     ] = 1.0,
 ) -> Selection:
     """Commit the n surest drafts while (n + 1) (1 - the n-th confidence) stays below a factor.
 
-    Up to factor 1, greedy parallel and greedy one-by-one decoding agree. The published code commits one too many when
-    only the last rank fails; this is the formula.
+    Up to factor 1, greedy parallel decoding agrees with greedy decoding one by one. The published code commits one
+    token too many if only the last rank fails; this follows the formula.
 
     Wu et al., 2025, Fast-dLLM, arXiv:2505.22618
     """

@@ -8,10 +8,10 @@ from app.strategies.registry import strategy
 
 @strategy(budget="orders")
 def first_hitting(now: Snapshot) -> Selection:
-    """Reveal one token a step, in random order: the exact limit of infinitely many random slots.
+    """Commit one token per step in random order: the exact limit of infinitely many random slots.
 
-    The continuous time at which the next of n masked tokens is hit is tau u^(1/n), u uniform; it runs from 1 to 0 and
-    changes nothing but the note `tau`. With fewer steps than masks, equal groups are revealed.
+    Continuous time tau runs from 1 to 0; the next of n masked tokens is hit at tau u^(1/n), with u uniform. The time is
+    only recorded in the note `tau`. With fewer steps than masks, equal groups are committed.
 
     Zheng et al., 2024, Masked Diffusion Models Are Secretly Time-Agnostic, arXiv:2409.02908
     """

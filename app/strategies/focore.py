@@ -1,4 +1,4 @@
-"""FoCore: the span's own key tokens as the condition of a contrast."""
+"""FoCore: a contrast with the text from which the span's key tokens are hidden."""
 
 from __future__ import annotations
 
@@ -14,60 +14,62 @@ from app.strategies.registry import Knob, strategy
 from models.denoiser import Floats, Guidance, Ids
 
 MOST = 8
-"""Key tokens that are hidden from the contrasted canvas."""
+"""Most key tokens that are hidden from the contrasted canvas."""
 
 
 @strategy(budget="cap", tops=20, least=4)
 def focore(
     now: Snapshot,
     *,
-    weight: Annotated[float, Knob(0.0, 4.0, "how much more the key tokens count; 0 is low_confidence")] = 0.5,
+    weight: Annotated[
+        float, Knob(0.0, 4.0, "how much more the key tokens count; 0 is the same as low_confidence")
+    ] = 0.5,
     density: Annotated[
-        float, Knob(0.0, 1.0, "the part of the span that may be key tokens; 0 is low_confidence")
+        float, Knob(0.0, 1.0, "largest fraction of the span that may be key tokens; 0 is the same as low_confidence")
     ] = 0.25,
     converge: Annotated[
-        float, Knob(0.0, 1.0, "beliefs that change less have converged; 0 contrasts to the end")
+        float, Knob(0.0, 1.0, "beliefs that change by less have converged; 0 contrasts to the end")
     ] = 0.05,
-    window: Annotated[int, Knob(1, 64, "positions, from the leftmost mask on, that must have converged")] = 16,
-    tau: Annotated[float, Knob(0.0, 1.0, "what is this sure in the window is then committed at once")] = 0.9,
+    window: Annotated[int, Knob(1, 64, "positions from the leftmost mask on that must have converged")] = 16,
+    tau: Annotated[float, Knob(0.0, 1.0, "after that, commit at this probability or above in the window")] = 0.9,
 ) -> Selection:
-    """Commit the surest drafts of a contrast: the text as it is against the text without its key tokens.
+    """Commit the surest drafts of a contrast between the text and the text without its key tokens.
 
-    Key tokens are committed ones whose beliefs changed most between two steps while they were masked, as far as the
-    twenty most probable tokens show. The contrast is a pass of its own, so T steps are as many as
-    about T / 2 with contrast; it takes the place of the request's guidance. Once the key tokens have been the same and
-    the beliefs in the window calm for two steps, there is no more contrast, and sure drafts are committed together.
+    Key tokens are committed tokens whose beliefs changed most between two steps while they were masked, judged by the
+    twenty most probable tokens. The contrast is a probe, so a budget of T allows about T / 2 steps with contrast; it
+    replaces the request's guidance. Once the key tokens and the beliefs in the window have stayed the same for two
+    steps, the contrast ends, and sure drafts are committed together.
 
-    The idea is arXiv:2605.01373 (FoCore and FoCore_A); what it leaves open is our own
+    The idea is from arXiv:2605.01373 (FoCore and FoCore_A); what the paper leaves open is our own
     """
     confidence, changes = now.prediction.confidence, _changes(now)
-    most = np.maximum(now.carry, changes[-1:].max(axis=0, initial=0.0))  # of all steps
-    keys = _keys(now.canvas, most, density)
-    near = now.canvas.masks[now.canvas.masks < now.canvas.masks[0] + window]
-    moved = float(changes[:, near].max(initial=0.0))
-    calm = bool(now.history) and now.history[-1].selection.notes["converged"] > 0
+    largest = np.maximum(now.carry, changes[-1:].max(axis=0, initial=0.0))  # change in any step
+    keys = _keys(now.canvas, largest, density)
+    window_masks = now.canvas.masks[now.canvas.masks < now.canvas.masks[0] + window]
+    moved = float(changes[:, window_masks].max(initial=0.0))
+    converged = bool(now.history) and now.history[-1].selection.notes["converged"] > 0
     if now.step > 2 and len(keys):
         before = _keys(now.history[-2].canvas, now.carry, density)  # of the canvas that the last step saw
-        calm |= moved < converge and np.array_equal(keys, before)
-    notes = {"keys": len(keys), "moved": moved, "converged": float(calm)}
-    if calm:
+        converged |= moved < converge and np.array_equal(keys, before)
+    notes = {"keys": len(keys), "moved": moved, "converged": float(converged)}
+    if converged:
         sure = np.zeros(len(now.canvas), dtype=np.bool_)
-        sure[near] = confidence[near] >= tau
-        return replace(now.commit_passing(sure, confidence, **notes), carry=most)
+        sure[window_masks] = confidence[window_masks] >= tau
+        return replace(now.commit_passing(sure, confidence, **notes), carry=largest)
     if not len(keys) or not weight or now.remaining <= 1:
-        return replace(now.commit_first(now.rank(confidence), 1, **notes), carry=most)
+        return replace(now.commit_first(now.rank(confidence), 1, **notes), carry=largest)
     hidden = now.canvas.ids.copy()
     hidden[keys] = now.canvas.mask_id
     (contrast,) = now.probe([now.canvas], guidance=[Guidance(ids=hidden, weight=weight)])
     chosen = now.commit_first(now.rank(contrast.confidence), 1, **notes)
     tokens, sure = contrast.candidates[chosen.commit], contrast.confidence[chosen.commit]
-    return replace(chosen, tokens=tokens, confidence=sure, carry=most)
+    return replace(chosen, tokens=tokens, confidence=sure, carry=largest)
 
 
 def _changes(now: Snapshot) -> Floats:
-    """[<= 2, length] half the L1 distance between a mask's beliefs in the last steps and in those after them.
+    """Return [<= 2, length] half the L1 distance between the beliefs before and after each of the last two steps.
 
-    0 for others. A token that is not among the twenty most probable counts as 0 there.
+    It is 0 for positions that were not masked after the step. Tokens outside the twenty most probable count as 0.
     """
     history = now.history[-2:]
     beliefs = [*(step.prediction for step in history), now.prediction]
@@ -80,8 +82,8 @@ def _changes(now: Snapshot) -> Floats:
     return (kept + gone) / 2 * np.reshape(masked, kept.shape)
 
 
-def _keys(canvas: Canvas, most: Floats, density: float) -> Ids:
-    """[k] committed positions among the part of the span whose beliefs have changed most while they were masked."""
+def _keys(canvas: Canvas, changes: Floats, density: float) -> Ids:
+    """Return [k] the committed positions in the fraction of the span whose beliefs changed most while masked."""
     span = canvas.span
-    top = span[np.argsort(-most[span], kind="stable")][: math.ceil(density * len(span))]
-    return np.sort(top[(most[top] > 0) & ~canvas.masked[top]][:MOST])
+    top = span[np.argsort(-changes[span], kind="stable")][: math.ceil(density * len(span))]
+    return np.sort(top[(changes[top] > 0) & ~canvas.masked[top]][:MOST])

@@ -19,22 +19,22 @@ def frechet(
         Knob(
             0.0,
             1.0,
-            "the lead that the drafts' joint probability must have; 1 is one by one",
-            calibrated=lambda at: 3 * at["confidence"] - 2,  # two that sure just fail
+            "lead that the joint probability must have; 1 commits one token at a time",
+            calibrated=lambda at: 3 * at["confidence"] - 2,  # two drafts of this confidence just fail
         ),
     ] = 0.25,
 ) -> Selection:
-    """Commit the n surest drafts while their joint probability surely leads any rival's by delta.
+    """Commit the n surest drafts while their joint probability is sure to lead any other text's by delta.
 
-    Whatever the dependence, the joint has at least sum c - (n - 1), and a text that differs anywhere at most 1 - c_n.
-    The rule is Fast-dLLM++'s (2026), after the theorem of
+    However the tokens depend on each other, their joint probability is at least sum c - (n - 1), and that of a text
+    that differs anywhere is at most 1 - c_n. The rule is from Fast-dLLM++ (2026) and builds on a theorem of
 
     Wu et al., 2025, Fast-dLLM, arXiv:2505.22618
     """
     order = now.rank(now.prediction.confidence)
     sure = now.prediction.confidence[order]
     joint = np.cumsum(sure) - np.arange(len(sure))
-    lead = joint - (1 - sure)  # never grows along the order
+    lead = joint - (1 - sure)  # never increases along the order
     passed = int((lead > delta).sum())
     chosen = max(1, passed, now.pace)
     return now.commit_first(order, chosen, joint=max(0.0, joint[chosen - 1]), lead=lead[chosen - 1], passed=passed)

@@ -1,4 +1,4 @@
-"""Gibbs sampling with the denoiser itself: a draft, and then one position after the other anew."""
+"""Gibbs sampling with the denoiser: draft the span, then redraw one position after the other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.strategies.registry import Knob, Switch, strategy
 from models.denoiser import Bools, Floats, Ids
 
 DOUBTED = 0.3
-"""A token that is less probable than this, given all others, is visited in a targeted sweep."""
+"""A targeted sweep visits tokens that are less probable than this given all others."""
 
 
 @strategy(
@@ -24,78 +24,81 @@ DOUBTED = 0.3
 def gibbs(
     now: Snapshot,
     *,
-    block: Annotated[int, Knob(1, 4, "positions drawn at once, no two of them neighbours; 1 with an energy")] = 1,
-    targeted: Annotated[bool, Switch("visit only what all others make improbable; costs a pass a sweep")] = False,
-    energy: Annotated[
-        float, Knob(0.0, 1.0, "how much the autoregressive parent has to say; costs a pass a position")
-    ] = 0.0,
+    block: Annotated[
+        int, Knob(1, 4, "positions redrawn at once, no two of them neighbours; always 1 with an energy")
+    ] = 1,
+    targeted: Annotated[
+        bool, Switch("visit only tokens that all others make improbable; costs one pass per sweep")
+    ] = False,
+    energy: Annotated[float, Knob(0.0, 1.0, "weight of the autoregressive parent; costs one pass per position")] = 0.0,
     cooling: Annotated[
-        float, Knob(0.0, 1.0, "the temperature of the last step as a part of the run's; 1 keeps to that")
+        float, Knob(0.0, 1.0, "temperature of the last step as a fraction of the run's; 1 keeps it constant")
     ] = 1.0,
 ) -> Selection:
-    """Draft the span in a third of the steps, then visit position after position, and draw each anew given the rest.
+    """Draft the span in a third of the steps, then visit position after position and redraw each given the rest.
 
-    Each sweep visits every position once, in random order; at temperature 0 the run ends with a sweep that changes
-    nothing. A sampler of true conditionals would forget its draft and draw from their joint. What a network has learnt
-    as conditionals need not belong to any joint (pseudo-Gibbs), so where this leads depends on the order of the visits.
-    With `cooling` the temperature falls evenly from the end of the draft on. With an energy the model's sixteen
-    likeliest tokens v are weighed by p(text with v)^energy pi(v)^(1 - energy), p being the parent's probability of the
-    span and of 16 tokens after it; top-p then has no say.
+    Each sweep visits every position once, in random order; at temperature 0 the run ends after a sweep that changes
+    nothing. With exact conditionals, the samples would forget the draft and follow the joint distribution. The
+    conditionals that a network has learnt need not belong to any joint distribution (pseudo-Gibbs), so the result
+    depends on the order of the visits. With `cooling` the temperature falls linearly after the draft. With an energy,
+    the model's sixteen most probable tokens v are weighted by p(text with v)^energy pi(v)^(1 - energy), where p is the
+    parent's probability of the span and of 16 tokens after it; top-p is then ignored.
 
-    The form is our own and needs no training, unlike Glauber Dynamics Text Diffusion, 2026, arXiv:2605.04291
+    This form is our own and needs no training, unlike Glauber Dynamics Text Diffusion, 2026, arXiv:2605.04291
     """
     canvas, sites = now.canvas, now.canvas.masks
-    *_, begun, sweep = (0, 0, *(int(step.selection.notes["sweep"]) for step in now.history))  # of the last two steps
+    sweeps = [0, 0, *(int(step.selection.notes["sweep"]) for step in now.history)]
+    previous_sweep, sweep = sweeps[-2:]  # of the last two steps
     left = min(len(canvas.span), now.steps // 3) - now.step + 1  # steps of the draft, this one included
     if not sweep and left > 1:
         return now.commit_first(now.rank(now.prediction.confidence), -(-len(sites) // left), sweep=0)
     tokens, confidence = now.prediction.candidates[sites], now.prediction.confidence[sites]
     notes, changed = {}, 0
-    if sweep and energy and len(sites) == 1 and now.remaining > 1:  # else a ban has kept something back
-        tokens, confidence, notes["energy"] = _weighed(now, int(sites[0]), energy)
+    if sweep and energy and len(sites) == 1 and now.remaining > 1:  # several only if a ban has kept some masked
+        tokens, confidence, notes["energy"] = _weigh_energy(now, int(sites[0]), energy)
     if sweep and len(now.history) > 1:
         before = now.history[-2].canvas
         changed = int((~before.masked[sites] & (before.ids[sites] != tokens)).sum())
-        changed += int(now.history[-1].selection.notes["changed"]) if begun == sweep else 0
+        changed += int(now.history[-1].selection.notes["changed"]) if previous_sweep == sweep else 0
     wanted, visited = now.carry > 0, np.zeros(len(canvas), dtype=np.bool_)
     for step in now.history:
         visited |= step.canvas.masked & (step.selection.notes["sweep"] == sweep)
-    needed = 2 if energy else 1  # calls for a visit, which must be there after this step
-    still = now.temperature > 0 or changed > 0
-    if not sweep or (still and not (wanted & ~visited).any()):
-        wanted, visited = _wanted(now, canvas.commit(sites, tokens), targeted, needed), np.zeros_like(wanted)
+    needed = 2 if energy else 1  # calls of a visit, which must be left after this step
+    unfinished = now.temperature > 0 or changed > 0
+    if not sweep or (unfinished and not (wanted & ~visited).any()):
+        wanted, visited = _to_visit(now, canvas.commit(sites, tokens), targeted, needed), np.zeros_like(wanted)
         sweep += 1
     free = wanted & ~visited
     if len(sites) < len(canvas.span) or len(sites) == 1:
-        free[sites] = False  # they are being written now; only of a draft in one step some may wait for their visit
-    going_on = now.remaining > max(now.final_steps, needed)
+        free[sites] = False  # they are committed now; only after a one-step draft may some wait for their visit
+    may_visit = now.remaining > max(now.final_steps, needed)
     visits = space_out(now.rng.permutation(np.flatnonzero(free)), 2)
-    chosen = visits[: 1 if energy else block] if going_on else sites[:0]
-    written = ~np.isin(sites, chosen)
+    chosen = visits[: 1 if energy else block] if may_visit else sites[:0]
+    commit = ~np.isin(sites, chosen)
     return Selection(
-        commit=sites[written],
-        tokens=tokens[written],
-        confidence=confidence[written],
+        commit=sites[commit],
+        tokens=tokens[commit],
+        confidence=confidence[commit],
         remask=np.setdiff1d(chosen, sites),
         notes={**notes, "sweep": sweep, "changed": changed},
-        temperature=_cooled(now, cooling),
+        temperature=_next_temperature(now, cooling),
         carry=wanted.astype(np.float64),
     )
 
 
-def _cooled(now: Snapshot, cooling: float) -> float:
-    """The temperature of the next step."""
+def _next_temperature(now: Snapshot, cooling: float) -> float:
+    """Return the temperature of the next step."""
     draft = min(len(now.canvas.span), now.steps // 3)
-    part = (now.step + 1 - draft) / max(1, now.steps - draft)
-    return now.forwards.sampling.temperature * (1 - (1 - cooling) * min(max(part, 0.0), 1.0))
+    progress = (now.step + 1 - draft) / max(1, now.steps - draft)
+    return now.forwards.sampling.temperature * (1 - (1 - cooling) * min(max(progress, 0.0), 1.0))
 
 
-def _wanted(now: Snapshot, full: Canvas, targeted: bool, needed: int) -> Bools:
-    """[length] what a sweep over a full canvas visits."""
+def _to_visit(now: Snapshot, full: Canvas, targeted: bool, needed: int) -> Bools:
+    """Return [length] whether a sweep over a full canvas visits a position."""
     if not targeted or len(full.span) == 1:
         return full.editable.copy()
     wanted = np.zeros(len(full), dtype=np.bool_)
-    if now.remaining - 1 > max(now.final_steps, needed):  # else a visit could not follow
+    if now.remaining - 1 > max(now.final_steps, needed):  # otherwise no visit could follow
         probes = now.probe([full.remask(np.array([site])) for site in full.span], targets=full.ids)
         for site, probe in zip(full.span, probes, strict=True):
             assert probe.log_targets is not None
@@ -103,8 +106,8 @@ def _wanted(now: Snapshot, full: Canvas, targeted: bool, needed: int) -> Bools:
     return wanted
 
 
-def _weighed(now: Snapshot, site: int, energy: float) -> tuple[Ids, Floats, float]:
-    """A token for the site, its probability by the model, and the text's -log p by the parent."""
+def _weigh_energy(now: Snapshot, site: int, energy: float) -> tuple[Ids, Floats, float]:
+    """Return a token for the site, its probability by the model, and the text's -log p by the parent."""
     kept = now.prediction.top_tokens[site] >= 0
     tokens, pi = now.prediction.top_tokens[site][kept], now.prediction.top_probs[site][kept]
     place = np.array([site])

@@ -15,16 +15,17 @@ def klass(
     now: Snapshot,
     *,
     tau: Tau = 0.6,
-    # Not calibrated: where the probability is as sure as a level asks, having settled is an extra.
+    # Not calibrated: tau already reaches the preset's certainty, and a settled belief is an extra condition.
     epsilon: Annotated[
-        float, Knob(0.0, 1.0, "how far a settled belief may move from step to step, in nats; 0 is one token by one")
+        float, Knob(0.0, 1.0, "largest move of a settled belief per step, in nats; 0 commits one token at a time")
     ] = 0.01,
-    patience: Annotated[int, Knob(1, 8, "for how many steps it must not have moved further")] = 2,
+    patience: Annotated[int, Knob(1, 8, "number of steps for which a belief must have been settled")] = 2,
 ) -> Selection:
     """Commit every draft above a threshold whose belief has settled, or else the surest one.
 
-    A belief moves by the KL divergence, over the whole vocabulary, from its distribution in the step before. The first
-    step has none before it, so several are committed at once from step patience + 1 on, or where the budget hurries.
+    A belief moves by its KL divergence, over the whole vocabulary, from the belief in the previous step. The first step
+    has no previous one, so several tokens are committed together only from step patience + 1 on, or if the budget
+    requires it.
 
     Kim et al., 2025, KLASS, arXiv:2511.05664
     """

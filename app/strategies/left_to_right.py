@@ -1,4 +1,4 @@
-"""The order of writing."""
+"""From left to right."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from app.strategies.registry import strategy
 
 @strategy(budget="orders")
 def left_to_right(now: Snapshot) -> Selection:
-    """Commit from the left, as an autoregressive model does, but knowing the suffix."""
+    """Commit from left to right, as an autoregressive model does, but knowing the suffix."""
     return now.commit_first(now.canvas.masks, 1)

@@ -15,12 +15,12 @@ from app.strategies.registry import Knob, strategy
 def low_confidence(
     now: Snapshot,
     *,
-    blocks: Annotated[int, Knob(1, 16, "blocks, filled one after the other from the left; 1 is none")] = 1,
+    blocks: Annotated[int, Knob(1, 16, "number of blocks, filled from left to right; 1 turns blocks off")] = 1,
 ) -> Selection:
     """Commit the most confident drafts, an equal share each step; the rest stay masked.
 
-    Confidence is the probability of the drafted token at temperature 1. With blocks, steps are shared out in proportion
-    to block length, so T = N always means one token a step.
+    Confidence is the probability of the drafted token at temperature 1. With blocks, steps are divided in proportion to
+    block length, so T = N always means one token per step.
 
     Nie et al., 2025, LLaDA, arXiv:2502.09992
     """
@@ -29,7 +29,7 @@ def low_confidence(
     left = [int(now.canvas.masked[span[a:b]].sum()) for a, b in itertools.pairwise(edges)]
     current = next(block for block, masks in enumerate(left) if masks)
     later = sum(left[current + 1 :])
-    # Steps for this block: its share of what is left, at least one for it and for each later block.
+    # Steps for this block: its share of those remaining, at least one, and one is kept for each later block.
     share = round(now.remaining * left[current] / (left[current] + later))
     share = max(1, min(share, now.remaining - sum(masks > 0 for masks in left[current + 1 :])))
     count = -(-left[current] // share)

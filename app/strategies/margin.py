@@ -13,7 +13,7 @@ def margin(
     alg_temp: AlgTemp = 0.0,
     raw: Raw = True,
 ) -> Selection:
-    """Commit where the best token leads the second best by most, whatever was drafted there.
+    """Commit where the best token has the largest lead over the second best, whatever was drafted there.
 
     Kim et al., 2025, Train for the Worst, Plan for the Best, arXiv:2502.06768; Ye et al., 2025, Dream 7B,
     arXiv:2508.15487

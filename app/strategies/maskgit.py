@@ -13,7 +13,7 @@ def maskgit(
     alg_temp: AlgTemp = 0.0,
     raw: Raw = True,
 ) -> Selection:
-    """Commit the drafts of highest probability, the shares rounded down: Dream's confidence order.
+    """Commit the most probable drafts, an equal share (rounded down) each step: Dream's confidence order.
 
     Chang et al., 2022, MaskGIT, arXiv:2202.04200; Ye et al., 2025, Dream 7B, arXiv:2508.15487
     """

@@ -10,9 +10,9 @@ from app.strategies.registry import strategy
 
 @strategy(budget="orders")
 def middle_out(now: Snapshot) -> Selection:
-    """Commit from the middle to both sides in turn: the first word stands as far as can be from all that is known.
+    """Commit from the middle outwards, alternating sides: the first token is as far as possible from known text.
 
-    Of several gaps each is filled from its own middle, and all begin together.
+    Several gaps are filled from their own middles, all at the same time.
     """
     scores = np.zeros(len(now.canvas))
     for gap in now.canvas.gaps:

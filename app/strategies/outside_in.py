@@ -10,9 +10,9 @@ from app.strategies.registry import strategy
 
 @strategy(budget="orders")
 def outside_in(now: Snapshot) -> Selection:
-    """Commit from both ends in turn, so that the prefix and the suffix meet in the middle.
+    """Commit from both ends inwards, alternating sides, so that prefix and suffix meet in the middle.
 
-    Of several gaps each is filled from its own ends, and all meet their middle together.
+    Several gaps are filled from their own ends, and all reach their middles at the same time.
     """
     scores = np.zeros(len(now.canvas))
     for gap in now.canvas.gaps:

@@ -1,4 +1,4 @@
-"""P2: path planning, in the form that suits models with a shift."""
+"""P2: path planning, in a form for models with a shift."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from app.strategies.registry import Knob, strategy
 def p2(
     now: Snapshot,
     *,
-    eta: Annotated[float, Knob(0.0, 4.0, "how heavily a written token's doubt weighs; 0 never takes one back")] = 1.0,
+    eta: Annotated[float, Knob(0.0, 4.0, "how much doubt about committed tokens counts; 0 never remasks")] = 1.0,
 ) -> Selection:
-    """Rank written and drafted tokens together, and mask the lowest again, fewer each step: path planning.
+    """Rank committed and drafted tokens together and remask the lowest, fewer each step: path planning.
 
-    Drafts rank by log q, written tokens by eta log q. The paper asks the model again about a token that it sees; models
-    with a shift were never trained to answer that, so this takes q as it was when the token was written.
+    Drafts rank by log q, committed tokens by eta log q. The paper asks the model again about a token that it sees;
+    models with a shift were never trained to answer that, so here q is the value at the time of commit.
 
     Peng et al., 2025, Path Planning for Masked Diffusion Model Sampling, arXiv:2502.03540
     """

@@ -1,4 +1,4 @@
-"""PC-Sampler: confidence corrected for where a token stands and for how common it is."""
+"""PC-Sampler: confidence corrected for the position of a token and for how common it is."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ def pc_sampler(
     now: Snapshot,
     *,
     pull: Annotated[
-        float, Knob(0.0, 128.0, "how much edges are preferred: the decay over a whole gap; 0 is none")
+        float, Knob(0.0, 128.0, "preference for edges: decay of the score over a whole gap; 0 turns it off")
     ] = 2.0,
-    ceiling: Annotated[float, Knob(0.1, 20.0, "what a calibrated confidence counts at most, in nats")] = 1.0,
+    ceiling: Annotated[float, Knob(0.1, 20.0, "upper limit of the corrected confidence, in nats")] = 1.0,
     edge: Annotated[
-        str, OneOf(("nearest", "left"), "which edge; the paper, which continues texts, has left")
+        str, OneOf(("nearest", "left"), "edge to prefer; the paper continues texts and uses left")
     ] = "nearest",
 ) -> Selection:
-    """Commit the surest drafts, but common words later, and positions near the edges of the gap sooner.
+    """Commit the surest drafts, but common words later, and positions near the edges of a gap sooner.
 
-    The score is exp(-pull distance / gap) min(ceiling, -confidence log f), with f how common the token is in text.
-    Where nobody has counted that (see `models.checkpoints`), all tokens count as equally common, with -log f = 1.
+    The score is exp(-pull distance / gap length) min(ceiling, -confidence log f), where f is the token's frequency in
+    text. If the frequencies are not known (see `models.checkpoints`), -log f is 1 for all tokens.
 
     Huang et al., 2025, PC-Sampler, arXiv:2508.13021; the distance to the nearest edge, for infilling, is our own
     """
     left, right = now.canvas.from_edges
     distance = left if edge == "left" else np.minimum(left, right)
-    near = np.exp(-pull * distance / (left + right + 1))
+    nearness = np.exp(-pull * distance / (left + right + 1))
     frequencies = now.forwards.frequencies
     rarity = 1.0 if frequencies is None else -np.log(frequencies[now.prediction.candidates])
-    scores = near * np.minimum(ceiling, now.prediction.confidence * rarity)
+    scores = nearness * np.minimum(ceiling, now.prediction.confidence * rarity)
     return now.commit_first(now.rank(scores), 1, counted=float(frequencies is not None))

@@ -1,4 +1,4 @@
-"""The DiffuLLaMA quick-start sampler, in its slot form."""
+"""DiffuLLaMA's quick-start sampler, with a random time slot for each token."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from app.strategies.registry import strategy
 
 @strategy(budget="exact")
 def random(now: Snapshot) -> Selection:
-    """Reveal every token in one of T time slots, drawn at random: the checkpoints' own sampler.
+    """Commit each token in one of T time slots, drawn at random: the checkpoints' own sampler.
 
-    The reference reveals each masked token with probability 1/(t+1) at t = T-1, ..., 1 and the rest at the end, so each
-    token's slot is uniform over 1..T. Slots in which nothing is revealed need no forward pass, and are passed over.
+    The original commits each masked token with probability 1/(t+1) at t = T-1, ..., 1 and the rest at the end, so each
+    token's slot is uniform over 1..T. Slots that commit nothing need no forward pass and are skipped.
 
     Gong et al., 2025, DiffuLLaMA, arXiv:2410.17891 (quick-start sampler)
     """

@@ -10,10 +10,10 @@ from app.strategies.registry import strategy
 
 @strategy(budget="exact")
 def rcr(now: Snapshot) -> Selection:
-    """Keep the positions that have ever been the most confident; a token that others outgrow is masked again.
+    """Keep the positions with the highest confidence so far, and remask tokens that others overtake.
 
-    A position's running confidence is the highest that any draft for it has had; while it is written it has no drafts.
-    The published code takes the confidence of the token written instead; at temperature 0 that is `p2` with eta 1.
+    A position's running confidence is the highest that any draft for it has had; committed positions have no drafts.
+    The published code uses the confidence of the committed token instead; at temperature 0 that is `p2` with eta 1.
 
     He et al., 2025, MDPO, arXiv:2508.13148
     """

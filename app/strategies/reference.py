@@ -1,4 +1,4 @@
-"""The sampler behind DiffuLLaMA's published infilling numbers."""
+"""The sampler behind DiffuLLaMA's published infilling results."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from app.strategies.registry import strategy
 
 @strategy(budget="exact", reads_committed=True)
 def reference(now: Snapshot) -> Selection:
-    """Keep the least probable drafts masked, rank committed positions too: DiffuLLaMA's evaluation sampler.
+    """Keep the least probable drafts masked, ranking committed positions too: DiffuLLaMA's evaluation sampler.
 
-    At step k the floor(N (T - k) / T) positions with the lowest log-probability of a fresh draft, among all of the
-    span, are left as they are; every other masked position is committed. The paper used T = 32, no top-p, and
-    temperature 0.95 (GPT-2) or 0.9 (LLaMA).
+    In step k, the floor(N (T - k) / T) positions of the span whose fresh drafts have the lowest log-probabilities are
+    left as they are; every other masked position is committed. The paper used T = 32, no top-p, and temperature 0.95
+    (GPT-2) or 0.9 (LLaMA).
 
     Gong et al., 2025, DiffuLLaMA, arXiv:2410.17891 (evaluation sampler)
     """

@@ -1,4 +1,4 @@
-"""ReMDM: masked diffusion that may take tokens back."""
+"""ReMDM: masked diffusion with random remasking."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from app.strategies.registry import Knob, OneOf, strategy
 from models.denoiser import Floats
 
 HOLD_FROM, HOLD_KNOWN = 0.55, 0.9
-"""The loop begins with this part of the steps left, and holds this part of the span known: the release's values."""
+"""The loop starts with this fraction of the steps left and keeps this fraction of the span known, as in the release."""
 
 
 @strategy(budget="exact")
@@ -22,58 +22,56 @@ def remdm(
         str,
         OneOf(
             ("cap", "rescale", "loop", "confidence"),
-            "eta as a rate, or as a part of the highest rate; only once most is known; or aimed at unsure tokens",
+            "cap: eta is the rate; rescale: a fraction of the highest rate; loop: only late; confidence: unsure first",
         ),
     ] = "cap",
-    eta: Annotated[
-        float, Knob(0.0, 1.0, "how likely a token is taken back in a slot; 0 is the strategy random")
-    ] = 0.05,
+    eta: Annotated[float, Knob(0.0, 1.0, "probability of remasking a token in a slot; 0 is the same as random")] = 0.05,
 ) -> Selection:
-    """Reveal tokens at random and take some back at random: more steps give more second thoughts.
+    """Commit tokens at random and remask some at random, so that more steps allow more corrections.
 
-    The slots are those of `random`. A slot reveals as many more as it takes back, so the masks keep to the schedule in
-    expectation. Slots in which nothing happens are passed over, also on a full canvas, which waits for a token to be
-    taken back; that never happens in the last tenth. `confidence` weighs tokens by their probability when they were
-    written; unlike the release's, its rates have the mean of `cap`.
+    The slots are those of `random`. Each slot commits extra tokens to make up for those it remasks, so the expected
+    number of masks follows the schedule. Slots in which nothing happens are skipped; if the canvas is full, they are
+    skipped until a token is remasked. Nothing is remasked in the last tenth. `confidence` more often remasks tokens
+    that were less probable when they were committed; unlike in the release, its mean rate is that of `cap`.
 
     Wang et al., 2025, Remasking Discrete Diffusion Models with Inference-Time Scaling, arXiv:2503.00307
     """
     canvas, steps = now.canvas, now.steps
-    loop = variant == "loop" and eta > 0  # without a rate there is nothing to wait for
-    settling = now.final_steps if eta else steps
+    loop = variant == "loop" and eta > 0  # without a rate nothing is ever remasked
+    final = now.final_steps if eta else steps
     sure = np.where(canvas.masked, now.prediction.confidence, now.scores_at_commit("confidence"))
     slot = int(now.history[-1].selection.notes["slot"]) if now.history else 0
-    masked, moved, rate = canvas.masked.copy(), False, 0.0
-    while not moved or (not masked.any() and steps - slot > settling):
-        left = max(1, steps - slot)  # in the last slot everything is revealed; a ban may have kept something back
+    masked, changed, rate = canvas.masked.copy(), False, 0.0
+    while not changed or (not masked.any() and steps - slot > final):
+        left = max(1, steps - slot)  # 1 again if a ban has kept masks after the last slot
         slot = min(slot + 1, steps)
         # Expected masks if the span had as many positions as there are slots, before and after this one.
-        before, after = _loop(steps, now.final_steps, left) if loop else (left, left - 1)
+        before, after = _loop_schedule(steps, now.final_steps, left) if loop else (left, left - 1)
         highest = 1.0 if before >= steps else min(1.0, after / (steps - before))
         rate = eta * highest if variant == "rescale" else min(eta, highest)
-        if left <= settling or (loop and left > HOLD_FROM * steps):
+        if left <= final or (loop and left > HOLD_FROM * steps):
             rate = 0.0
         masks, known = np.flatnonzero(masked), np.flatnonzero(canvas.editable & ~masked)
-        reveal = masks[now.rng.random(len(masks)) * before < before - after + rate * (steps - before)]
+        revealed = masks[now.rng.random(len(masks)) * before < before - after + rate * (steps - before)]
         if rate:
-            rates = _aimed(sure[known], rate) if variant == "confidence" else rate
+            rates = _rates(sure[known], rate) if variant == "confidence" else rate
             masked[known[now.rng.random(len(known)) < rates]] = True
-        moved = moved or len(reveal) > 0 or int(masked.sum()) > len(masks)
-        masked[reveal] = False
+        changed = changed or len(revealed) > 0 or int(masked.sum()) > len(masks)
+        masked[revealed] = False
     commit, remask = np.flatnonzero(canvas.masked & ~masked), np.flatnonzero(masked & ~canvas.masked)
     return Selection(commit=commit, remask=remask, notes={"slot": slot, "rate": rate})
 
 
-def _loop(steps: int, settling: int, left: int) -> tuple[float, float]:
-    """Expected masks before and after a slot: down to a tenth, held there, and down to nothing in the last slots."""
+def _loop_schedule(steps: int, final: int, left: int) -> tuple[float, float]:
+    """Return the expected masks before and after a slot: down to a tenth, held there, down to 0 at the end."""
     held = (1 - HOLD_KNOWN) * steps
     before, after = np.interp(
-        [left, left - 1], [0, settling, max(settling, HOLD_FROM * steps), steps], [0, held, held, steps]
+        [left, left - 1], [0, final, max(final, HOLD_FROM * steps), steps], [0, held, held, steps]
     )
     return float(before), float(after)
 
 
-def _aimed(sure: Floats, rate: float) -> Floats:
-    """Rates of mean `rate` (where none would exceed 1) in proportion to softmax(-probability)."""
+def _rates(sure: Floats, rate: float) -> Floats:
+    """Return rates proportional to exp(-probability) with mean `rate`, each at most 1."""
     weights = np.exp(-sure)
     return np.minimum(1.0, rate * weights / weights.mean()) if len(sure) else weights

@@ -1,4 +1,4 @@
-"""The order of writing, backwards."""
+"""From right to left."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from app.strategies.registry import strategy
 
 @strategy(budget="orders")
 def right_to_left(now: Snapshot) -> Selection:
-    """Commit from the right, from the suffix back to the prefix."""
+    """Commit from right to left, from the suffix back to the prefix."""
     return now.commit_first(now.canvas.masks[::-1], 1)

@@ -12,26 +12,25 @@ from app.strategies.registry import Knob, strategy
 def speculate(
     now: Snapshot,
     *,
-    ahead: Annotated[
-        int, Knob(1, 8, "canvases in a probe: the next one and drafts of those after it; 1 drafts none")
-    ] = 4,
+    ahead: Annotated[int, Knob(1, 8, "canvases in a probe: the next one and drafts of later ones; 1 drafts none")] = 4,
 ) -> Selection:
     """Commit what low_confidence would, but ask about several drafted canvases in one batched pass.
 
-    Where the canvas after this step is not known yet, it is probed together with those that would follow if the present
-    ranking held. The steps that come true cost nothing, so batched passes are at most steps, and mostly fewer. At
-    temperature 0 the trace is that of `low_confidence`, up to ties closer than what a batch rounds (about 1e-6 in
-    fp32). Above it the distribution is the same, but drafts are drawn anew in every step, and seldom come true.
+    If the belief about the canvas after this step is not known yet, that canvas is probed together with those that
+    would follow if the current ranking held. Steps that come true cost nothing, so there are never more batched passes
+    than steps, and usually fewer. At temperature 0 the trace is that of `low_confidence`, up to ties closer than batch
+    rounding (about 1e-6 in fp32). Above it the distribution is the same, but drafts are redrawn in every step and
+    seldom come true.
 
     After Gao et al., 2025, Self Speculative Decoding, arXiv:2510.04147
     """
     order, drafts = now.rank(now.prediction.confidence), now.prediction.candidates
-    ends, left = [], now.remaining  # before the probe, which takes one away
+    ends, left = [], now.remaining  # before the probe, which uses one up
     for steps in range(left, max(0, left - ahead), -1):
         done = ends[-1] if ends else 0
         ends.append(done - (done - len(order)) // steps)
     drafted = [now.canvas.commit(order[:end], drafts[order[:end]]) for end in ends if end < len(order)]
-    # A denoiser that keeps nothing, not even the present state, would have to be asked again.
+    # A denoiser that caches nothing, not even the current state, would have to be asked again.
     if drafted and now.forwards.knows(now.canvas) and not now.forwards.knows(drafted[0]):
         now.probe(drafted)
     else:

@@ -217,6 +217,7 @@ class Told:
     context: int = 256
     tokenizer: Tokenizer = COIN
     notices: tuple[str, ...] = ()
+    judge: Judge | None = None
 
     def __post_init__(self) -> None:
         self.asked: list[list[list[int]]] = []

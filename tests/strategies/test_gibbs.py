@@ -188,7 +188,7 @@ def test_the_temperature_falls_evenly_from_the_draft_to_the_last_step(cooling):
 
     class Listening(Told):
         def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-            asked.extend(query.temperature for query in queries)
+            asked.extend(query.sampling.temperature for query in queries)
             return super().predict(queries)
 
     taken = run(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.sampling.canvas import Canvas
-from app.sampling.forwards import Passes
+from app.sampling.forwards import Forwards
 from app.sampling.step import Snapshot
 from models.denoiser import Floats
 from models.toy import toy
@@ -29,7 +29,7 @@ def scene(*, steps: int = 1) -> Snapshot:
     return replace(
         now,
         prediction=replace(now.prediction, candidates=candidates),
-        passes=Passes(Indifferent(tokenizer=tokenizer)),  # pyright: ignore[reportArgumentType]
+        forwards=Forwards(Indifferent(tokenizer=tokenizer)),  # pyright: ignore[reportArgumentType]
     )
 
 

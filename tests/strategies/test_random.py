@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import pytest
 
-from models.denoiser import Query
+from models.denoiser import Query, Sampling
 from tests.strategies.scenes import (
     CHI_SQUARE_LIMIT,
     STICKY,
@@ -26,13 +26,11 @@ RUNS = 1200
 
 def literal(denoiser, canvas, *, steps: int, seed: int) -> tuple[int, ...]:
     """The published loop: reveal with probability 1/(t+1) at t = T-1, ..., 1, then the rest."""
-    rng = np.random.default_rng(seed)
+    rng, sampling = np.random.default_rng(seed), Sampling(temperature=1.0, banned=(2,))
     ids, masked = canvas.ids.copy(), canvas.masked.copy()
 
     def draft():
-        query = Query(
-            ids=ids, positions=canvas.span, uniforms=rng.random(len(canvas.span)), temperature=1.0, banned=(2,)
-        )
+        query = Query(ids=ids, positions=canvas.span, uniforms=rng.random(len(canvas.span)), sampling=sampling)
         return denoiser.predict([query])[0].candidates
 
     tokens = draft()

@@ -4,18 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.denoiser import Query
+from models.denoiser import Query, Sampling
 from tests.strategies.scenes import Indifferent, blank, choose, counts, run, snapshot, sticky, written
 
 
 def literal(denoiser, canvas, *, steps: int, temperature: float, seed: int) -> tuple[int, ...]:
     """The published loop, with the drafts' randomness laid out as in `decode`."""
     rng = np.random.default_rng(seed)
+    sampling = Sampling(temperature=temperature, banned=(2,))
 
     def draft():
         uniforms = rng.random(len(canvas))[canvas.span]
         (prediction,) = denoiser.predict(
-            [Query(ids=ids, positions=canvas.span, uniforms=uniforms, temperature=temperature, banned=(2,))]
+            [Query(ids=ids, positions=canvas.span, uniforms=uniforms, sampling=sampling)]
         )
         return prediction.candidates, prediction.drawn_confidence
 

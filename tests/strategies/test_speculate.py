@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.sampling.decode import decode
 from app.strategies.registry import find
 from models.denoiser import BeliefCache
 from models.toy import toy
@@ -13,6 +12,7 @@ from tests.strategies.scenes import (
     Indifferent,
     blank,
     counts,
+    decode,
     orders,
     run,
     sticky,

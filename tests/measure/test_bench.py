@@ -204,7 +204,7 @@ def test_the_plot_is_one_file_that_needs_no_network_and_no_colour(problems, tmp_
         (["--temperature", "nan"], "temperature"),
         (["--problems", "no/such/file"], "no/such/file"),
         (["--plot", "no/such/folder/plot.html", "--strategies", "random", "--limit", "1"], "no/such/folder"),
-        (["--baseline"], "'toy' is none"),
+        (["--baseline"], "'toy' is not one"),
         (["--baseline", "--overhead"], "not allowed with"),
         (["--tau", "1"], "--tau"),
         (["--dual-cache", "4"], "'toy' is none"),
@@ -298,7 +298,7 @@ def test_the_reference_loop_with_a_tiny_nucleus_writes_what_greedy_decoding_does
 def test_speculation_is_shown_to_be_lossless(capsys):
     assert main(["bench", "--lossless", "--model", "toy", "--limit", "3"]) == 0
     told = capsys.readouterr().out
-    assert told.startswith("3 of 3 problems: the same tokens in the same steps; 3 the same text")
+    assert told.startswith("3 of 3 problems have the same tokens in the same steps; 3 have the same text")
     assert main(["bench", "--lossless", "--model", "toy", "--limit", "3", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["identical"] == 3
 

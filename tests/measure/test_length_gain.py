@@ -53,7 +53,7 @@ def test_the_command_fits_and_then_measures(tmp_path, problems, capsys):
     ("flags", "told"),
     [
         (["measure", "--problems", "P", "--limit", "0"], "--limit must be 1 or more"),
-        (["measure", "--problems", "P", "--rank", "parent"], "has none here"),
+        (["measure", "--problems", "P", "--rank", "parent"], "has none; use --rank elbo"),
         (["measure", "--problems", "P", "--longest", "256"], "must be 1 to 255 masks"),
         (["measure", "--problems", "P", "--strategy", "nosuch"], "unknown strategy"),
         (["fit", "--text", "nowhere.txt", "--out", "x.json"], "cannot read nowhere.txt"),

@@ -1,24 +1,24 @@
-# `make run` and `make test` set up .venv by themselves, and again when the requirements change.
-# PYTHON=... names the interpreter to make it from, ARGS=... is handed on to app.py or pytest (-n 0: in one process).
+# `make run` and `make test` create .venv, and update it when the requirements change.
+# PYTHON=... chooses its interpreter; ARGS=... is passed to app.py or pytest (ARGS="-n 0" runs tests in one process).
 
 .PHONY: run test lint readme
 
 run: .venv/.installed
 	.venv/bin/python app.py $(ARGS)
 
-# Two processes of one thread each; a file's tests stay together, for they share what they set up.
+# Two processes of one thread each; the tests of a file stay in one process because they share fixtures.
 test: export OMP_NUM_THREADS = 1
 test: .venv/.installed-dev
 	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-# What tests/test_repository.py checks, with the style put right on the way.
+# Fix the style, then run the checks of tests/test_repository.py.
 lint: .venv/.installed-dev
 	.venv/bin/python -m ruff check --fix .
 	.venv/bin/python -m ruff format .
 	.venv/bin/python -m pyright
 	.venv/bin/lint-imports
 
-# The generated parts of the Markdown files.
+# Update the generated parts of the Markdown files.
 readme: .venv/.installed-dev
 	.venv/bin/cog -r -I . README.md CONTRIBUTING.md
 

@@ -1,4 +1,4 @@
-"""Intervals, against cases that are known."""
+"""Intervals of cases with known answers."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def test_the_interval_of_a_share_is_that_of_the_binomial_distribution():
 def test_a_constant_has_no_spread_and_equal_columns_have_no_difference():
     rng = np.random.default_rng(1)
     noisy = rng.normal(size=(50, 1))
-    constant, none = estimate_means(np.hstack([np.full((50, 1), 7.0), noisy - noisy]), draw_counts(50))
+    constant, equal = estimate_means(np.hstack([np.full((50, 1), 7.0), noisy - noisy]), draw_counts(50))
     assert (constant.mean, constant.low, constant.high) == (7, 7, 7)
-    assert (none.low, none.high) == (0, 0)
+    assert (equal.low, equal.high) == (0, 0)
 
 
-def test_a_difference_is_paired_so_what_problems_have_in_common_is_no_noise():
+def test_a_difference_is_paired_so_the_difficulty_of_problems_cancels():
     rng = np.random.default_rng(1)
     hard = rng.normal(scale=30, size=100)
     own, difference = estimate_means(np.column_stack([hard + 1, (hard + 1) - hard]), draw_counts(100))

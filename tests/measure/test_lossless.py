@@ -20,7 +20,7 @@ def trace(strategy: str, **settings):
     return run_to_end(as_request(PROBLEMS[0], TOY, strategy=strategy, **settings), TOY)
 
 
-def test_all_problems_are_identical_and_cost_fewer_calls():
+def test_all_problems_are_identical_and_take_fewer_calls():
     found = compare_greedy(PROBLEMS, TOY, ahead=4)
     assert found["identical"] == found["same_text"] == found["problems"] == 2
     assert found["greedy_calls"] == sum(oracle_length(problem, TOY) for problem in PROBLEMS)

@@ -86,6 +86,6 @@ def configurations(
     for pattern in only:
         if not any(fnmatchcase(one.label, pattern) for one in found):
             raise InfillError(f"no configuration matches '{pattern}'; --list prints them all")
-    kept = [one for one in found if not only or any(fnmatchcase(one.label, pattern) for pattern in only)]
+    matching = [one for one in found if not only or any(fnmatchcase(one.label, pattern) for pattern in only)]
     curve = yardstick()
-    return curve + [one for one in kept if one not in curve]
+    return curve + [one for one in matching if one not in curve]

@@ -1,4 +1,4 @@
-"""A progress bar on standard error, where somebody watches."""
+"""A progress bar on standard error, and tables of text."""
 
 from __future__ import annotations
 
@@ -11,5 +11,22 @@ Item = TypeVar("Item")
 
 
 def progress(items: Sequence[Item], what: str, **settings: Any) -> Iterable[Item]:
-    """The items, counted; `settings` are tqdm's."""
-    return tqdm(items, desc=what, disable=None, leave=False, **settings)  # disable=None: unless it is a terminal
+    """Yield the items and show how many are done, if standard error is a terminal; `settings` are tqdm's."""
+    return tqdm(items, desc=what, disable=None, leave=False, **settings)  # None: disabled unless it is a terminal
+
+
+def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] | None = None, left: int = 1) -> str:
+    """Return rows of equally many cells as lines of aligned columns, two spaces apart.
+
+    The first `left` columns are left-aligned, the others right-aligned. No line ends in spaces.
+    """
+    lines = [*([header] if header is not None else []), *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    aligned = (
+        (
+            f"{cell:<{width}}" if number < left else f"{cell:>{width}}"
+            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    )
+    return "\n".join("  ".join(cells).rstrip() for cells in aligned)

@@ -23,7 +23,7 @@ from models.checkpoints.quantisation import scales
 from models.checkpoints.tokenizer import read_tokenizer
 from models.denoiser import Query
 from models.evaluate.likelihood import elbo
-from models.evaluate.table import table
+from models.evaluate.table import format_rows
 from models.networks.transformer import TransformerDenoiser
 
 FORMS: dict[str, dict[str, str]] = {
@@ -137,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(json.dumps([asdict(row) for row in rows]) if args.json else table(title, [asdict(row) for row in rows]))
+    print(json.dumps([asdict(row) for row in rows]) if args.json else format_rows(title, [asdict(row) for row in rows]))
     if args.plot:
         draw(rows, args.plot, title=title)
     return 0

@@ -1,9 +1,11 @@
-"""Rows of numbers as an aligned table."""
+"""Evaluation results as aligned tables."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+
+from models.terminal import table
 
 _COLUMNS = {  # heading and format of each number that a row may have
     "nats_per_token": ("nats/token", ".3f"),
@@ -29,12 +31,8 @@ _COLUMNS = {  # heading and format of each number that a row may have
 }
 
 
-def table(title: str, rows: Sequence[dict[str, Any]]) -> str:
-    """Aligned: a row's name, then its numbers."""
-    keys = [key for key in rows[0] if key in _COLUMNS]
-    first = max(len(title), *(len(row["name"]) for row in rows))
-    lines = [f"{title:<{first}}" + "".join(f"  {_COLUMNS[key][0]:>7}" for key in keys)]
-    for row in rows:
-        numbers = (f"  {row[key]:>{max(7, len(_COLUMNS[key][0]))}{_COLUMNS[key][1]}}" for key in keys)
-        lines.append(f"{row['name']:<{first}}" + "".join(numbers))
-    return "\n".join(lines)
+def format_rows(title: str, rows: Sequence[dict[str, Any]]) -> str:
+    """Return a table with the rows' names under `title`, then a column for each number that `_COLUMNS` knows."""
+    columns = {key: _COLUMNS[key] for key in rows[0] if key in _COLUMNS}
+    cells = [(row["name"], *(f"{row[key]:{form}}" for key, (_, form) in columns.items())) for row in rows]
+    return table(cells, header=(title, *(heading for heading, _ in columns.values())))

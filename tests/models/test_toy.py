@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from models.denoiser import Query
+from models.denoiser import Query, Sampling
 from models.toy import MarkovDenoiser, ToyTokenizer, toy
 
 CHAIN = np.array([[0.6, 0.3, 0.1], [0.2, 0.2, 0.6], [0.5, 0.1, 0.4]])
@@ -26,9 +26,9 @@ def test_beliefs_equal_the_sum_over_all_texts(known):
 def test_predictions_are_the_beliefs_and_special_tokens_are_never_believed():
     denoiser = MarkovDenoiser(ToyTokenizer("abc"), CHAIN)
     ids = np.array([0, 4, 4, 2])
-    (prediction,) = denoiser.predict(
-        [Query(ids=ids, positions=np.array([1, 2]), uniforms=np.array([0.1, 0.9]), temperature=1.0)]
-    )
+    sampling = Sampling(temperature=1.0)
+    query = Query(ids=ids, positions=np.array([1, 2]), uniforms=np.array([0.1, 0.9]), sampling=sampling)
+    (prediction,) = denoiser.predict([query])
     beliefs = denoiser.marginals(ids)
     for position in (1, 2):
         assert prediction.top_probs[position, :3] == pytest.approx(np.sort(beliefs[position])[::-1])

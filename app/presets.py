@@ -1,6 +1,6 @@
-"""What was calibrated for a checkpoint: the presets in the file beside its weights, and how thresholds make them.
+"""Presets of a checkpoint: read from calibration.json beside its weights, or made from calibrated thresholds.
 
-Which knob follows from which score stands in the strategy's own file, at the knob.
+Each strategy's file declares at the knob which score sets it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from app.sampling.fields import Knob, Value
 from app.strategies.registry import find, strategies
 
 LEVELS = {"safe": 0.95, "balanced": 0.9, "fast": 0.8}
-"""How likely a masked position's first choice must be to stay the first choice until it is committed."""
+"""Level to the required probability that a masked position's first choice is what is committed in the end."""
 STRICTEST = {"confidence": 1.0, "margin": 1.0, "entropy": 0.0, "gap": math.inf, "drift": 0.0}
-"""The scores of a `Prediction` that are calibrated, each with the threshold of a level that it never reaches."""
+"""The calibrated scores of a `Prediction`, each with its threshold for a level that is never reached."""
 FILE = "calibration.json"
 
 Presets = Mapping[str, Mapping[str, Mapping[str, Value]]]
@@ -29,9 +29,9 @@ Presets = Mapping[str, Mapping[str, Mapping[str, Value]]]
 
 
 def presets(model: str) -> Presets:
-    """Of a model by name, as `models.find` knows it; empty where nothing was calibrated.
+    """Return the presets of a model, named as for `models.find`; empty if it has no calibration.json.
 
-    Raises InfillError if there is no such model, or if its file is broken.
+    Raises InfillError if there is no such model, or its file is broken.
     """
     try:
         folder = models.folder_of(model)
@@ -41,7 +41,7 @@ def presets(model: str) -> Presets:
 
 
 def read(path: Path) -> Presets:
-    """The presets of a file. Raises InfillError, saying what is wrong with it."""
+    """Read the presets in a calibration.json. Raises InfillError, naming what is wrong with it."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))["presets"]
         for name, levels in found.items():
@@ -54,7 +54,7 @@ def read(path: Path) -> Presets:
     except KeyError:
         raise _broken(path, "it has no 'presets'") from None
     except (TypeError, AttributeError, RecursionError):
-        raise _broken(path, "'presets' must lead from strategies over levels to knobs") from None
+        raise _broken(path, "'presets' must map strategies to levels, and levels to knobs") from None
     except ValueError as error:  # not JSON, not UTF-8, no such strategy or knob, a value out of range
         raise _broken(path, str(error)) from None
     return found
@@ -62,30 +62,30 @@ def read(path: Path) -> Presets:
 
 def _broken(path: Path, why: str) -> InfillError:
     return InfillError(
-        f"'{path}' is no calibration: {why}. Delete it, or write it anew: python -m app calibrate --help"
+        f"'{path}' is not a valid calibration.json: {why}; delete it, or recreate it with python -m app calibrate"
     )
 
 
 def preset(model: str, strategy: str, level: str) -> Mapping[str, Value]:
-    """The knobs of one preset. Raises InfillError, saying which there are and how to make some."""
+    """Return the knob values of a preset. Raises InfillError, naming the available presets and how to make them."""
     if level not in LEVELS:
         raise unknown("preset", level, LEVELS)
     known = presets(model)
     if not known:
         raise InfillError(
-            f"nothing was calibrated for model '{model}', so it has no presets; measure them with "
-            f"python -m app calibrate --model {model} --text FILE, or give the knobs yourself"
+            f"model '{model}' has no presets; make them with python -m app calibrate --model {model} --text FILE, "
+            "or set the knobs yourself"
         )
     if strategy not in known:
         raise InfillError(
-            f"strategy '{strategy}' has no presets for model '{model}', but these have: {', '.join(sorted(known))}; "
-            "leave --preset out, or calibrate again if the strategy is newer than the calibration"
+            f"strategy '{strategy}' has no presets for model '{model}'; these have: {', '.join(sorted(known))}. "
+            "Leave out --preset, or run calibrate again if the strategy is newer than calibration.json"
         )
     return known[strategy][level]
 
 
 def knobs_at(thresholds: Mapping[str, Mapping[str, float | None]]) -> dict[str, dict[str, dict[str, Value]]]:
-    """Presets from the thresholds of each score (those in STRICTEST) at each level; None: never reached."""
+    """Make presets from the thresholds of each score in STRICTEST at each level; None is a level never reached."""
     made: dict[str, dict[str, dict[str, Value]]] = {}
     for name, strategy in strategies().items():
         for parameter in strategy.knobs:
@@ -100,7 +100,7 @@ def knobs_at(thresholds: Mapping[str, Mapping[str, float | None]]) -> dict[str, 
 
 
 def write(path: Path, found: Mapping[str, Any]) -> None:
-    """As JSON, the points of a curve and the knobs of a preset on one line each. Raises InfillError where it cannot."""
+    """Write a calibration.json, each curve point and each preset on one line. Raises InfillError if it cannot."""
     text = re.sub(r"([\[{])\n\s+([^\[\]{}]*?)\n\s+([\]}])", _joined, json.dumps(found, indent=1, ensure_ascii=False))
     try:
         path.write_text(text + "\n", encoding="utf-8")
@@ -113,7 +113,7 @@ def _joined(match: re.Match[str]) -> str:
 
 
 def fingerprint(folder: Path) -> str:
-    """SHA-256 of a checkpoint's weights: another one's calibration is not theirs."""
+    """Return the SHA-256 of a checkpoint's weights, which says what a calibration.json is valid for."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         with path.open("rb") as file:
@@ -122,7 +122,7 @@ def fingerprint(folder: Path) -> str:
 
 
 def markdown(model: str = "bundled") -> str:
-    """The README's table of a model's presets."""
+    """Return a model's presets as the table in docs/strategies.md."""
     rows = [f"| strategy | knob | paper | {' | '.join(LEVELS)} |", "| --- " * (3 + len(LEVELS)) + "|"]
     for name, levels in presets(model).items():
         paper = find(name).defaults

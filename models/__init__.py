@@ -84,9 +84,9 @@ def fetch(source: Source, *, progress: Progress | None = None) -> Path:
     """The folder of a source, downloaded if it is on the hub. Raises ValueError where it cannot be had."""
     if source.folder is not None:
         return source.folder
-    from models.checkpoints.hub import download
+    from models.checkpoints import hub
 
-    return download(source.repo or "", mask_id=source.mask_id, progress=progress)
+    return hub.fetch(source, progress=progress)
 
 
 def folder_of(name: str) -> Path | None:

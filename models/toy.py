@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 
 from models.denoiser import Floats, Ids, Query, Tokenizer
-from models.networks.reduction import contrasted, reduce
 from models.prediction import Prediction
+from models.reduction import contrasted, reduce
 
 
 class ToyTokenizer:
@@ -51,20 +50,20 @@ class MarkovDenoiser:
         predictions = []
         for query in queries:
             (own, forwards), *other = [self._log_beliefs(row) for row in query.rows]
-            logits = contrasted(own, other[0][0], query.guidance.weight) if query.guidance else own.clone()
-            logits[:, list(query.sampling.banned)] = float("-inf")
+            logits = contrasted(own, other[0][0], query.guidance.weight) if query.guidance else own.copy()
+            logits[:, list(query.sampling.banned)] = -np.inf
             predictions.append(reduce(logits, query, forwards=forwards + sum(passed for _, passed in other)))
         return predictions
 
-    def _log_beliefs(self, query: Query) -> tuple[torch.Tensor, int]:
-        """[n, vocabulary], and the forward passes that they cost."""
+    def _log_beliefs(self, query: Query) -> tuple[Floats, int]:
+        """Return logits [n, vocabulary] of a query's positions, and the number of forward passes that they cost."""
         known = query.cache and query.cache.get(query.state)
         if known is not None:
             return known, 0
         beliefs = self.marginals(query.ids)[query.positions]
-        logits = torch.full((len(query.positions), len(self.transition) + 2), float("-inf"), dtype=torch.float64)
+        logits = np.full((len(query.positions), len(self.transition) + 2), -np.inf)
         with np.errstate(divide="ignore"):
-            logits[:, : len(self.transition)] = torch.from_numpy(np.log(beliefs))
+            logits[:, : len(self.transition)] = np.log(beliefs)
         if query.cache is not None:
             query.cache.put(query.state, logits)
         return logits, 1

@@ -1,4 +1,4 @@
-"""Presets: what follows from thresholds, the file that keeps them, and `infill --preset`."""
+"""Presets: made from thresholds, kept in calibration.json, used by `infill --preset`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RUN = ["infill", "--prefix", "the cat", "--suffix", "sat", "--length", "4", "--j
 
 
 def at(**changed):
-    """Thresholds that are the same at every level."""
+    """Return thresholds that are the same at every level."""
     return {score: dict.fromkeys(LEVELS, value) for score, value in (MEASURED | changed).items()}
 
 
@@ -43,7 +43,7 @@ def test_each_knob_follows_from_its_score(strategy, knobs):
     assert knobs_at(at())[strategy] == dict.fromkeys(LEVELS, knobs)
 
 
-def test_of_two_equally_sure_drafts_factor_and_frechet_take_both_just_above_the_threshold():
+def test_factor_and_frechet_commit_two_equal_drafts_just_above_the_threshold():
     from tests.strategies.scenes import choose, snapshot
 
     knobs = knobs_at(at())
@@ -53,12 +53,12 @@ def test_of_two_equally_sure_drafts_factor_and_frechet_take_both_just_above_the_
             assert len(choose(name, now, **knobs[name]["safe"]).commit) == count, (name, sure)
 
 
-def test_a_value_outside_of_the_range_is_cut_to_it():
+def test_a_value_outside_the_range_is_clipped():
     assert knobs_at(at(confidence=0.3))["frechet"]["fast"] == {"delta": 0.0}
     assert knobs_at(at(entropy=8.0))["entropy_bound"]["fast"] == {"bound": 5.0}
 
 
-def test_where_a_level_is_never_reached_the_knob_is_at_its_strictest():
+def test_a_level_that_is_never_reached_sets_the_knob_to_its_strictest():
     knobs = knobs_at({score: dict.fromkeys(LEVELS) for score in STRICTEST})
     assert knobs["threshold"]["safe"] == {"tau": 1.0}
     assert knobs["factor"]["safe"] == {"factor": 0.0}
@@ -69,7 +69,7 @@ def test_where_a_level_is_never_reached_the_knob_is_at_its_strictest():
 
 
 @pytest.mark.parametrize("extreme", [0.0, 1.0, 1e-9, math.inf])
-def test_every_calibrated_knob_gets_a_value_that_its_strategy_takes(extreme):
+def test_every_calibrated_knob_gets_a_value_that_its_strategy_accepts(extreme):
     made = knobs_at({score: dict.fromkeys(LEVELS, extreme) for score in STRICTEST})
     calibrated = {
         name: {p.name for p in strategy.knobs if isinstance(p.domain, Knob) and p.domain.calibrated}
@@ -84,13 +84,13 @@ def test_every_calibrated_knob_gets_a_value_that_its_strategy_takes(extreme):
 
 @pytest.fixture
 def folder(tmp_path):
-    """A model's folder with a calibration, as far as a name is looked up."""
+    """A folder that passes for a model's, with a calibration.json."""
     (tmp_path / "config.json").write_text("{}")
     presets.write(tmp_path / FILE, {"presets": knobs_at(at()), "curve": [[0.1, 0.2], [0.3, 0.4]]})
     return tmp_path
 
 
-def test_what_is_written_is_read_again(folder):
+def test_a_written_file_is_read_again(folder):
     assert presets.presets(str(folder)) == knobs_at(at())
     text = (folder / FILE).read_text()
     assert "[0.1, 0.2],\n" in text
@@ -107,18 +107,18 @@ def test_a_model_without_a_calibration_has_no_presets(folder):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{", "no calibration"),
-        ("[" * 100_000, "no calibration"),
-        ("[]", "lead from strategies"),
+        ("{", "not a valid calibration.json"),
+        ("[" * 100_000, "not a valid calibration.json"),
+        ("[]", "must map strategies"),
         ("{}", "no 'presets'"),
-        ('{"presets": 3}', "lead from strategies"),
-        ('{"presets": {"threshold": 3}}', "lead from strategies"),
+        ('{"presets": 3}', "must map strategies"),
+        ('{"presets": {"threshold": 3}}', "must map strategies"),
         ('{"presets": {"threshold": {"safe": {"tau": 0.5}}}}', "'threshold' has safe instead of safe, balanced, fast"),
         ({"threshold": {key: {"tau": 7} for key in LEVELS}}, "from 0 to 1"),
         ({"threshold": {key: {"tua": 0.5} for key in LEVELS}}, "did you mean 'tau'"),
-        ({"threshold": dict.fromkeys(LEVELS, 3)}, "lead from strategies"),
+        ({"threshold": dict.fromkeys(LEVELS, 3)}, "must map strategies"),
         ({"treshold": {key: {"tau": 0.5} for key in LEVELS}}, "did you mean 'threshold'"),
-        (b"\xff", "no calibration"),
+        (b"\xff", "not a valid calibration.json"),
     ],
 )
 def test_a_broken_file_says_what_is_wrong_with_it(folder, content, words):
@@ -127,10 +127,10 @@ def test_a_broken_file_says_what_is_wrong_with_it(folder, content, words):
         file.write_bytes(content)
     else:
         file.write_text(content if isinstance(content, str) else json.dumps({"presets": content}))
-    with pytest.raises(InfillError, match=words) as told:
+    with pytest.raises(InfillError, match=words) as caught:
         presets.presets(str(folder))
-    assert str(file) in str(told.value)
-    assert "app calibrate" in str(told.value)
+    assert str(file) in str(caught.value)
+    assert "app calibrate" in str(caught.value)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_a_preset_sets_the_knobs_and_a_flag_wins_over_it(toy_with, capsys):
     klass = [*toy_with, "--strategy", "klass"]
     assert knobs_of(capsys, *klass) == {"tau": 0.6, "epsilon": 0.01, "patience": 2}
     assert knobs_of(capsys, *klass, "--preset", "fast") == {"tau": 0.8, "epsilon": 0.01, "patience": 2}
-    given = [*klass, "--tau", "0.6", "--preset", "fast"]  # also where it gives the default
+    given = [*klass, "--tau", "0.6", "--preset", "fast"]  # even when it sets the default
     assert knobs_of(capsys, *given) == {"tau": 0.6, "epsilon": 0.01, "patience": 2}
 
 
@@ -162,21 +162,21 @@ def test_a_preset_sets_the_knobs_and_a_flag_wins_over_it(toy_with, capsys):
         (["--strategy", "threshold", "--preset", "safe", "--model", "nowhere"], "no model 'nowhere'"),
     ],
 )
-def test_a_preset_that_is_not_there_is_told_with_what_is_and_how_to_make_one(toy_with, more, words, capsys):
+def test_a_missing_preset_is_reported_with_the_available_ones(toy_with, more, words, capsys):
     assert main([*RUN, *toy_with, *more]) == 2
-    told = capsys.readouterr().err
-    assert words in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert words in printed
+    assert printed.count("\n") == 1
 
 
-def test_the_table_of_the_readme_has_a_row_for_every_calibrated_knob(folder):
+def test_the_table_in_the_docs_has_a_row_for_every_calibrated_knob(folder):
     lines = presets.markdown(str(folder)).splitlines()
     assert lines[0] == "| strategy | knob | paper | safe | balanced | fast |"
     assert "| `threshold` | `tau` | 0.9 | 0.8 | 0.8 | 0.8 |" in lines
     assert len(lines) == 2 + sum(len(levels["safe"]) for levels in knobs_at(at()).values())
 
 
-def test_the_bundled_calibration_is_that_of_the_bundled_weights_and_of_all_strategies():
+def test_the_bundled_calibration_fits_the_bundled_weights_and_strategies():
     found = json.loads((models.BUNDLED / FILE).read_text(encoding="utf-8"))
     again = "run python -m app calibrate --text FILE again, then make readme"
     assert found["weights"] == presets.fingerprint(models.BUNDLED), again

@@ -1,6 +1,8 @@
-"""Everything that measures on problems whose answer is known, and the commands for it.
+"""Measurements on problems with known answers, and their commands.
 
-`run` runs strategies on problems, `bootstrap` computes intervals. `bench` is the command that compares strategies,
-budgets, loops and speed; `map` covers all of them; `calibrate` makes presets; `length_*` measures how lengths are
-chosen; `checkpoint` judges a checkpoint by what it writes.
+`problems` reads problems, `run` runs strategies on them, `bootstrap` computes confidence intervals. `bench` is the
+command that compares strategies; its modes are in `map` (every strategy, budget and preset), `loops` (against the
+reference loop), `lossless` (speculation), `speed` (networks of random weights) and `page_speed`. `calibrate` makes
+presets from the curves of `reliability`. `length_command` fits length priors (`length_fit`) and measures chosen lengths
+(`length_gain`). `checkpoint` evaluates and prepares checkpoints.
 """

@@ -91,7 +91,7 @@ def add_command(commands: Any) -> None:
     command.add_argument("--strategies", help="names, separated by commas (default: all)")
     command.add_argument("--steps", help="budgets T, separated by commas (default: one step per mask)")
     command.add_argument(
-        "--problems", type=Path, default=PROBLEMS, help="JSON lines with prefix, middle, suffix (default: 24 problems)"
+        "--problems", type=Path, default=PROBLEMS, help="JSON lines with prefix, middle, suffix (default: 24 passages)"
     )
     command.add_argument("--limit", type=int, metavar="N", help="use only the first N problems")
     command.add_argument("--temperature", type=float, default=0.0, help="(default: %(default)s)")

@@ -1,4 +1,4 @@
-"""How far a mean over problems can be trusted: percentile bootstrap."""
+"""Confidence intervals of means over problems, by the percentile bootstrap."""
 
 from __future__ import annotations
 
@@ -12,29 +12,30 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A mean over problems, and the percentile bootstrap's 95 % interval; NaN where there are too few problems."""
+    """A mean over problems and its 95 % interval; NaN if there are too few problems."""
 
     mean: float
     low: float
     high: float
 
 
-def resampled(problems: int, *, resamples: int = 2000, seed: int = 0) -> NDArray[np.int64]:
-    """[resamples, problems] how often each problem was drawn."""
+def draw_counts(problems: int, *, resamples: int = 2000, seed: int = 0) -> NDArray[np.int64]:
+    """Draw problems with replacement; return how often each was drawn, [resamples, problems]."""
     return np.random.default_rng(seed).multinomial(problems, np.full(problems, 1 / problems), size=resamples)
 
 
-def estimates(values: Numbers, counts: NDArray[np.int64]) -> list[Estimate]:
-    """Of each column of values [problems, n]; NaN is a problem that was not run, and is left out.
+def estimate_means(values: Numbers, counts: NDArray[np.int64]) -> list[Estimate]:
+    """Return the estimate of each column of values [problems, n]; NaN is a problem that was not run and is left out.
 
-    All columns are drawn with the same problems, counts [resamples, problems], so a difference taken before is paired.
+    `counts` [resamples, problems] is the same for all columns, so that the interval of a difference between two
+    configurations, taken problem by problem, is paired.
     """
     there = ~np.isnan(values)
     sums, sizes = counts @ np.where(there, values, 0.0), counts @ there
     with np.errstate(invalid="ignore"):
         means = sums / sizes
         middle = np.where(there, values, 0.0).sum(0) / there.sum(0)
-    edges = [  # one problem alone says nothing about others
+    edges = [  # a single problem has no interval
         np.nanquantile(column, (0.025, 0.975)) if found else (np.nan, np.nan)
         for column, found in zip(means.T, there.sum(0) > 1, strict=True)
     ]

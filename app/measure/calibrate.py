@@ -1,4 +1,4 @@
-"""The command that measures how sure of a token a checkpoint must be for it to stay."""
+"""`python -m app calibrate`: measure a checkpoint's presets, the knobs at which its first choices are reliable."""
 
 from __future__ import annotations
 
@@ -23,29 +23,28 @@ from app.sampling.layout import lay_out
 from app.sampling.request import MAX_LENGTH
 from app.strategies.registry import find
 from models.denoiser import Bools, Denoiser, Floats, Sampling
-from models.terminal import progress
+from models.terminal import progress, table
 
-_FALLING = ("entropy", "drift")  # small values are the sure ones
-_WORDS = range(5, 23)  # of a sentence that is taken out
-_AROUND = 5  # sentences that are seen on either side
+_FALLING = ("entropy", "drift")  # small values are the certain ones
+_WORDS = range(5, 23)  # in a sentence that is taken out
+_AROUND = 5  # sentences left on either side
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|(?<=[.!?][\"'”’])\s+")
 
 
 def add_command(commands: Any) -> None:
-    """`commands` is what `add_subparsers` gave."""
-    command = commands.add_parser(
-        "calibrate", help="measure a model's presets: the knobs at which it is sure enough", allow_abbrev=False
-    )
+    """Add the command `calibrate` to what `add_subparsers` returned."""
+    about = "measure a model's presets: knobs at which its first choices are reliable"
+    command = commands.add_parser("calibrate", help=about, description=about, allow_abbrev=False)
     on = command.add_mutually_exclusive_group(required=True)
     on.add_argument("--problems", type=Path, metavar="FILE", help="JSON lines with prefix, middle, suffix")
     on.add_argument(
         "--text",
         type=Path,
         metavar="FILE",
-        help="held-out text, records ended by <|endoftext|>, plain or .xz; one sentence is taken out of each",
+        help="held-out text (.txt or .xz), each record ended by <|endoftext|>; one sentence is taken out of each",
     )
-    command.add_argument("--limit", type=int, default=200, help="infills at most (default: %(default)s)")
-    command.add_argument("--seed", type=int, default=0, help="draws the sentences (default: %(default)s)")
+    command.add_argument("--limit", type=int, default=200, help="use at most this many infills (default: %(default)s)")
+    command.add_argument("--seed", type=int, default=0, help="seed that chooses the sentences (default: %(default)s)")
     add_out_flag(command, FILE)
     add_model_flags(command)
     command.set_defaults(run=_calibrate)
@@ -54,7 +53,7 @@ def add_command(commands: Any) -> None:
 def _calibrate(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     if args.limit < 1:
         raise InfillError(f"--limit must be 1 or more, not {args.limit}")
-    problems = read_problems(args.problems) if args.problems else _opened(args.text, args.seed)
+    problems = read_problems(args.problems) if args.problems else _problems_in(args.text, args.seed)
     problems = problems[: args.limit]
     denoiser = load(args.model, **model_settings(args))
     out, folder = beside_weights(args, FILE), models.folder_of(args.model)
@@ -65,7 +64,7 @@ def _calibrate(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
         "weights": fingerprint(folder) if folder else None,
         "measured": datetime.date.today().isoformat(),
         "on": (args.text or args.problems).name,
-        "how": "greedily one token a pass, the surest first; in every pass all masks but the one that it commits",
+        "how": "greedily, one token per pass, the most certain first; all masks of each pass but the one it commits",
         "infills": len(problems),
         "observations": len(right),
         "first_choice_stays": round(float(right.mean()), 3),
@@ -77,7 +76,7 @@ def _calibrate(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     return 0
 
 
-def _opened(path: Path, seed: int) -> list[Problem]:
+def _problems_in(path: Path, seed: int) -> list[Problem]:
     from models.adapt.data import read_records  # it imports torch
 
     try:
@@ -87,13 +86,13 @@ def _opened(path: Path, seed: int) -> list[Problem]:
     if not problems:
         raise InfillError(
             f"no record of '{path}' has a sentence of {_WORDS[0]} to {_WORDS[-1]} words between two others; "
-            "give running text"
+            "use records of three sentences or more"
         )
     return problems
 
 
 def sentences_out(records: Sequence[str], seed: int) -> Iterable[Problem]:
-    """One sentence out of each record that has one between two others; the draw depends on seed and place alone."""
+    """Yield a problem for each record with a sentence between two others; seed and record number choose which."""
     for number, record in enumerate(records):
         sentences = _SENTENCES.split(" ".join(record.split()))
         fit_in = [
@@ -111,10 +110,10 @@ def sentences_out(records: Sequence[str], seed: int) -> Iterable[Problem]:
 
 
 def observe(problems: Sequence[Problem], denoiser: Denoiser) -> tuple[dict[str, Floats], Bools]:
-    """[n] each score and whether the first choice was what was committed in the end, of every mask at every pass.
+    """Return each score [n], and whether the first choice was committed in the end [n], for every mask of every pass.
 
-    The mask that a pass commits is left out: there the first choice is the last word, and says nothing about waiting.
-    `drift` is infinite in a run's first pass. Raises InfillError where nothing is left.
+    The mask that a pass commits is left out, because its first choice is committed by definition. `drift` is infinite
+    in a run's first pass. Raises InfillError if no observations are left.
     """
     policy = replace(find("low_confidence").bind({}), lookback=1)
     sampling = Sampling(banned=tuple(sorted(denoiser.tokenizer.special_ids)))
@@ -129,20 +128,20 @@ def observe(problems: Sequence[Problem], denoiser: Denoiser) -> tuple[dict[str, 
             seen = [belief.drift[:, 0] if name == "drift" else getattr(belief, name) for name in STRICTEST]
             rows.append(np.stack(seen)[:, masks])
             right.append(belief.top_tokens[masks, 0] == final[masks])
-    table, stayed = np.concatenate(rows, axis=1), np.concatenate(right)
+    observed, stayed = np.concatenate(rows, axis=1), np.concatenate(right)
     if not len(stayed):
-        raise InfillError("every middle is a single token, so there is nothing to wait for; give longer ones")
-    return dict(zip(STRICTEST, table, strict=True)), stayed
+        raise InfillError("every middle is a single token, so nothing can be observed; use longer middles")
+    return dict(zip(STRICTEST, observed, strict=True)), stayed
 
 
 def _curve(name: str, scores: Floats, right: Bools) -> Curve | None:
-    """None where the score was never finite: drift, where all middles have two tokens or fewer."""
+    """Fit a score's curve; None if no score is finite, as for drift if all middles have two tokens or fewer."""
     finite = np.isfinite(scores)
     return fit_curve(scores[finite], right[finite], rising=name not in _FALLING) if finite.any() else None
 
 
 def as_data(curves: dict[str, Curve | None]) -> dict[str, Any]:
-    """Thresholds and curves of each score, and the presets that follow from them; a threshold never reached is None."""
+    """Return each score's thresholds and curve, and the presets that follow; a threshold never reached is None."""
     thresholds = {
         name: {level: curve and curve.threshold(chance) for level, chance in LEVELS.items()}
         for name, curve in curves.items()
@@ -163,19 +162,21 @@ def _short(number: float) -> float:
 
 
 def _report(found: dict[str, Any]) -> str:
-    lines = [
+    scores = {name: score["thresholds"] for name, score in found["scores"].items()}
+    never = [f"{name} ({level})" for name, at in scores.items() for level in LEVELS if at[level] is None]
+    knobs = [
+        (f"{name} {knob}", *(f"{levels[level][knob]}" for level in LEVELS))
+        for name, levels in found["presets"].items()
+        for knob in levels[next(iter(LEVELS))]
+    ]
+    parts = [
         f"{found['infills']} infills, {found['observations']} observations; the first choice stays in "
         f"{found['first_choice_stays']:.1%}",
-        f"{'score':<12}" + "".join(f"{f'{level} ({chance:g})':>18}" for level, chance in LEVELS.items()),
+        table(
+            [(name, *("never" if at[e] is None else f"{at[e]}" for e in LEVELS)) for name, at in scores.items()],
+            header=("score", *(f"{level} ({chance:g})" for level, chance in LEVELS.items())),
+        ),
     ]
-    never = []
-    for name, score in found["scores"].items():
-        at = score["thresholds"]
-        lines.append(f"{name:<12}" + "".join(f"{'never' if at[e] is None else at[e]:>18}" for e in LEVELS))
-        never += [f"{name} ({level})" for level in LEVELS if at[level] is None]
     if never:
-        lines.append(f"never reached, so the strictest value is taken: {', '.join(never)}")
-    for name, levels in found["presets"].items():
-        knobs = levels[next(iter(LEVELS))]
-        lines += [f"{f'{name} {k}':<24}" + "".join(f"{levels[level][k]:>12}" for level in LEVELS) for k in knobs]
-    return "\n".join(lines)
+        parts.append(f"never reached, so the strictest value is used: {', '.join(never)}")
+    return "\n".join([*parts, table(knobs)])

@@ -1,4 +1,4 @@
-"""The command about numbers of masks: fit what is known of a checkpoint, measure what it is worth."""
+"""`python -m app length`: fit a checkpoint's length prior, and measure the lengths it chooses."""
 
 from __future__ import annotations
 
@@ -21,31 +21,34 @@ from app.measure.length_gain import NEAR, LengthGain, measure_lengths
 from app.measure.problems import read_problems
 from app.strategies.registry import find as find_strategy
 from models.denoiser import Denoiser
-from models.terminal import progress
+from models.terminal import progress, table
 
 
 def add_command(commands: Any) -> None:
-    """`commands` is what `add_subparsers` gave."""
-    command = commands.add_parser("length", help="how many masks a gap should have", allow_abbrev=False)
+    """Add the command `length` and its parts to what `add_subparsers` returned."""
+    about = "fit a checkpoint's length prior, or measure the lengths it chooses"
+    command = commands.add_parser("length", help=about, description=about, allow_abbrev=False)
     parts = command.add_subparsers(title="parts", metavar="PART", dest="part", required=True)
 
-    part = parts.add_parser("fit", help="fit the length bias of a checkpoint, minutes on one core", allow_abbrev=False)
-    part.add_argument("--text", type=Path, required=True, help="text or .xz, records ended by lines <|endoftext|>")
+    about = "fit the length prior of a checkpoint: minutes on one core"
+    part = parts.add_parser("fit", help=about, description=about, allow_abbrev=False)
+    part.add_argument(
+        "--text", type=Path, required=True, help="text (.txt or .xz), each record ended by a line <|endoftext|>"
+    )
     add_out_flag(part, FILE)
-    part.add_argument("--holes", type=int, default=length_fit.HOLES, help="probed (default: %(default)s)")
+    part.add_argument("--holes", type=int, default=length_fit.HOLES, help="holes to probe (default: %(default)s)")
     part.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     add_model_flags(part)
     part.set_defaults(run=_fit)
 
-    part = parts.add_parser("measure", help="the chosen length against the true one", allow_abbrev=False)
+    about = "compare chosen lengths with the true ones"
+    part = parts.add_parser("measure", help=about, description=about, allow_abbrev=False)
     part.add_argument("--problems", type=Path, required=True, help="JSON lines with prefix, middle, suffix")
-    part.add_argument("--limit", type=int, help="only the first so many problems")
-    part.add_argument("--fit", type=Path, help="another file than the checkpoint's own")
-    part.add_argument(
-        "--rank", choices=("parent", "elbo"), help="what ranks fills (default: parent where there is one)"
-    )
-    part.add_argument("--tries", type=int, default=TRIES, help="lengths written out (default: %(default)s)")
-    part.add_argument("--longest", type=int, default=LONGEST, help="masks at most (default: %(default)s)")
+    part.add_argument("--limit", type=int, metavar="N", help="use only the first N problems")
+    part.add_argument("--fit", type=Path, help="a length prior (default: the checkpoint's)")
+    part.add_argument("--rank", choices=("parent", "elbo"), help="what ranks fills (default: parent if there is one)")
+    part.add_argument("--tries", type=int, default=TRIES, help="lengths to fill and rank (default: %(default)s)")
+    part.add_argument("--longest", type=int, default=LONGEST, help="most masks to try (default: %(default)s)")
     part.add_argument("--strategy", default="low_confidence", help="(default: %(default)s)")
     part.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     add_model_flags(part)
@@ -69,9 +72,9 @@ def _fit(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     )
     write(found, out)
     print(
-        f"{found.holes} holes: log tokens of a missing sentence = {found.intercept:.2f} + {found.slope:.2f} x typical,"
-        f" give or take {found.spread:.2f}; weights of (phi, seam) are ({found.whole[0]:.2f}, {found.whole[1]:.2f})"
-        f" where a sentence is missing, ({found.part[0]:.2f}, {found.part[1]:.2f}) elsewhere; written to {out}"
+        f"{found.holes} holes: log tokens of a missing sentence = {found.intercept:.2f} + {found.slope:.2f} x typical"
+        f" ± {found.spread:.2f}; weights of (phi, seam): ({found.whole[0]:.2f}, {found.whole[1]:.2f}) if a whole"
+        f" sentence is missing, else ({found.part[0]:.2f}, {found.part[1]:.2f}); written to {out}"
     )
     return 0
 
@@ -89,7 +92,9 @@ def _measure(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     candidates(denoiser, args.longest)
     judge = None if args.rank == "elbo" else denoiser.judge
     if args.rank == "parent" and judge is None:
-        raise InfillError(f"--rank parent needs the autoregressive parent, and '{denoiser.name}' has none here")
+        raise InfillError(
+            f"--rank parent needs an autoregressive parent, and '{denoiser.name}' has none; use --rank elbo"
+        )
     found = measure_lengths(
         problems,
         denoiser,
@@ -107,16 +112,20 @@ def _measure(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
         data = {"gain": asdict(found.gain), "forwards": found.forwards, "calls": found.calls}
         print(json.dumps(facts | data | {"rows": [asdict(row) for row in found.rows]}))
     else:
-        print(_table(found, rule))
+        print(_report(found, rule))
     return 0
 
 
-def _table(found: LengthGain, rule: str) -> str:
-    lines = [f"{'length':<12}{f'within {NEAR} (%)':>22}{'off by':>22}{'ROUGE-L':>22}"]
-    for row in found.rows:
-        cells = [f"{e.mean:.1f} ({e.low:.1f} to {e.high:.1f})" for e in (row.near, row.error, row.rougeL)]
-        lines.append(f"{row.way:<12}" + "".join(f"{cell:>22}" for cell in cells))
+def _report(found: LengthGain, rule: str) -> str:
+    rows = [
+        (row.way, *(f"{e.mean:.1f} ({e.low:.1f} to {e.high:.1f})" for e in (row.near, row.error, row.rougeL)))
+        for row in found.rows
+    ]
     gain = f"{found.gain.mean:+.1f} ({found.gain.low:+.1f} to {found.gain.high:+.1f})"
-    lines.append(f"auto less fixed, ROUGE-L: {gain}; 95 % intervals, bootstrapped")
-    lines.append(f"a choice, ranked by {rule}: {found.forwards:.1f} rows in {found.calls:.1f} forward passes")
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            table(rows, header=("length", f"within {NEAR} (%)", "off by", "ROUGE-L")),
+            f"auto less fixed, ROUGE-L: {gain}; 95 % intervals, bootstrapped",
+            f"cost of a choice, ranked by {rule}: {found.forwards:.1f} rows in {found.calls:.1f} forward passes",
+        ]
+    )

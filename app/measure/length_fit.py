@@ -1,4 +1,4 @@
-"""Fit what `LengthPrior` holds to a checkpoint, on holes in text: minutes on one core."""
+"""Fit a `LengthPrior` to a checkpoint on holes in text: minutes on one core."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from app.sampling.canvas import Canvas
 from models.denoiser import Denoiser, Floats, Ids
 
 GRID = (1, 2, 4, 6, 8, 11, 14, 18, 24, 32)
-"""Lengths at which a hole is probed, besides its own."""
+"""Lengths at which a hole is probed, besides its true length."""
 HOLES = 200
 _SIDE = 64
 """Tokens of text on either side of a hole."""
 _NEAR = 4
-"""A length as near as this to the true one says nothing about wrong ones (CAL, arXiv:2602.00476)."""
+"""Lengths this near to the true one are not used to fit the bias of wrong ones (CAL, arXiv:2602.00476)."""
 _STANDARD_ERRORS = 2
 _RECORDS = 3000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Hole:
-    """Tokens before and after it, and how many were taken out."""
+    """The tokens before and after a hole, and the number of tokens taken out."""
 
     before: Ids
     after: Ids
@@ -36,6 +36,7 @@ class Hole:
     mask_id: int
 
     def canvas(self, length: int) -> Canvas:
+        """Return the canvas with `length` masks in the hole."""
         ids = np.r_[self.before, np.full(length, self.mask_id), self.after]
         span = np.isin(np.arange(len(ids)), len(self.before) + np.arange(length))
         return Canvas(ids=ids, editable=span, masked=span.copy(), mask_id=self.mask_id)
@@ -49,9 +50,9 @@ def fit(
     seed: int = 0,
     progress: Callable[[Sequence[Hole]], Iterable[Hole]] = iter,
 ) -> LengthPrior:
-    """`holes` are probed, half of them whole sentences and half random stretches; `progress` may count them.
+    """Fit the prior on `holes` holes, half of them whole sentences and half random stretches of text.
 
-    Raises InfillError where the text has too few sentences to learn from.
+    `progress` wraps the holes, for example to count them. Raises InfillError if the text has too few sentences.
     """
     rng = np.random.default_rng(seed)
     order: list[int] = rng.permutation(len(records))[:_RECORDS].tolist()
@@ -61,8 +62,8 @@ def fit(
     missing = [hole for ids in tokens if (hole := _sentence(ids, denoiser, rng)) is not None]
     if len(missing) < 50 or not tokens:
         raise InfillError(
-            f"the text has {len(missing)} records with a sentence between others, and 50 are needed: give more text, "
-            "records ended by lines with <|endoftext|>"
+            f"the text has {len(missing)} records with a sentence between others, and 50 are needed; give more text, "
+            "each record ended by a line <|endoftext|>"
         )
     around = [_around(hole, denoiser) for hole in missing]
     spread = _sentence_lengths([hole.length for hole in missing], around)
@@ -72,7 +73,7 @@ def fit(
 
 
 def _sentence(ids: Ids, denoiser: Denoiser, rng: np.random.Generator) -> Hole | None:
-    """One sentence of a text that has others before and after it."""
+    """Take out one sentence that has others before and after it; None if there is no such sentence."""
     ends = boundaries(texts(ids, denoiser.tokenizer))
     pairs = [pair for pair in pairwise(ends[:-1]) if 3 <= pair[1] - pair[0] <= LONGEST]
     return _hole(ids, *pairs[rng.integers(len(pairs))], denoiser) if pairs else None
@@ -96,7 +97,7 @@ def _around(hole: Hole, denoiser: Denoiser) -> Surroundings:
 
 
 def _sentence_lengths(lengths: Sequence[int], around: Sequence[Surroundings]) -> LengthPrior:
-    """log length against the typical one of the sentences around it, by least squares."""
+    """Fit the log length of a sentence to the typical one of the sentences around it, by least squares."""
     logs = np.log(lengths)
     centre = float(logs.mean())
     x = np.array([typical(found.lengths, centre) for found in around])
@@ -152,11 +153,11 @@ def _with_evidence(
 
 
 def falling(values: Floats, weights: Floats) -> Floats:
-    """[k] the falling sequence nearest to values [k] in weighted squares: pooling adjacent violators.
+    """Return the falling sequence [k] nearest to values [k] in weighted squares, by pooling adjacent violators.
 
-    No falling curve is nearer, so CAL's double exponential is not either; and it needs no starting values.
+    It fits at least as well as any falling curve, CAL's double exponential included, and needs no starting values.
     """
-    blocks: list[tuple[float, float, int]] = []  # mean, weight, how many
+    blocks: list[tuple[float, float, int]] = []  # mean, weight, number of values
     for value, weight in zip(values.tolist(), weights.tolist(), strict=True):
         block = (value, max(weight, 1e-9), 1)
         while blocks and blocks[-1][0] < block[0]:
@@ -168,10 +169,10 @@ def falling(values: Floats, weights: Floats) -> Floats:
 
 
 def _weights(evidence: Floats, prior: Floats, true: Ids, *, ridge: float = 1.0) -> tuple[float, float]:
-    """Of evidence [m, k, 2], so that the true lengths [m] are likeliest: conditional logit, by Newton's method.
+    """Fit the weights of evidence [m, k, 2] that make the true lengths [m] likeliest: a conditional logit, by Newton.
 
-    What does not stand out by two standard errors (Wald) is left out, the least first: a weight of noise does harm on
-    other text, and a negative one would say that surer is worse.
+    Weights less than two standard errors above 0 (Wald) are removed, the least significant first: a weight fitted to
+    noise does harm on other text, and a negative one would mean that more confidence is worse.
     """
     found = np.zeros(evidence.shape[2])
     if not len(true):

@@ -1,4 +1,4 @@
-"""How near a chosen length comes to the true one, and what that is worth in the text that is written."""
+"""Measure how near chosen lengths are to the true ones, and how much better the text gets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from app.length.choose import TRIES, choose_length
 from app.length.prior import LengthPrior
 from app.length.probe import LONGEST, candidates, canvases, outcome
-from app.measure.bootstrap import Estimate, Numbers, estimates, resampled
+from app.measure.bootstrap import Estimate, Numbers, draw_counts, estimate_means
 from app.measure.problems import Problem, as_request
 from app.measure.run import run_to_end
 from app.sampler import Sampler
@@ -23,14 +23,14 @@ from app.trace.length_choice import LengthChoice
 from models.denoiser import Denoiser, Judge
 
 FIXED = 16
-"""Masks, where nothing is known and nothing is asked."""
+"""The fixed number of masks to compare with."""
 NEAR = 2
-"""Tokens from the true length that count as having found it."""
+"""A length at most this many tokens off counts as found."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One way of setting the length, over all problems."""
+    """One way of choosing the length, over all problems."""
 
     way: str
     near: Estimate  # percent within NEAR tokens of the true length
@@ -40,10 +40,12 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class LengthGain:
+    """Chosen, true and fixed lengths compared."""
+
     rows: tuple[Row, ...]  # auto, oracle, fixed
-    gain: Estimate  # ROUGE-L of auto less that of fixed, problem by problem
-    forwards: float  # mean rows in forward passes for the choice, decodes included
-    calls: float
+    gain: Estimate  # ROUGE-L of auto less ROUGE-L of fixed, paired by problem
+    forwards: float  # mean rows through the network per choice, decoding of candidates included
+    calls: float  # mean batched forward passes per choice
     choices: tuple[LengthChoice, ...]
 
 
@@ -57,7 +59,7 @@ def automatic(
     longest: int = LONGEST,
     notices: tuple[str, ...] = (),
 ) -> LengthChoice:
-    """Choose the length of a request's gap; its own is not looked at. One step for each mask."""
+    """Choose the length of a request's gap, ignoring the one it has; candidates are decoded with one step per mask."""
     canvas_of, cut = canvases(Layout.of(request, denoiser), denoiser, [longest])
     finish = Sampler.of(request, denoiser).fill
     lengths = candidates(denoiser, longest)
@@ -77,7 +79,7 @@ def measure_lengths(
     seed: int = 0,
     progress: Callable[[Sequence[Problem]], Iterable[Problem]] = iter,
 ) -> LengthGain:
-    """Every problem with the chosen, the true, and the fixed length; greedy, one step for each mask."""
+    """Fill every problem with the chosen, the true and the fixed length; greedily, one step per mask."""
     choices, lengths, scores = [], [], []
     for problem in progress(problems):
         request = as_request(problem, denoiser, strategy=strategy, seed=seed)
@@ -113,5 +115,5 @@ def measure_lengths(
 
 
 def _mean(values: Numbers) -> Estimate:
-    """Of values [problems]."""
-    return estimates(values[:, None], resampled(len(values)))[0]
+    """Return the estimate of values [problems]."""
+    return estimate_means(values[:, None], draw_counts(len(values)))[0]

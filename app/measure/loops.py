@@ -1,4 +1,4 @@
-"""The denoising loop against a plain one, the reference's own."""
+"""Time the denoising loop against the plain loop of the reference implementation."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from models.networks.transformer import TransformerDenoiser
 
 FILLED = 16
-"""Masks of a whole fill; it has 64 steps, temperature 0.9 and top-p 0.9."""
+"""Masks to fill; both loops take 64 steps, at temperature 0.9 and top-p 0.9."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fill:
-    """A whole fill with `random`, in slots and with states kept, and by the reference loop; seconds are medians."""
+    """A whole fill with `random`, and one by the reference loop; seconds are medians."""
 
     context: int
     seconds: float
@@ -41,17 +41,18 @@ class Fill:
 def compare_loops(
     problems: Sequence[Problem], denoiser: Denoiser, *, seed: int = 0, repeat: int = 5
 ) -> dict[str, float]:
-    """`random` against the plain reference loop: T = 64, a gap of 16, temperature 0.9, top-p 0.9, taking turns.
+    """Time `random` and the reference loop in turns: T = 64, a gap of 16 masks, temperature 0.9, top-p 0.9.
 
-    Each turn takes the next problem, and only its prefix and suffix.
+    Each turn fills a gap between the prefix and suffix of the next problem. Raises InfillError if the denoiser is not
+    a transformer.
     """
     from models.bench.baseline import reference_loop
     from models.networks.transformer import TransformerDenoiser
 
     if not isinstance(denoiser, TransformerDenoiser):
-        raise InfillError(f"the reference loop needs a transformer; '{denoiser.name}' is none")
+        raise InfillError(f"the reference loop needs a transformer, and '{denoiser.name}' is not one")
     nfe, seconds = ([], []), ([], [])
-    for shift in range(-1, repeat):  # the first turn warms up and is not counted
+    for shift in range(-1, repeat):  # the first turn is a warm-up and is left out
         problem = problems[(shift + 1) % len(problems)]
         request = InfillRequest(
             prefix=problem.prefix,
@@ -87,7 +88,7 @@ def compare_loops(
 
 
 def time_fill(denoiser: TransformerDenoiser, context: int, *, seed: int, repeat: int) -> Fill:
-    """Both loops in turns on random text with a gap of 16 in the middle, or as many as fit."""
+    """Time both loops in turns on random text with a gap of 16 masks, or as many as fit."""
     from models.bench import speed
     from models.bench.baseline import reference_loop
 
@@ -96,7 +97,7 @@ def time_fill(denoiser: TransformerDenoiser, context: int, *, seed: int, repeat:
     start = Canvas(ids=ids, editable=span, masked=span.copy(), mask_id=denoiser.tokenizer.mask_id)
     random, sampling = find("random").bind({}), Sampling(temperature=0.9, top_p=0.9)
     turns = []
-    for turn in range(-1, repeat):  # the first warms up and is not counted
+    for turn in range(-1, repeat):  # the first turn is a warm-up and is left out
         began = time.perf_counter()
         *_, last = decode(start, denoiser, random, steps=64, seed=seed + turn + 1, sampling=sampling)
         between = time.perf_counter()

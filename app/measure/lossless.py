@@ -1,4 +1,4 @@
-"""Whether speculation changes anything: `speculate` against the greedy order that it claims to reproduce."""
+"""Check that `speculate` changes nothing: compare it with the greedy order that it must reproduce."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from app.measure.problems import Problem, as_request
 from app.measure.run import run_to_end
 from app.trace.trace import Trace
 from models.denoiser import Denoiser
+from models.terminal import table
 
 
 def compare_greedy(
@@ -22,17 +23,17 @@ def compare_greedy(
     steps: int | None = None,
     ahead: int = 4,
 ) -> dict[str, float]:
-    """`speculate` and `low_confidence` in turns on every problem, at temperature 0 and `steps` (None: one a token).
+    """Run `speculate` and `low_confidence` in turns on every problem, at temperature 0; `steps` None is one per token.
 
-    `identical` counts the problems with the same tokens in the same steps; for the others `closest` and `widest` say by
-    how much the surest two positions, or the best two tokens, differed where they parted (0 where none did). The rest
-    are sums over all problems, and ratios of these.
+    `identical` counts the problems with the same tokens in the same steps. For the others, `closest`, `typical` and
+    `widest` are the least, median and largest lead (see `tie`) at the first step that differs; 0 if all are identical.
+    The rest are sums over all problems, and ratios of these sums.
     """
     compare = dict.fromkeys(
         ("identical", "same_text", "calls", "greedy_calls", "rows", "seconds", "greedy_seconds"), 0.0
     )
     ties: list[float] = []
-    for number, problem in enumerate([problems[0], *problems]):  # the first turn warms up and is not counted
+    for number, problem in enumerate([problems[0], *problems]):  # the first turn is a warm-up and is left out
         began = time.perf_counter()
         greedy = run_to_end(as_request(problem, denoiser, steps=steps, strategy="low_confidence"), denoiser)
         between = time.perf_counter()
@@ -66,7 +67,7 @@ def compare_greedy(
 
 
 def parting(first: Trace, second: Trace) -> int | None:
-    """The first step in which two traces commit other positions, or other tokens; None where there is none."""
+    """Return the first step in which two traces commit different positions or tokens; None if there is none."""
     for number, (one, other) in enumerate(zip(first.steps, second.steps, strict=False)):
         same = one.selection.commit.tolist() == other.selection.commit.tolist()
         if not same or one.canvas.ids.tolist() != other.canvas.ids.tolist():
@@ -75,7 +76,7 @@ def parting(first: Trace, second: Trace) -> int | None:
 
 
 def tie(trace: Trace, step: int) -> float:
-    """How much another choice would have had to differ in a step: in confidence of positions, or of tokens."""
+    """Return by how much a step's choice led: the smaller of the leads, in confidence, of its positions and tokens."""
     before = (trace.start if step == 0 else trace.steps[step - 1].canvas).masks
     taken = trace.steps[step]
     chosen = taken.selection.commit
@@ -86,18 +87,22 @@ def tie(trace: Trace, step: int) -> float:
 
 
 def report(found: dict[str, float]) -> str:
-    """The comparison in words."""
-    told = (
-        f"{found['identical']:.0f} of {found['problems']:.0f} problems: the same tokens in the same steps; "
-        f"{found['same_text']:.0f} the same text\n"
+    """Return the comparison as text."""
+    text = (
+        f"{found['identical']:.0f} of {found['problems']:.0f} problems have the same tokens in the same steps; "
+        f"{found['same_text']:.0f} have the same text\n"
     )
     if found["identical"] < found["problems"]:
-        told += f"the others parted at a tie of {found['closest']:.1e} to {found['widest']:.1e}\n"
-    return told + (
-        f"{'T = N, temperature 0':<24}{'calls':>8}{'rows':>8}{'seconds':>10}\n"
-        f"{'low_confidence':<24}{found['greedy_calls']:>8.0f}{found['greedy_calls']:>8.0f}"
-        f"{found['greedy_seconds']:>10.2f}\n"
-        f"{'speculate, ahead ' + format(found['ahead'], '.0f'):<24}{found['calls']:>8.0f}{found['rows']:>8.0f}"
-        f"{found['seconds']:>10.2f}\n"
-        f"{'ratio':<24}{found['calls_ratio']:>7.2f}x{'':>8}{found['seconds_ratio']:>9.2f}x"
-    )
+        text += f"the others part at a tie: the lead was {found['closest']:.1e} to {found['widest']:.1e}\n"
+    greedy_calls = f"{found['greedy_calls']:.0f}"  # each of one row
+    rows = [
+        ("low_confidence", greedy_calls, greedy_calls, f"{found['greedy_seconds']:.2f}"),
+        (
+            f"speculate, ahead {found['ahead']:.0f}",
+            f"{found['calls']:.0f}",
+            f"{found['rows']:.0f}",
+            f"{found['seconds']:.2f}",
+        ),
+        ("ratio", f"{found['calls_ratio']:.2f}x", "", f"{found['seconds_ratio']:.2f}x"),
+    ]
+    return text + table(rows, header=("T = N, temperature 0", "calls", "rows", "seconds"))

@@ -14,7 +14,7 @@ from models.denoiser import Reader
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """A passage whose middle is to be found again; single spaces join the parts."""
+    """A passage whose middle is to be filled in; single spaces join the parts."""
 
     prefix: str
     middle: str
@@ -22,7 +22,7 @@ class Problem:
 
 
 def read_problems(path: Path) -> list[Problem]:
-    """The problems of a JSONL file. Raises InfillError, naming the line, where one is broken."""
+    """Read the problems of a JSONL file. Raises InfillError, naming the line, if one is broken."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -39,27 +39,27 @@ def read_problems(path: Path) -> list[Problem]:
         if not isinstance(data, dict) or not all(isinstance(data.get(name), str) for name in names):
             raise InfillError(f"line {number} of '{path}' must be an object with the texts {', '.join(names)}")
         if not data["middle"].strip():
-            raise InfillError(f"line {number} of '{path}' has an empty middle; there is nothing to find")
+            raise InfillError(f"line {number} of '{path}' has an empty middle; write the text to be found")
         problems.append(Problem(**{name: data[name] for name in names}))
     if not problems:
-        raise InfillError(f"there is no problem in '{path}'; give JSON lines with {', '.join(names)}")
+        raise InfillError(f"there are no problems in '{path}'; write JSON lines with {', '.join(names)}")
     return problems
 
 
 def gold(problem: Problem, reader: Reader) -> list[int]:
-    """The tokens of the middle where it stands."""
+    """Return the token ids of the middle, with the space before it."""
     return reader.tokenizer.encode(" " * bool(problem.prefix) + problem.middle.strip(" "))
 
 
 def oracle_length(problem: Problem, reader: Reader) -> int:
-    """How many tokens the middle takes; all strategies are told."""
+    """Return the number of tokens of the middle; every strategy is given it."""
     return len(gold(problem, reader))
 
 
 def as_request(problem: Problem, reader: Reader, *, steps: int | None = None, **settings: Any) -> InfillRequest:
-    """The problem with its oracle length; `steps` None: as many as there are masks.
+    """Return the request for a problem, with its oracle length; `steps` None is one step per mask.
 
-    Raises InfillError, quoting the problem, where it asks for more than a request may.
+    Raises InfillError, quoting the problem, if it is longer than a request may be or a setting is wrong.
     """
     length = oracle_length(problem, reader)
     try:

@@ -1,4 +1,4 @@
-"""How often a score is right: the curve from a score to the probability that what it speaks for stays."""
+"""How reliable a score is: the curve from the score to the probability of being right."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from models.denoiser import Bools, Floats
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Curve:
-    """A step function from the least sure to the surest observations, never falling."""
+    """A step function that never falls, from the least certain to the most certain observations."""
 
-    scores: Floats  # [groups] the least sure score of each group of observations
-    chances: Floats  # [groups] the part of them that was right
-    counts: Floats  # [groups] how many they are
+    scores: Floats  # [groups] the least certain score of each group of observations
+    chances: Floats  # [groups] the fraction that was right
+    counts: Floats  # [groups] the number of observations
 
     def threshold(self, level: float) -> float | None:
-        """The least sure score at which the chance reaches the level; None where it never does."""
+        """Return the least certain score whose chance reaches the level; None if no score does."""
         reached = self.chances >= level
         return float(self.scores[reached.argmax()]) if reached.any() else None
 
     def points(self, number: int = 20) -> list[tuple[float, float]]:
-        """Scores and chances at so many equal shares of the observations; fewer where there are fewer groups."""
+        """Return at most `number` scores and their chances, at equal shares of the observations."""
         shares = (np.cumsum(self.counts) - 1) / self.counts.sum()
         groups = np.unique(np.searchsorted(shares, np.linspace(0, 1, number), side="left").clip(max=len(shares) - 1))
         return [(float(self.scores[group]), float(self.chances[group])) for group in groups]
 
 
 def fit_curve(scores: Floats, right: Bools, *, rising: bool = True, least: int = 50) -> Curve:
-    """The isotonic regression of `right` [n] on `scores` [n], n >= 1.
+    """Fit the isotonic regression of `right` [n] on `scores` [n], n >= 1.
 
-    `rising` says that large scores are the sure ones. Equal scores go together, and neighbouring ones until there are
-    `least` of them, so that no handful of lucky observations at the end makes a threshold.
+    `rising` means that large scores are the certain ones. Equal scores are grouped, and neighbouring ones until a group
+    has `least` observations, so that a few lucky observations at the end cannot set a threshold.
     """
     sure = scores if rising else -scores
     values, place = np.unique(sure, return_inverse=True)
@@ -52,8 +52,9 @@ def fit_curve(scores: Floats, right: Bools, *, rising: bool = True, least: int =
 
 
 def isotonic(hits: Floats, counts: Floats) -> Floats:
-    """[groups] the rates nearest to hits / counts (least squares, weighted) that never fall: pool adjacent violators.
+    """Return the rates [groups] that never fall and are nearest to hits / counts (least squares, weighted by counts).
 
+    Pool adjacent violators:
     Ayer et al., 1955, An Empirical Distribution Function for Sampling with Incomplete Information
     """
     pools: list[tuple[float, float, int]] = []  # hits, counts, groups

@@ -1,4 +1,4 @@
-"""Strategies measured on problems whose answer is known."""
+"""Run strategies on problems with known answers, and summarise the runs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from models.denoiser import Denoiser
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One strategy at one budget: means over all runs; times are medians."""
+    """One strategy at one budget: means over all runs; times are medians over runs."""
 
     strategy: str
-    steps: int | None  # T; None: as many as there are masks
+    steps: int | None  # T; None: one step per mask
     runs: int
     nfe: float
     seconds: float  # from the request to the finished trace
@@ -53,8 +53,8 @@ def measure_strategy(
 ) -> Row:
     """Run one strategy at one budget on every problem, `repeat` times with seeds from `seed` on.
 
-    `shown` runs do what the page does: the message of every step, the closing one, and the figure of the open tab.
-    `progress` is what the requests are drawn through: it may count them.
+    `shown` adds the work of the page: a message for every step, the closing message, and the figure of the open tab.
+    `progress` wraps the requests, for example to count them.
     """
     settings = {"steps": steps, "strategy": strategy, "temperature": temperature, "top_p": top_p}
     requests = [
@@ -88,7 +88,7 @@ def measure_strategy(
 
 
 def run_to_end(request: InfillRequest, denoiser: Denoiser, *, shown: bool = False) -> Trace:
-    """The finished trace of one run; see `measure_strategy`."""
+    """Run a request to its end and return the trace; `shown` is explained at `measure_strategy`."""
     traces = infill(request, denoiser)
     trace = next(traces)
     for trace in traces:
@@ -99,12 +99,12 @@ def run_to_end(request: InfillRequest, denoiser: Denoiser, *, shown: bool = Fals
         from app.views.registry import views
 
         json.dumps(messages.build_closing(trace, "run"))
-        views()["confidence_map"].draw(trace, LIGHT).to_json()  # the dearest one
+        views()["confidence_map"].draw(trace, LIGHT).to_json()  # the most expensive view
     return trace
 
 
 def cache_facts(denoiser: Denoiser) -> dict[str, float]:
-    """What the dual cache of a denoiser saved, and how far off it was, over all its runs so far."""
+    """Return what a denoiser's dual cache saved and how large its errors were, over all runs so far."""
     from models.networks.dual_cache import DualCacheDenoiser
 
     assert isinstance(denoiser, DualCacheDenoiser)

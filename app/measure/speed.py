@@ -1,4 +1,4 @@
-"""Full-size networks of random weights against their memory's bandwidth, and against the plain reference loop."""
+"""Time networks of random weights against the memory's bandwidth and against the plain reference loop."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import InfillError
 from app.measure.loops import FILLED, Fill, time_fill
+from models.terminal import table
 
 if TYPE_CHECKING:
     from models.bench.speed import Pass
@@ -20,21 +21,21 @@ CONTEXTS, GAPS = (128, 512, 2048), (16, 64)
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """A network in one number format; without figures where it does not fit, and without some where a pass does not."""
+    """Times of a network in one number format; what does not fit into memory is left out."""
 
     numbers: str
-    problem: str | None = None  # what does not fit
+    problem: str | None = None  # what did not fit
     compiled: bool = False
-    loading: int | None = None  # bytes of the GPU's memory in use at most while it was built; None on a CPU
-    weight_bytes: int = 0  # that every pass must read
-    floor: float = 0.0  # seconds that reading them takes at the bandwidth of a copy
+    loading: int | None = None  # peak bytes of GPU memory while the network was built; None on a CPU
+    weight_bytes: int = 0  # read by every pass
+    floor: float = 0.0  # seconds to read the weights at the bandwidth of a copy
     passes: tuple[Pass, ...] = ()
     fills: tuple[Fill, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpeedPlan:
-    """What to measure; None: what suits the device and the network."""
+    """What to measure; None chooses for the device and the network."""
 
     shape: str
     device: str | None = None
@@ -47,9 +48,9 @@ class SpeedPlan:
 
 
 def time_networks(plan: SpeedPlan, *, as_json: bool = False) -> None:
-    """Measure and print, a block for each number format.
+    """Measure each number format and print its times.
 
-    Raises InfillError before anything is measured, and MemoryError where not even a copy fits.
+    Raises InfillError for a plan that cannot be measured, and MemoryError if there is no memory even for the copy.
     """
     try:
         from models.bench import speed, untrained
@@ -64,8 +65,9 @@ def time_networks(plan: SpeedPlan, *, as_json: bool = False) -> None:
     for context in contexts:
         if not max(gaps) < context <= longest or min(gaps) < 1:
             raise InfillError(
-                f"a context of {context} with a gap of {max(gaps)} cannot be measured: '{plan.shape}' reads {longest} "
-                "tokens, and a gap has 1 token or more, with something before it; see --contexts and --gaps"
+                f"a context of {context} with gaps of {min(gaps)} to {max(gaps)} cannot be measured: '{plan.shape}' "
+                f"reads {longest} tokens, and a gap must have at least 1 token and be shorter than its context; "
+                "see --contexts and --gaps"
             )
     rate = speed.bandwidth(device)
     facts = {
@@ -81,15 +83,15 @@ def time_networks(plan: SpeedPlan, *, as_json: bool = False) -> None:
         print(_heading(facts))
     found = []
     for each in numbers:
-        speed.forget()  # the network needs the room of what was there before
-        found.append(_measure(plan, each, rate, contexts, gaps))
+        speed.forget()  # make room for the next network
+        found.append(_time_format(plan, each, rate, contexts, gaps))
         if not as_json:
             print("\n" + "\n".join(_lines(found[-1])), flush=True)
     if as_json:
         print(json.dumps(facts | {"speeds": [asdict(speed) for speed in found]}))
 
 
-def _measure(plan: SpeedPlan, numbers: str, rate: float, contexts: Sequence[int], gaps: Sequence[int]) -> Speed:
+def _time_format(plan: SpeedPlan, numbers: str, rate: float, contexts: Sequence[int], gaps: Sequence[int]) -> Speed:
     from models.bench import speed, untrained
 
     device = speed.find_device(plan.device)
@@ -97,7 +99,7 @@ def _measure(plan: SpeedPlan, numbers: str, rate: float, contexts: Sequence[int]
     try:
         denoiser = untrained.build(plan.shape, numbers, device=str(device), static=plan.static)
     except (ValueError, MemoryError) as error:
-        # The next format may fit; the advice is about other commands' flags.
+        # The next format may fit; the advice that is cut off is about other commands' flags.
         return Speed(numbers=numbers, problem=str(error).partition(": try")[0])
     loading, read = speed.peak(device), untrained.weight_bytes(denoiser)
     passes, fills, failed = [], [], []
@@ -126,7 +128,7 @@ def _measure(plan: SpeedPlan, numbers: str, rate: float, contexts: Sequence[int]
 def _heading(facts: dict[str, Any]) -> str:
     lines = [f"{facts['model']}, on {facts['machine']}; torch {facts['torch']}; {facts['date']}"]
     if facts["device"] == "cpu":
-        lines.append("No GPU was measured: the figures are this CPU's.")
+        lines.append("No GPU was measured; the times are those of this CPU.")
     if facts["static"]:
         lines.append("Static shapes.")
     return "\n".join([*lines, f"A copy reads and writes {facts['bytes_per_second'] / 1e9:.1f} GB/s."])
@@ -144,17 +146,34 @@ def _lines(speed: Speed) -> Iterator[str]:
     )
     if speed.loading is not None:
         yield f"loading them takes {speed.loading / 1e9:.2f} GB of the GPU's memory"
-    yield f"{'context':>8}{'gap':>5}{'ms a pass':>11}{'x least':>9}{'ms a window':>13}{'peak GB':>9}"
-    for each in speed.passes:
-        window = "–" if each.window_seconds is None else f"{1e3 * each.window_seconds:.2f}"
-        peak = "–" if each.peak is None else f"{each.peak / 1e9:.2f}"
-        yield (
-            f"{each.context:>8}{each.gap:>5}{1e3 * each.seconds:>11.2f}{each.seconds / speed.floor:>9.2f}"
-            f"{window:>13}{peak:>9}"
-        )
-    yield f"{'context':>8}  {FILLED} tokens, T = 64:{'seconds':>9}{'NFE':>7}{'reference':>11}{'NFE':>5}{'ratio':>8}"
-    for fill in speed.fills:
-        yield (
-            f"{fill.context:>8}{'':>20}{fill.seconds:>9.3f}{fill.nfe:>7.1f}{fill.plain_seconds:>11.3f}"
-            f"{fill.plain_nfe:>5.0f}{fill.plain_seconds / fill.seconds:>7.2f}x"
-        )
+    yield table(
+        [
+            (
+                f"{each.context}",
+                f"{each.gap}",
+                f"{1e3 * each.seconds:.2f}",
+                f"{each.seconds / speed.floor:.2f}",
+                "–" if each.window_seconds is None else f"{1e3 * each.window_seconds:.2f}",
+                "–" if each.peak is None else f"{each.peak / 1e9:.2f}",
+            )
+            for each in speed.passes
+        ],
+        header=("context", "gap", "ms a pass", "x least", "ms a window", "peak GB"),
+        left=0,
+    )
+    yield table(
+        [
+            (
+                f"{fill.context}",
+                "",
+                f"{fill.seconds:.3f}",
+                f"{fill.nfe:.1f}",
+                f"{fill.plain_seconds:.3f}",
+                f"{fill.plain_nfe:.0f}",
+                f"{fill.plain_seconds / fill.seconds:.2f}x",
+            )
+            for fill in speed.fills
+        ],
+        header=("context", f"{FILLED} tokens, T = 64:", "seconds", "NFE", "reference", "NFE", "ratio"),
+        left=0,
+    )

@@ -10,12 +10,12 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from models.adapt.curves import draw, read_log
-from models.adapt.data import Packed, read_records
 from models.adapt.objective import Trainee
 from models.adapt.parents import check_fit, read_parent, settle_mask
 from models.adapt.plan import Plan
 from models.adapt.stages import accelerator_for, diffusion_ask
 from models.adapt.trainer import train
+from models.corpus import Packed, read_records
 
 VARIANTS = {
     "full recipe": {},

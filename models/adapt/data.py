@@ -1,32 +1,20 @@
-"""Files to batches of token ids: packed text for pre-training and adapting, single examples for fine-tuning."""
+"""Training data: tokenizers trained on text, and examples for fine-tuning; `models.corpus` packs running text."""
 
 from __future__ import annotations
 
 import json
-import lzma
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from models.checkpoints.tokenizer import TextTokenizer
+from models.corpus import END_OF_TEXT, Batch, end_of_text, read_text, whole_batches
 
-END_OF_TEXT = "<|endoftext|>"
 MASK = "<|mask|>"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """Sequences of token ids [b, l]; where only a part may be noised, or the ends are padded, it says which."""
-
-    ids: NDArray[np.integer]
-    maskable: NDArray[np.bool_] | None = None  # [b, l]; None: every token
-    real: NDArray[np.bool_] | None = None  # [b, l] False in the padding; None: there is none
 
 
 class Source(Protocol):
@@ -37,25 +25,6 @@ class Source(Protocol):
     def sample(self, count: int) -> Batch:
         """The first `count` sequences, or all of them if there are fewer: what is validated on."""
         ...
-
-
-def read_records(path: str | Path) -> list[str]:
-    """The records of a text file (plain or .xz), each ended by a line `<|endoftext|>`.
-
-    Raises ValueError if the file cannot be read or, naming the byte, if it is not UTF-8.
-    """
-    records = [record.strip("\n") for record in _read(Path(path)).split(END_OF_TEXT)]
-    return [record for record in records if record]
-
-
-def _read(path: Path) -> str:
-    try:
-        raw = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 at byte {error.start}; convert it (e.g. with iconv) first") from error
-    except (OSError, lzma.LZMAError, EOFError) as error:
-        raise ValueError(f"cannot read {path}: {error}") from error
 
 
 def train_tokenizer(records: Sequence[str], vocab_size: int) -> PreTrainedTokenizerFast:
@@ -80,53 +49,6 @@ def train_tokenizer(records: Sequence[str], vocab_size: int) -> PreTrainedTokeni
     )
 
 
-class Packed:
-    """Records joined by the end-of-text token and cut to chunks of the context length; nothing is padded."""
-
-    def __init__(self, records: Sequence[str], tokenizer: PreTrainedTokenizerBase, *, context: int, seed: int) -> None:
-        """Raises ValueError if the tokenizer has no end-of-text token to join records with."""
-        end = _end(tokenizer)
-        if not records:
-            raise ValueError("the text has no records")
-        forms = (list(records), [record.replace("\n", " ") for record in records])
-        self._records = [
-            [np.array([*ids, end], dtype=np.int32) for ids in tokenizer(form, add_special_tokens=False)["input_ids"]]
-            for form in forms
-        ]
-        self._context, self._seed = context, seed
-        self._epoch, self._chunks = -1, np.empty((0, context), dtype=np.int32)
-
-    def epoch(self, number: int) -> np.ndarray:
-        """[chunks, context]: all records in a fresh order, each with its newlines kept or turned into spaces."""
-        if number != self._epoch:
-            rng = np.random.default_rng([self._seed, number])
-            order = rng.permutation(len(self._records[0]))
-            form = rng.integers(0, 2, len(order))
-            flat = np.concatenate([self._records[f][i] for i, f in zip(order, form, strict=True)])
-            flat = flat[rng.integers(0, self._context) :]  # cut elsewhere in every epoch
-            whole = len(flat) // self._context
-            if whole == 0:
-                raise ValueError(f"the text is shorter than one context of {self._context} tokens")
-            self._chunks = flat[: whole * self._context].reshape(whole, self._context)
-            self._chunks = self._chunks[rng.permutation(whole)]
-            self._epoch = number
-        return self._chunks
-
-    def batches(self, size: int, *, skip: int = 0) -> Iterator[Batch]:
-        """[size, context] each; the first `skip` batches are passed over without being used."""
-        number = 0
-        while True:
-            chunks = self.epoch(number)
-            whole = _whole_batches(len(chunks), size)
-            for start in range(min(skip, whole), whole):
-                yield Batch(ids=chunks[start * size : (start + 1) * size])
-            skip = max(0, skip - whole)
-            number += 1
-
-    def sample(self, count: int) -> Batch:
-        return Batch(ids=self.epoch(0)[:count])
-
-
 class Examples:
     """Infilling and instruction examples, one to a sequence, of which only the target may be noised.
 
@@ -139,13 +61,13 @@ class Examples:
         Raises ValueError, naming the line, where one is broken, or if no target fits into the context.
         """
         self._context, self._seed = context, seed
-        self._end = _end(tokenizer)
+        self._end = end_of_text(tokenizer)
         self._begin = self._end if tokenizer.bos_token_id is None else tokenizer.bos_token_id
         self._encode = TextTokenizer(tokenizer).encode
         path = Path(path)
         found = [
             self._example(path, number, line)
-            for number, line in enumerate(_read(path).split("\n"), start=1)  # U+2028 may stand in JSON
+            for number, line in enumerate(read_text(path).split("\n"), start=1)  # U+2028 may stand in JSON
             if line.strip()
         ]
         self._examples = [example for example in found if example is not None]
@@ -183,7 +105,7 @@ class Examples:
 
     def batches(self, size: int, *, skip: int = 0) -> Iterator[Batch]:
         """[size, longest] each, in a fresh order in every epoch."""
-        whole = _whole_batches(len(self._examples), size)
+        whole = whole_batches(len(self._examples), size)
         while True:
             number, place = divmod(skip, whole)
             order = np.random.default_rng([self._seed, number]).permutation(len(self._examples))
@@ -203,18 +125,3 @@ class Examples:
             maskable=(columns >= start) & (columns < stop),
             real=columns < length,
         )
-
-
-def _end(tokenizer: PreTrainedTokenizerBase) -> int:
-    end: Any = tokenizer.eos_token_id
-    if end is None:
-        raise ValueError("the tokenizer has no end-of-text (EOS) token to end texts with; give it one")
-    return end
-
-
-def _whole_batches(count: int, size: int) -> int:
-    if count < size:
-        raise ValueError(
-            f"{count} chunks or examples do not fill one batch of {size}; give more text or a smaller --batch"
-        )
-    return count // size

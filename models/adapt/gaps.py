@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from models.adapt.data import Batch, Packed
+from models.corpus import Batch, Packed
 
 _LONGEST = 40
 """Tokens in a gap, at most."""

@@ -13,13 +13,14 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from models.adapt import lora as adapters
-from models.adapt.data import Batch, Examples, Packed, Source, read_records, train_tokenizer
+from models.adapt.data import Examples, Source, train_tokenizer
 from models.adapt.gaps import Gaps
 from models.adapt.objective import Exercise, Trainee, annealed_attention, masked_diffusion, next_token
 from models.adapt.parents import check_fit, read_parent, settle_mask
 from models.adapt.plan import Plan
 from models.adapt.trainer import Ask, train
 from models.checkpoints.tokenizer import read_tokenizer
+from models.corpus import Batch, Packed, read_records
 
 
 def tokenizer(*, text: Path, out: Path, vocab_size: int) -> None:

@@ -20,10 +20,11 @@ from transformers import PreTrainedTokenizerBase
 
 from models.adapt.checkpoints import load_state, save_folder, save_state
 from models.adapt.curves import draw, read_log
-from models.adapt.data import Batch, Source
+from models.adapt.data import Source
 from models.adapt.objective import Exercise, Trainee
 from models.adapt.plan import Plan, optimizers
 from models.checkpoints.folders import recover, refuse_other_folders
+from models.corpus import Batch
 
 Ask = Callable[[Batch, int | None, torch.Generator], Exercise]
 """(batch, step, generator) -> what the network is asked; step None means validation."""

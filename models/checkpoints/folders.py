@@ -57,7 +57,7 @@ def recover(out: Path) -> None:
 def refuse_other_folders(out: Path) -> None:
     """Raises ValueError where saving into `out` would put something else than a checkpoint away."""
     if out.exists() and not (out / "config.json").is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out} exists and is no checkpoint folder; give another --out")
+        raise ValueError(f"{out} exists and is not a checkpoint folder; choose another --out")
 
 
 def _beside(out: Path, suffix: str) -> Path:

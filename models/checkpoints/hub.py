@@ -19,6 +19,7 @@ from huggingface_hub.errors import (
 )
 from tqdm.auto import tqdm
 
+from models.catalogue import Source
 from models.checkpoints.tokenizer import one_line
 from models.checkpoints.weights import Weights
 
@@ -58,6 +59,11 @@ def _pickles(repo: str) -> list[str]:
     with suppress(HTTPError, HfHubHTTPError, OSError):
         return [name for name in HfApi().list_repo_files(repo) if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]
     return []
+
+
+def fetch(source: Source, *, progress: Progress | None = None) -> Path:
+    """Return the folder of a source, downloaded first if it is on the hub; see `download`."""
+    return source.folder or download(source.repo or "", mask_id=source.mask_id, progress=progress)
 
 
 def download(repo: str, *, mask_id: int | None = None, progress: Progress | None = None) -> Path:

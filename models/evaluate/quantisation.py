@@ -1,14 +1,11 @@
-"""`python -m models.evaluate.quantisation MODEL --text FILE`: what quantising a model costs, and what it saves."""
+"""What quantising a model costs in likelihood, and what it saves in memory and time."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 import models
-from models.adapt.data import Packed, read_records
 from models.checkpoints.placement import place
 from models.checkpoints.quantisation import scales
 from models.checkpoints.tokenizer import read_tokenizer
+from models.corpus import Packed, read_records
 from models.denoiser import Query
 from models.evaluate.likelihood import elbo
-from models.evaluate.table import format_rows
 from models.networks.transformer import TransformerDenoiser
 
 FORMS: dict[str, dict[str, str]] = {
@@ -33,23 +29,48 @@ FORMS: dict[str, dict[str, str]] = {
     "nf4": {"quantize": "nf4"},
     "fp4": {"quantize": "fp4"},
 }
-"""What `models.load` is told; the first one is what the others are compared with."""
+"""Settings of `models.load` for each form of a model."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """One form of a model."""
+    """What one form of a model costs."""
 
     name: str
     nats_per_token: float  # the bound (ELBO), with the same masks for every form
-    agreement: float  # percent of masked tokens whose likeliest candidate is fp32's, half of each chunk masked
+    agreement: float  # percent of masked tokens with the same likeliest candidate as the first form's, half masked
     megabytes: float  # of weights, once loaded
-    milliseconds: float  # of a forward pass over one chunk: median, the forms taking turns
-    relative: float  # the same, fp32's being 1
+    milliseconds: float  # of a forward pass over one chunk: median, measured in alternation with the other forms
+    relative: float  # milliseconds as a multiple of the first form's
+
+
+def measure(
+    name: str, text: Path, *, chunks: int = 128, forms: Sequence[str] | None = None, device: str | None = None
+) -> tuple[list[Cost], str]:
+    """Measure forms of a model on the first `chunks` chunks of a held-out text; return their costs and a title.
+
+    `name` is a model for `models.load` that is not quantised. `forms` are keys of FORMS and default to all of them,
+    but on a CPU, where bf16 is slow, to all except bf16.
+    Raises ValueError for an unknown form, and as `models.load` and `models.corpus` do.
+    """
+    if forms is None:
+        on_cpu = place("", None, device=device).device == "cpu"
+        forms = [form for form in FORMS if not (on_cpu and form == "bf16")]
+    if unknown := [form for form in forms if form not in FORMS]:
+        raise ValueError(f"'{unknown[0]}' is not a form of a model; choose from {','.join(FORMS)}")
+    source = models.find(name)
+    if source is None:
+        raise ValueError("the toy has no weights to quantise; choose a checkpoint folder or a hub name")
+    loaded: dict[str, Any] = {form: models.load(name, device=device, **FORMS[form]) for form in forms}
+    first = next(iter(loaded.values()))
+    tokenizer = read_tokenizer(models.fetch(source))
+    packed = Packed(read_records(text), tokenizer, context=min(first.context, 1024), seed=0).epoch(0)[:chunks]
+    where = torch.cuda.get_device_name(first.device) if first.device.type == "cuda" else str(first.device)
+    return costs(loaded, packed), f"{source.name} on {where}, {packed.size:,} tokens"
 
 
 def costs(forms: dict[str, TransformerDenoiser], chunks: NDArray[np.integer], *, repeat: int = 20) -> list[Cost]:
-    """Measure forms of one model on chunks [k, context]; the first form is what the others are compared with."""
+    """Measure forms of one model on chunks [k, context], and compare them with the first one."""
     queries = [_half_masked(chunk, number, next(iter(forms.values()))) for number, chunk in enumerate(chunks)]
     likeliest = {name: _likeliest(denoiser, queries) for name, denoiser in forms.items()}
     times: dict[str, list[float]] = {name: [] for name in forms}
@@ -92,14 +113,14 @@ def _forward(denoiser: TransformerDenoiser, query: Query) -> float:
 
 
 def _bytes(denoiser: TransformerDenoiser) -> int:
-    """Of all weights, each once, with the scales of those that are quantised."""
+    """Return the size of all weights, each counted once, with the scales of the quantised ones."""
     weights = (*denoiser.body.parameters(), *denoiser.head.parameters(), *denoiser.body.buffers())
     tensors = {tensor.data_ptr(): tensor for weight in weights for tensor in (weight, *scales(weight))}
     return sum(tensor.nbytes for tensor in tensors.values())
 
 
 def draw(rows: Sequence[Cost], out: Path, *, title: str) -> None:
-    """Bits that are lost against memory, as a page that needs no network."""
+    """Write a chart of likelihood against memory as an HTML page that works offline."""
     import plotly.graph_objects as go  # takes a second to import
 
     figure = go.Figure()
@@ -119,50 +140,3 @@ def draw(rows: Sequence[Cost], out: Path, *, title: str) -> None:
         template="plotly_white",
     )
     figure.write_html(out, include_plotlyjs="directory")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code is 2 for a mistake that the user can put right."""
-    parser = argparse.ArgumentParser(prog="python -m models.evaluate.quantisation", description=__doc__)
-    parser.add_argument("model", metavar="MODEL", help="a preset, a checkpoint folder, or a hub name; not quantised")
-    parser.add_argument("--text", type=Path, required=True, help="held-out text (.txt or .xz)")
-    parser.add_argument("--chunks", type=int, default=128, help="of the text (default: %(default)s)")
-    parser.add_argument("--forms", help=f"(default: {','.join(FORMS)}; on a CPU, where it is slow, bf16 only if named)")
-    parser.add_argument("--device", help="cpu or cuda (default: the best that is here)")
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    parser.add_argument("--plot", type=Path, metavar="FILE.html", help="also draw the bound against memory")
-    args = parser.parse_args(arguments)
-    try:
-        rows, title = _measured(args)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps([asdict(row) for row in rows]) if args.json else format_rows(title, [asdict(row) for row in rows]))
-    if args.plot:
-        draw(rows, args.plot, title=title)
-    return 0
-
-
-def _measured(args: argparse.Namespace) -> tuple[list[Cost], str]:
-    if args.forms is None:
-        on_cpu = place("", None, device=args.device).device == "cpu"
-        names = [name for name in FORMS if not (on_cpu and name == "bf16")]
-    else:
-        names = args.forms.split(",")
-    if unknown := [name for name in names if name not in FORMS]:
-        raise ValueError(f"'{unknown[0]}' is no form of a model: give some of {','.join(FORMS)}")
-    source = models.find(args.model)
-    if source is None:
-        raise ValueError("the toy has no weights to quantise: give a checkpoint folder or a hub name")
-    forms: dict[str, Any] = {name: models.load(args.model, device=args.device, **FORMS[name]) for name in names}
-    first = next(iter(forms.values()))
-    tokenizer = read_tokenizer(models.fetch(source))
-    chunks = Packed(read_records(args.text), tokenizer, context=min(first.context, 1024), seed=0).epoch(0)[
-        : args.chunks
-    ]
-    where = torch.cuda.get_device_name(first.device) if first.device.type == "cuda" else str(first.device)
-    return costs(forms, chunks), f"{source.name} on {where}, {chunks.size:,} tokens"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""The benchmark: its problems, its numbers, and the plain loop that it compares with."""
+"""The benchmark: its problems, its numbers, and the reference loop."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def problems(tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def network() -> Iterator[TransformerDenoiser]:
-    """A GPT-2 of random weights that reads letters."""
+    """Yield a GPT-2 of random weights that reads letters."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # more of them cost more than they help where the work is this small
+    torch.set_num_threads(1)  # for work this small, more threads are slower
     torch.manual_seed(0)
     tokenizer = ToyTokenizer("abcdefghijklmnopqrstuvwxyz .")
     config = GPT2Config(vocab_size=32, n_positions=64, n_embd=16, n_layer=1, n_head=2, bos_token_id=28, eos_token_id=28)
@@ -54,7 +54,7 @@ def network() -> Iterator[TransformerDenoiser]:
 
 
 def perfect(problem: Problem) -> Denoiser:
-    """The toy, made to believe in the problem's own middle."""
+    """Return the toy, certain of the problem's middle."""
     toy = models.load("toy")
     gold = toy.tokenizer.encode(" " * bool(problem.prefix) + problem.middle)
     start = len(problem.prefix) or 1
@@ -77,7 +77,7 @@ def test_the_shipped_problems_are_short_sentences_joined_by_single_spaces():
         for text in (problem.prefix, problem.middle, problem.suffix):
             assert text == " ".join(text.split())
             assert text[-1] in ".!?"
-        assert problem.suffix[0].isalnum()  # else no space would join it
+        assert problem.suffix[0].isalnum()  # otherwise no space would join it
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_file_without_problems_is_refused_by_name(tmp_path, content):
         read_problems(file)
 
 
-def test_the_length_told_is_that_of_the_middle_in_its_place():
+def test_the_oracle_length_includes_the_space_before_the_middle():
     toy = models.load("toy")
     assert oracle_length(FEW[0], toy) == len(" a dog ran.")
     assert oracle_length(FEW[1], toy) == len("go.")
@@ -131,7 +131,7 @@ def test_a_row_is_the_mean_over_problems_and_repetitions():
     assert 0 < row.overhead < 100
 
 
-def test_the_budget_is_kept_and_repetitions_have_seeds_of_their_own(monkeypatch):
+def test_the_budget_is_used_and_every_repetition_has_its_own_seed(monkeypatch):
     seen = []
     real = measure_module.infill
     monkeypatch.setattr(measure_module, "infill", lambda request, model: seen.append(request) or real(request, model))
@@ -142,7 +142,7 @@ def test_the_budget_is_kept_and_repetitions_have_seeds_of_their_own(monkeypatch)
     ]
 
 
-def test_no_run_profits_from_the_states_kept_of_the_run_before(network):
+def test_no_run_profits_from_the_states_of_the_run_before(network):
     rows = [measure_strategy("low_confidence", 2, FEW[:1], network) for _ in range(3)]
     assert [row.nfe for row in rows] == [2, 2, 2]
 
@@ -181,7 +181,7 @@ def test_overhead_shows_where_the_time_goes(problems, capsys):
     assert 0 < float(row.split()[-1]) < 100
 
 
-def test_the_plot_is_one_file_that_needs_no_network_and_no_colour(problems, tmp_path, capsys):
+def test_the_plot_is_one_file_that_needs_neither_network_nor_colour(problems, tmp_path, capsys):
     file = tmp_path / "plot.html"
     chosen = ["--strategies", "random,low_confidence", "--steps", "1,2", "--plot", str(file)]
     assert main(["bench", "--model", "toy", "--problems", str(problems), *chosen]) == 0
@@ -204,7 +204,7 @@ def test_the_plot_is_one_file_that_needs_no_network_and_no_colour(problems, tmp_
         (["--temperature", "nan"], "temperature"),
         (["--problems", "no/such/file"], "no/such/file"),
         (["--plot", "no/such/folder/plot.html", "--strategies", "random", "--limit", "1"], "no/such/folder"),
-        (["--baseline"], "'toy' is none"),
+        (["--baseline"], "'toy' is not one"),
         (["--baseline", "--overhead"], "not allowed with"),
         (["--tau", "1"], "--tau"),
         (["--dual-cache", "4"], "'toy' is none"),
@@ -224,9 +224,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments, words, problems, capsy
     assert words in printed
 
 
-def test_the_baseline_spends_a_forward_pass_in_each_of_64_steps_and_random_does_not(
-    network, problems, capsys, monkeypatch
-):
+def test_the_baseline_takes_a_forward_pass_in_every_step_and_random_does_not(network, problems, capsys, monkeypatch):
     found = compare_loops(FEW[:1], network, repeat=1)
     assert found["plain_nfe"] == 64
     assert 1 <= found["nfe"] <= 16
@@ -245,7 +243,7 @@ def test_the_baseline_spends_a_forward_pass_in_each_of_64_steps_and_random_does_
     assert json.loads(capsys.readouterr().out).keys() == {"model", "seed"} | found.keys()
 
 
-def test_the_dual_cache_says_what_it_saved_and_how_far_off_it_was(network, problems, capsys, monkeypatch):
+def test_the_dual_cache_reports_savings_and_errors(network, problems, capsys, monkeypatch):
     from models.networks.dual_cache import DualCacheDenoiser
 
     monkeypatch.setattr(command_line, "load", lambda _, dual_cache: DualCacheDenoiser(network, refresh=dual_cache))
@@ -267,14 +265,14 @@ def test_the_dual_cache_says_what_it_saved_and_how_far_off_it_was(network, probl
     assert data["dual_cache"]["refresh"] == 2
     assert 0 < data["dual_cache"]["share"] < 1
     assert data["dual_cache"]["compared"] > 0
-    assert data["dual_cache"]["worst_kl"] < 1e-6, "keys and values of the only layer know nothing of other tokens"
+    assert data["dual_cache"]["worst_kl"] < 1e-6, "keys and values of the only layer do not depend on other tokens"
     assert main([*asked[:-1], "0"]) == 2
     assert "1 or more" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("steps", [1, 2, 9])
 def test_the_reference_loop_fills_the_gap_and_nothing_else(network, steps):
-    ids = np.array([28, 3, 4, 29, 29, 29, 5, 29])  # the last mask token is given text
+    ids = np.array([28, 3, 4, 29, 29, 29, 5, 29])  # the last mask token belongs to the given text
     editable = ids == 29
     editable[-1] = False
     asked = {"steps": steps, "temperature": 0.9, "top_p": 0.9}
@@ -286,7 +284,7 @@ def test_the_reference_loop_fills_the_gap_and_nothing_else(network, steps):
     assert (again == filled).all()
 
 
-def test_the_reference_loop_with_a_tiny_nucleus_writes_what_greedy_decoding_does(network):
+def test_the_reference_loop_with_a_tiny_nucleus_is_greedy(network):
     toy = network.tokenizer
     ids = np.array([28, 3, 4, toy.mask_id, 5])
     filled, _ = reference_loop(network, ids, ids == toy.mask_id, steps=1, temperature=0.9, top_p=1e-6, seed=0)
@@ -297,8 +295,8 @@ def test_the_reference_loop_with_a_tiny_nucleus_writes_what_greedy_decoding_does
 
 def test_speculation_is_shown_to_be_lossless(capsys):
     assert main(["bench", "--lossless", "--model", "toy", "--limit", "3"]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith("3 of 3 problems: the same tokens in the same steps; 3 the same text")
+    printed = capsys.readouterr().out
+    assert printed.startswith("3 of 3 problems have the same tokens in the same steps; 3 have the same text")
     assert main(["bench", "--lossless", "--model", "toy", "--limit", "3", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["identical"] == 3
 

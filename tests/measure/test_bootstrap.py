@@ -1,4 +1,4 @@
-"""Intervals, against cases that are known."""
+"""Intervals of cases with known answers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from app.measure.bootstrap import estimates, resampled
+from app.measure.bootstrap import draw_counts, estimate_means
 
 NAN = float("nan")
 
 
 def test_the_interval_of_a_share_is_that_of_the_binomial_distribution():
     values = np.repeat([1.0, 0.0], [30, 70])[:, None]
-    (found,) = estimates(values, resampled(100, resamples=20_000))
+    (found,) = estimate_means(values, draw_counts(100, resamples=20_000))
     assert found.mean == 0.3
     assert (found.low, found.high) == (pytest.approx(0.21, abs=0.011), pytest.approx(0.39, abs=0.011))
 
@@ -22,21 +22,21 @@ def test_the_interval_of_a_share_is_that_of_the_binomial_distribution():
 def test_a_constant_has_no_spread_and_equal_columns_have_no_difference():
     rng = np.random.default_rng(1)
     noisy = rng.normal(size=(50, 1))
-    constant, none = estimates(np.hstack([np.full((50, 1), 7.0), noisy - noisy]), resampled(50))
+    constant, equal = estimate_means(np.hstack([np.full((50, 1), 7.0), noisy - noisy]), draw_counts(50))
     assert (constant.mean, constant.low, constant.high) == (7, 7, 7)
-    assert (none.low, none.high) == (0, 0)
+    assert (equal.low, equal.high) == (0, 0)
 
 
-def test_a_difference_is_paired_so_what_problems_have_in_common_is_no_noise():
+def test_a_difference_is_paired_so_the_difficulty_of_problems_cancels():
     rng = np.random.default_rng(1)
     hard = rng.normal(scale=30, size=100)
-    own, difference = estimates(np.column_stack([hard + 1, (hard + 1) - hard]), resampled(100))
+    own, difference = estimate_means(np.column_stack([hard + 1, (hard + 1) - hard]), draw_counts(100))
     assert own.high - own.low > 5
     assert difference.high - difference.low < 1e-9
 
 
 def test_problems_without_a_run_are_left_out():
-    some, nothing, one = estimates(np.array([[2.0, NAN, 5], [NAN, NAN, NAN], [4.0, NAN, NAN]]), resampled(3))
+    some, nothing, one = estimate_means(np.array([[2.0, NAN, 5], [NAN, NAN, NAN], [4.0, NAN, NAN]]), draw_counts(3))
     assert some.mean == 3
     assert 2 <= some.low < some.high <= 4
     assert math.isnan(nothing.mean)
@@ -46,5 +46,5 @@ def test_problems_without_a_run_are_left_out():
 
 
 def test_the_same_seed_draws_the_same_problems():
-    assert (resampled(9, resamples=5) == resampled(9, resamples=5)).all()
-    assert (resampled(9, resamples=5).sum(1) == 9).all()
+    assert (draw_counts(9, resamples=5) == draw_counts(9, resamples=5)).all()
+    assert (draw_counts(9, resamples=5).sum(1) == 9).all()

@@ -1,4 +1,4 @@
-"""The command that measures: what it observes, what it takes out of a text, and its file."""
+"""The command `calibrate`: its observations, the sentences it takes out, and its file."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ PROBLEM = Problem(prefix="the cat", middle="sat on", suffix="a mat.")
 STORY = 'Sam had a dog. The dog ran home to its warm bed. It was late.\nHe slept. "It is time to go now." Sam went too.'
 
 
-def test_every_mask_of_every_pass_is_seen_but_the_one_that_the_pass_commits():
+def test_every_mask_of_a_pass_is_observed_except_the_one_it_commits():
     length = len(" sat on")
     scores, stayed = observe([PROBLEM, PROBLEM], toy())
     assert set(scores) == set(STRICTEST)
     assert {len(values) for values in scores.values()} == {len(stayed)} == {2 * length * (length - 1) // 2}
     first = slice(0, length - 1)
-    assert np.isinf(scores["drift"][first]).all(), "the first pass has none before it"
+    assert np.isinf(scores["drift"][first]).all(), "the first pass has no pass before it"
     assert np.isfinite(np.delete(scores["drift"], [*range(length - 1), *range(21, 20 + length)])).all()
     assert all(np.isfinite(scores[name]).all() for name in ("confidence", "margin", "entropy", "gap"))
     assert ((scores["confidence"] > 0) & (scores["confidence"] <= 1)).all()
 
 
-def test_it_compares_with_what_was_written_in_the_end():
-    """Two masks between known letters: the second pass sees one, and the first pass's guess for it stayed or not."""
+def test_first_choices_are_compared_with_the_final_text():
+    """With two masks, the second pass shows whether the first pass's choice for the waiting mask stayed."""
     from app.infill import infill
     from app.measure.problems import as_request
 
@@ -49,7 +49,7 @@ def test_it_compares_with_what_was_written_in_the_end():
     assert stayed.tolist() == expected
 
 
-def test_thresholds_come_from_the_curves_and_never_is_none():
+def test_thresholds_come_from_the_curves_and_are_none_if_never_reached():
     sure = np.repeat([0.2, 0.6], 50)
     right = np.array([True, False] * 25 + [True] * 46 + [False] * 4)  # 0.5 and 0.92
     found = as_data({name: fit_curve(sure, right) if name == "confidence" else None for name in STRICTEST})
@@ -62,14 +62,14 @@ def test_thresholds_come_from_the_curves_and_never_is_none():
     assert found["presets"]["threshold"] == {"safe": {"tau": 1.0}, "balanced": {"tau": 0.6}, "fast": {"tau": 0.6}}
 
 
-def test_one_sentence_is_taken_out_of_each_record_that_has_one_between_two_others():
+def test_one_inner_sentence_is_taken_out_of_each_record():
     middles = {problem.middle for seed in range(20) for problem in sentences_out([STORY, "Too short. Yes."], seed)}
     assert middles == {"The dog ran home to its warm bed.", '"It is time to go now."'}
     for problem in sentences_out([STORY], 0):
         assert " ".join([problem.prefix, problem.middle, problem.suffix]) == STORY.replace("\n", " ")
 
 
-def test_the_sentences_depend_on_the_seed_and_on_nothing_else():
+def test_the_sentences_depend_only_on_the_seed():
     records = [STORY] * 30
     drawn = [problem.middle for problem in sentences_out(records, 3)]
     assert drawn == [problem.middle for problem in sentences_out(records, 3)]
@@ -118,11 +118,11 @@ def test_the_toy_is_calibrated_on_problems(tmp_path, capsys):
         (["--problems", "{tmp}/one.jsonl", "--model", "nowhere"], "no model 'nowhere'"),
     ],
 )
-def test_a_mistake_is_told_in_one_line(arguments, words, tmp_path, capsys):
+def test_a_mistake_is_one_line_and_exit_code_2(arguments, words, tmp_path, capsys):
     (tmp_path / "short.txt").write_text("One. Two. Three.")
     (tmp_path / "one.jsonl").write_text(json.dumps({"prefix": "", "middle": "a", "suffix": "b"}))
     (tmp_path / "two.jsonl").write_text(json.dumps(vars(PROBLEM)))
     assert main(["calibrate", "--model", "toy", *(a.replace("{tmp}", str(tmp_path)) for a in arguments)]) == 2
-    told = capsys.readouterr().err
-    assert words in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert words in printed
+    assert printed.count("\n") == 1

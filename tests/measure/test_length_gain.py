@@ -1,4 +1,4 @@
-"""The command that fits and measures, on the exact toy."""
+"""The command `length`, on the exact toy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.length.test_prior import text
 PROBLEMS = [Problem(prefix="a cat.", middle="b dog.", suffix="c hen."), Problem(prefix="d.", middle="ef.", suffix="")]
 
 
-def test_the_true_length_is_off_by_nothing_and_the_others_by_what_they_are():
+def test_the_error_is_the_distance_to_the_true_length():
     found = measure_lengths(PROBLEMS, toy(), UNFITTED, tries=1, longest=12)
     auto, oracle, fixed = found.rows
     assert (oracle.near.mean, oracle.error.mean) == (100, 0)
@@ -50,10 +50,10 @@ def test_the_command_fits_and_then_measures(tmp_path, problems, capsys):
 
 
 @pytest.mark.parametrize(
-    ("flags", "told"),
+    ("flags", "words"),
     [
         (["measure", "--problems", "P", "--limit", "0"], "--limit must be 1 or more"),
-        (["measure", "--problems", "P", "--rank", "parent"], "has none here"),
+        (["measure", "--problems", "P", "--rank", "parent"], "has none; use --rank elbo"),
         (["measure", "--problems", "P", "--longest", "256"], "must be 1 to 255 masks"),
         (["measure", "--problems", "P", "--strategy", "nosuch"], "unknown strategy"),
         (["fit", "--text", "nowhere.txt", "--out", "x.json"], "cannot read nowhere.txt"),
@@ -61,7 +61,9 @@ def test_the_command_fits_and_then_measures(tmp_path, problems, capsys):
         (["fit", "--text", "P", "--out", "x.json", "--holes", "2"], "must be 20 or more"),
     ],
 )
-def test_mistakes_are_told_in_one_line(problems, capsys, flags, told):
+def test_a_mistake_is_one_line_and_exit_code_2(problems, capsys, flags, words):
     flags = [str(problems) if flag == "P" else flag for flag in flags]
     assert main(["length", *flags, "--model", "toy"]) == 2
-    assert told in capsys.readouterr().err
+    *_, error = capsys.readouterr().err.splitlines()  # after notices about the prior
+    assert error.startswith("error: ")
+    assert words in error

@@ -1,4 +1,4 @@
-"""The measurement that shows speculation to be lossless, or says where it was not."""
+"""The check that speculation is lossless."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def trace(strategy: str, **settings):
     return run_to_end(as_request(PROBLEMS[0], TOY, strategy=strategy, **settings), TOY)
 
 
-def test_all_problems_are_identical_and_cost_fewer_calls():
+def test_all_problems_are_identical_and_take_fewer_calls():
     found = compare_greedy(PROBLEMS, TOY, ahead=4)
     assert found["identical"] == found["same_text"] == found["problems"] == 2
     assert found["greedy_calls"] == sum(oracle_length(problem, TOY) for problem in PROBLEMS)
     assert found["calls"] < found["greedy_calls"] <= found["rows"]
     assert found["calls_ratio"] == pytest.approx(found["greedy_calls"] / found["calls"])
     assert found["widest"] == 0
-    assert "2 of 2 problems: the same tokens in the same steps" in report(found)
-    assert "parted" not in report(found)
+    assert "2 of 2 problems have the same tokens in the same steps" in report(found)
+    assert "part at a tie" not in report(found)
 
 
 def test_traces_part_where_the_order_or_the_tokens_first_differ():
@@ -55,7 +55,7 @@ def test_a_tie_is_as_close_as_the_next_position_or_the_next_token():
     assert tie(greedy, last) == pytest.approx(greedy.steps[last].prediction.margin[chosen])
 
 
-def test_where_some_part_it_says_how_close_the_choice_was():
+def test_the_report_says_how_close_the_choice_was_where_traces_part():
     found = compare_greedy(PROBLEMS, TOY) | {"identical": 1.0, "closest": 1e-9, "widest": 2e-7}
     assert "1 of 2 problems" in report(found)
-    assert "parted at a tie of 1.0e-09 to 2.0e-07" in report(found)
+    assert "part at a tie: the lead was 1.0e-09 to 2.0e-07" in report(found)

@@ -1,4 +1,4 @@
-"""The curve from a score to how often it is right."""
+"""The curve from a score to the probability of being right."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.measure.reliability import fit_curve, isotonic
     [
         ([1, 3, 1, 4], [4, 4, 4, 4], [0.25, 0.5, 0.5, 1.0]),  # the second and the third are pooled
         ([3, 2, 1], [4, 4, 4], [0.5, 0.5, 0.5]),  # the third also falls below the pool of the first two
-        ([3, 1], [3, 7], [0.4, 0.4]),  # a pool weighs its observations, not its groups
+        ([3, 1], [3, 7], [0.4, 0.4]),  # a pool is weighted by its observations, not its groups
         ([0, 1, 2], [2, 2, 2], [0.0, 0.5, 1.0]),
         ([5], [10], [0.5]),
     ],
@@ -41,22 +41,22 @@ RIGHT = np.concatenate([np.arange(20) < hits for hits in (4, 16, 18, 19)])
 
 
 @pytest.mark.parametrize(("level", "at"), [(0.1, 0.1), (0.8, 0.5), (0.81, 0.7), (0.9, 0.7), (0.95, 0.9), (0.96, None)])
-def test_the_threshold_is_the_least_sure_score_that_reaches_the_level(level, at):
+def test_the_threshold_is_the_least_certain_score_that_reaches_the_level(level, at):
     assert fit_curve(SCORES, RIGHT, least=20).threshold(level) == at
 
 
-def test_small_scores_are_the_sure_ones_where_the_score_falls():
+def test_a_falling_score_has_its_most_certain_values_at_the_low_end():
     curve = fit_curve(1 - SCORES, RIGHT, rising=False, least=20)
     assert curve.threshold(0.9) == pytest.approx(0.3)
     assert curve.threshold(0.96) is None
 
 
-def test_equal_scores_are_never_torn_apart():
+def test_equal_scores_stay_in_one_group():
     right = np.array([True] * 30 + [False] * 30)
     assert fit_curve(np.ones(60), right, least=10).chances.tolist() == [0.5]
 
 
-def test_a_handful_of_lucky_ones_at_the_end_makes_no_threshold():
+def test_a_few_lucky_observations_at_the_end_set_no_threshold():
     scores = np.arange(103) / 103
     right = np.array([True, False] * 50 + [True] * 3)
     assert fit_curve(scores, right, least=1).threshold(0.95) is not None
@@ -68,7 +68,7 @@ def test_the_order_of_the_observations_does_not_matter():
     assert fit_curve(SCORES[mixed], RIGHT[mixed]).points() == fit_curve(SCORES, RIGHT).points()
 
 
-def test_the_points_go_from_the_least_sure_to_the_surest_group():
+def test_the_points_go_from_the_least_to_the_most_certain_group():
     points = fit_curve(
         np.linspace(0, 1, 1000), np.random.default_rng(2).random(1000) < np.linspace(0, 1, 1000), least=10
     )

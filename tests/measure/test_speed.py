@@ -1,4 +1,4 @@
-"""The bench's table of networks with random weights."""
+"""`bench --random-weights`: times of networks with random weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from models.networks.transformer import TransformerDenoiser
 
 @pytest.fixture
 def tiny(monkeypatch) -> list[str]:
-    """The command that times a network of next to no size."""
+    """Return a command that times a tiny network."""
     sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
     shape = {"model_type": "llama", "vocab_size": 64, "max_position_embeddings": 64}
     monkeypatch.setitem(SHAPES, "tiny", shape | sizes)
@@ -48,14 +48,14 @@ def test_static_shapes_are_timed_without_the_dual_cache(tiny, capsys):
     assert data["speeds"][0]["passes"][0]["window_seconds"] is None
 
 
-def test_a_network_that_does_not_fit_has_a_line_that_says_so(tiny, capsys, monkeypatch):
+def test_a_network_that_does_not_fit_is_reported(tiny, capsys, monkeypatch):
     monkeypatch.setattr("models.checkpoints.placement.free_memory", lambda device: 1000)
     assert main([*tiny, "--contexts", "18", "--gaps", "3"]) == 0
     assert "GB" in capsys.readouterr().out.splitlines()[-1]
 
 
-def test_what_does_not_fit_costs_only_its_own_figures(tiny, capsys, monkeypatch):
-    """A GPU that is full after 20 tokens of a pass, 30 of the reference loop, and at once in fp16."""
+def test_what_does_not_fit_leaves_out_only_its_own_times(tiny, capsys, monkeypatch):
+    """A GPU that is full after 20 tokens of a pass, 18 of the reference loop, and at once in fp16."""
     real_fill, real_forward, real_draft = untrained._fill, TransformerDenoiser._forward, baseline._draft
 
     def fill(model, device):
@@ -93,9 +93,7 @@ def test_what_does_not_fit_costs_only_its_own_figures(tiny, capsys, monkeypatch)
     assert "fp32: every pass reads" in printed
 
 
-def test_a_network_is_built_where_it_was_asked_for_in_all_the_memory_and_what_that_takes_is_told(
-    tiny, capsys, monkeypatch
-):
+def test_a_network_is_built_on_the_device_and_its_peak_memory_printed(tiny, capsys, monkeypatch):
     done, build = [], untrained.build
     monkeypatch.setattr(speed, "find_device", lambda asked: torch.device(asked))
     monkeypatch.setattr(speed, "machine", lambda device: "a pretended GPU")
@@ -119,12 +117,12 @@ def test_a_network_is_built_where_it_was_asked_for_in_all_the_memory_and_what_th
 
 
 @pytest.mark.parametrize("device", ["spread", "mps", "tpu"])
-def test_devices_that_cannot_be_measured_are_refused_with_those_that_can(tiny, device, capsys):
+def test_a_device_that_cannot_be_measured_is_refused(tiny, device, capsys):
     assert main([*tiny, "--device", device]) == 2
     assert f"run on cpu, cuda or cuda:1, not on '{device}'" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_gpu_that_is_not_there_is_missed(tiny, capsys):
+def test_a_missing_gpu_is_reported(tiny, capsys):
     assert main([*tiny, "--device", "cuda"]) == 2
     assert "no CUDA GPU here" in capsys.readouterr().err

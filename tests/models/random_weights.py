@@ -44,12 +44,20 @@ def denoiser(model: Any, *, mask_id: int = MASK) -> TransformerDenoiser:
     return TransformerDenoiser("random", model, NumberTokenizer(mask_id), context=64, vocabulary=vocabulary)
 
 
-def ask(ids: list[int], *, mask_id: int = MASK, temperature: float = 0.0, **settings: Any) -> Query:
-    """About the masked positions."""
+def ask(
+    ids: list[int],
+    *,
+    mask_id: int = MASK,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    banned: tuple[int, ...] = (),
+    **settings: Any,
+) -> Query:
+    """Return a query about the masked positions; `settings` are the other fields of `Query`."""
     array = np.array(ids, dtype=np.int64)
     positions = np.flatnonzero(array == mask_id)
     uniforms = np.random.default_rng(0).random(len(positions))
-    sampling = Sampling(temperature=temperature)
+    sampling = Sampling(temperature=temperature, top_p=top_p, banned=banned)
     return Query(ids=array, positions=positions, uniforms=uniforms, sampling=sampling, **settings)
 
 

@@ -1,4 +1,4 @@
-"""How well a model finds the missing middle of a passage: one token of it, and all of it."""
+"""Measure how well a model finds the missing middle of a passage: one token of it, or all of it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BATCH = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
-    """Top-1: averaged over the tokens of a middle, then over problems."""
+    """Top-1 accuracy, averaged over the tokens of a middle, then over problems."""
 
     name: str
     percent: float
@@ -43,14 +43,14 @@ class Fills:
     rouge2: float
     rougeL: float  # noqa: N815 - the measure's own name
     exact: float  # percent
-    nfe: float  # forward passes of one sequence; with a cache where autoregressive
+    nfe: float  # forward passes of one sequence; for autoregressive models with a cache
     problems: int
 
 
 def masked_token_accuracy(denoiser: Denoiser, problems: Sequence[Problem]) -> Accuracy:
-    """One token of the middle masked, all the rest of the passage in sight: how often the likeliest token is right.
+    """Mask one token of the middle, show the rest of the passage, and count how often the likeliest token is right.
 
-    The expectation over which token it is, exactly: each is masked in turn.
+    Each token of the middle is masked in turn.
     """
     sampling = Sampling(banned=tuple(sorted(denoiser.tokenizer.special_ids)))
     hits = []
@@ -74,7 +74,7 @@ def masked_token_accuracy(denoiser: Denoiser, problems: Sequence[Problem]) -> Ac
 
 
 def next_token_accuracy(model: AutoregressiveModel, problems: Sequence[Problem]) -> Accuracy:
-    """Each token of the middle from the prefix and the middle before it: how often the likeliest token is right."""
+    """Predict each token of the middle from the text before it, and count how often the likeliest token is right."""
     hits = []
     for problem in progress(problems, "top1"):
         prefix, _ = encode_sides(as_request(problem, model), model)
@@ -98,7 +98,7 @@ def _accuracy(name: str, hits: Sequence[float]) -> Accuracy:
 def fill_by_denoising(
     denoiser: Denoiser, problems: Sequence[Problem], *, temperature: float, seed: int = 0
 ) -> list[Fills]:
-    """`low_confidence` drawn greedily, and `reference` at the paper's temperature; both with T = 32."""
+    """Fill with `low_confidence`, greedily, and with `reference` at the paper's temperature; both with T = 32."""
     rows = []
     for strategy, heat in (("low_confidence", 0.0), ("reference", temperature)):
         counted = functools.partial(progress, what=f"infill {strategy}")
@@ -120,10 +120,10 @@ def fill_by_denoising(
 def fill_from_the_left(
     model: AutoregressiveModel, problems: Sequence[Problem], *, temperature: float, candidates: int = 16, seed: int = 0
 ) -> list[Fills]:
-    """Continue the prefix by the oracle length: greedily (the paper's baseline), drawn, and the best of R draws.
+    """Continue the prefix by the oracle length: greedily (the paper's baseline), by a draw, and by the best of R draws.
 
-    Best is by log p(suffix | prefix, fill), which only asks whether the suffix follows, or by
-    log p(fill, suffix | prefix), which is what makes a passage probable. A draw alone is the first of the R.
+    The best has the highest log p(suffix | prefix, fill), which asks only whether the suffix follows, or the highest
+    log p(fill, suffix | prefix), which scores the whole passage. The single draw is the first of the R.
     """
     names = (
         "prefix only, greedy",

@@ -1,4 +1,4 @@
-"""How varied the texts are that a model writes out of nothing."""
+"""Measure how varied the texts are that a model writes without a prompt."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BATCH = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Variety:
-    """N-grams of token ids; compare rows only where samples and tokens are equal, and tokenizers, too."""
+    """Variety of n-grams of token ids; comparable only for equal samples, tokens and tokenizers."""
 
     name: str
     distinct1: float
@@ -30,13 +30,13 @@ class Variety:
     entropy1: float  # divided by the logarithm of the number of n-grams
     entropy2: float
     entropy3: float
-    repeated3: float  # share of 3-grams that the same sample has had before
+    repeated3: float  # share of 3-grams that occurred before in the same sample
     samples: int
     tokens: int  # in a sample
 
 
 def sample_diffusion(denoiser: Denoiser, *, samples: int, length: int, seed: int = 0) -> Variety:
-    """Unconditional texts of the `random` strategy with as many steps as tokens, at temperature 0.9 and top-p 0.95."""
+    """Write unconditional texts with `random`, one step per token, temperature 0.9 and top-p 0.95; measure them."""
     texts = []
     for number in progress(range(samples), "samples"):
         request = InfillRequest(
@@ -48,7 +48,7 @@ def sample_diffusion(denoiser: Denoiser, *, samples: int, length: int, seed: int
 
 
 def sample_autoregressive(model: AutoregressiveModel, *, samples: int, length: int, seed: int = 0) -> Variety:
-    """Texts that follow the token that begins a text, at temperature 0.9 and top-p 0.95."""
+    """Continue the token that begins a text, at temperature 0.9 and top-p 0.95; measure the texts."""
     texts = []
     for start in progress(range(0, samples, _BATCH), "samples"):
         prefixes = [model.tokenizer.begin] * min(_BATCH, samples - start)
@@ -57,14 +57,14 @@ def sample_autoregressive(model: AutoregressiveModel, *, samples: int, length: i
 
 
 def take_from_text(chunks: NDArray[np.integer], vocabulary: Vocabulary, *, samples: int, length: int) -> Variety | None:
-    """The first tokens of chunks [k, l], for comparison; None where there are too few of them."""
+    """Measure the first tokens of chunks [k, l], for comparison; None if there are too few."""
     texts = [[int(token) for token in chunk if int(token) not in vocabulary.special_ids][:length] for chunk in chunks]
     enough = [text for text in texts if len(text) == length][:samples]
     return measure_variety("the text itself", enough) if len(enough) == samples else None
 
 
 def measure_variety(name: str, texts: Sequence[Sequence[int]]) -> Variety:
-    """Of texts of the same length."""
+    """Measure texts of equal length."""
     return Variety(
         name=name,
         **{f"distinct{n}": metrics.distinct(texts, n) for n in (1, 2, 3)},

@@ -1,5 +1,5 @@
-"""The map: what every strategy, preset and budget makes of the same problems, in quality against forward passes.
+"""The map: every strategy, budget and preset on the same problems.
 
-Read `configurations` (what is run), `runs` (how, and how a killed run goes on), `statistics` (what the rows say),
-`table` and `figures` (how that is shown), `command` (the flags).
+`configurations` lists what to run, `runs` runs it and resumes after a kill, `statistics` summarises the rows, `table`
+and `figures` show them, `command` has the flags.
 """

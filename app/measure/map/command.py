@@ -1,4 +1,4 @@
-"""`python -m app bench --all`: the flags of the map, and what it writes."""
+"""`python -m app bench --all`: the flags of the map, and the files that it writes."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ FLAGS = ("out", "configurations", "jobs", "minutes", "list")
 
 
 def add_map_flags(command: Any) -> None:
-    """`command` is the bench's parser."""
+    """Add the flags of the map to the parser of `bench`."""
     group = command.add_argument_group("with --all")
     group.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="for rows, tables and figures; runs go on where it was"
+        "--out", type=Path, metavar="FOLDER", help="folder for rows, tables and figures; a killed run resumes from it"
     )
     group.add_argument(
         "--configurations",
         metavar="PATTERNS",
-        help="only those whose name matches one, e.g. 'klass *,* T=N'; see --list",
+        help="run only those whose name matches one, e.g. 'klass *,* T=N'; see --list",
     )
-    group.add_argument("--list", action="store_true", default=None, help="print the configurations' names and stop")
-    group.add_argument("--jobs", type=int, help="processes of one thread each (default: one for each core)")
+    group.add_argument("--list", action="store_true", default=None, help="print the configurations and exit")
+    group.add_argument("--jobs", type=int, help="processes of one thread each (default: one per core)")
     group.add_argument(
-        "--minutes", type=float, help="begin no problem later; the tables are of those that are complete"
+        "--minutes", type=float, help="begin no further problem after this time; the tables use the complete problems"
     )
 
 
@@ -59,7 +59,7 @@ def run_map(
         print("\n".join(one.label for one in chosen))
         return 0
     if args.out is None:
-        raise InfillError("--all needs --out FOLDER, where its runs and tables go")
+        raise InfillError("--all needs --out FOLDER for its rows and tables")
     jobs = _cores() if args.jobs is None else args.jobs
     if jobs < 1 or not (args.minutes or 1) > 0:
         raise InfillError("--jobs must be 1 or more, and --minutes above 0")
@@ -67,7 +67,7 @@ def run_map(
     settings = {"temperature": args.temperature, "top_p": args.top_p, "seed": args.seed}
     how = model_settings(args)
     if "dual_cache" in how:
-        raise InfillError("--all computes exactly; leave --dual-cache away")
+        raise InfillError("--all computes exactly; leave out --dual-cache")
     rows = Rows(args.out, _facts(args) | settings)
     began, left = time.monotonic(), remaining_tasks(problems, chosen, rows)
     results = run_tasks(
@@ -80,12 +80,12 @@ def run_map(
     )
     for number, found in enumerate(results, start=1):
         rows.add(found)
-        _tell(number, len(left), time.monotonic() - began)
+        _report_progress(number, len(left), time.monotonic() - began)
     return _write(args, problems, chosen, rows)
 
 
-def _tell(number: int, total: int, seconds: float) -> None:
-    """How far it is, after every problem on a terminal, else after every tenth."""
+def _report_progress(number: int, total: int, seconds: float) -> None:
+    """Print the progress: after every problem on a terminal, else after every tenth."""
     line = f"{number} of {total} problems, {seconds:.0f} s, about {seconds / number * (total - number):.0f} s left"
     if sys.stderr.isatty():
         print(line, end="\r" if number < total else "\n", file=sys.stderr)
@@ -96,9 +96,9 @@ def _tell(number: int, total: int, seconds: float) -> None:
 def _write(args: argparse.Namespace, problems: Sequence[Problem], chosen: Sequence[Configuration], rows: Rows) -> int:
     complete = rows.complete(len(problems), (one.key for one in chosen))
     if not complete:
-        raise InfillError("no problem was run by every configuration in that time; allow more --minutes")
+        raise InfillError("no problem was run by every configuration in that time; give more --minutes")
     found = summarise(chosen, rows.by_problem, complete)
-    # What sharing saved: each key once, over all problems that were run.
+    # NFE without sharing, over all problems that were run; each key once.
     spent = sum(row.get("nfe", 0) for mine in rows.by_problem.values() for row in mine.values())
     facts = {
         "model": args.model,
@@ -119,13 +119,13 @@ def _write(args: argparse.Namespace, problems: Sequence[Problem], chosen: Sequen
     figure = figures.draw_map(found, title=title)
     figures.write_page(figure, out / "map.html")
     if not figures.take_picture(figure, out / "map.png"):
-        print("no picture: it needs Chromium or Chrome", file=sys.stderr)
+        print("map.png was not written: it needs Chromium or Chrome", file=sys.stderr)
     print(json.dumps(facts) if args.json else table.markdown(found) + f"\n{_spent(facts)}")
     return 0
 
 
 def front(rows: Sequence[Summary]) -> list[Summary]:
-    """The Pareto front, fewest forward passes first."""
+    """Return the Pareto front, fewest forward passes first."""
     return sorted((row for row in rows if row.front), key=lambda row: row.nfe)
 
 
@@ -137,7 +137,7 @@ def _spent(facts: dict[str, Any]) -> str:
 
 
 def _facts(args: argparse.Namespace) -> dict[str, Any]:
-    """What rows depend on, besides the code. Raises InfillError where there is no such model."""
+    """Return what rows depend on, besides the code. Raises InfillError if there is no such model."""
     try:
         source = models.find(args.model)
     except ValueError as error:
@@ -151,5 +151,5 @@ def _facts(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _cores() -> int:
-    """Those that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""What the map is made of: strategies with their knobs, at step budgets relative to the number of masks."""
+"""The configurations of the map: strategies with knobs, at step budgets relative to the number of masks."""
 
 from __future__ import annotations
 
@@ -9,52 +9,50 @@ from fnmatch import fnmatchcase
 from fractions import Fraction
 
 from app.errors import InfillError
+from app.presets import Presets
 from app.strategies.registry import Value, find
-
-Presets = Mapping[str, Mapping[str, Mapping[str, Value]]]
-"""{strategy: {preset: {knob: value}}}"""
 
 YARDSTICK = "low_confidence"
 CURVE = ("N", "3N/4", "N/2", "N/3", "N/4", "1")
-"""The yardstick's budgets, most steps first: a curve that has a point at every NFE."""
+"""The yardstick's budgets, most steps first; interpolated, they give a ROUGE-L for every NFE."""
 
 _PARTS = {name: Fraction(part) for name, part in zip(CURVE[:-1], ("1", "3/4", "1/2", "1/3", "1/4"), strict=True)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """A strategy at one budget; `preset` is only how its knobs are called."""
+    """A strategy with its knobs at one budget; `preset` is only the name of the knob values."""
 
     strategy: str
-    budget: str = "N"  # a name of CURVE, or a whole number of steps
+    budget: str = "N"  # one of CURVE, or a whole number of steps
     preset: str = ""
-    knobs: Mapping[str, Value] = field(default_factory=dict)  # those that are not as the paper has them
+    knobs: Mapping[str, Value] = field(default_factory=dict)  # only values that differ from the paper's
 
     @property
     def label(self) -> str:
-        """As tables and figures call it."""
+        """The name in tables and figures."""
         return f"{self.strategy} {self.setting}"
 
     @property
     def setting(self) -> str:
-        """The preset, the budget, or both; a preset is at T = N where nothing else is said."""
+        """The preset, the budget, or both; a preset without a budget is at T = N."""
         steps = f"T={self.budget}"
         return steps if not self.preset else self.preset if self.budget == "N" else f"{self.preset} {steps}"
 
     @property
     def key(self) -> str:
-        """What it computes: two with the same key need only one run."""
+        """Identifies the computation: configurations with the same key share a run."""
         knobs = "".join(f" {name}={value}" for name, value in sorted(self.knobs.items()))
         return f"{self.strategy} T={self.budget}{knobs}"
 
     def steps(self, masks: int) -> int:
-        """The step budget T for a gap of so many masks, rounded up."""
+        """Return the step budget T for a gap of `masks` masks, rounded up."""
         part = _PARTS.get(self.budget)
         return int(self.budget) if part is None else math.ceil(masks * part)
 
 
 def yardstick() -> list[Configuration]:
-    """What everything is compared with; always run."""
+    """Return the configurations that all others are compared with; they are always run."""
     return [Configuration(strategy=YARDSTICK, budget=budget) for budget in CURVE]
 
 
@@ -65,11 +63,11 @@ def configurations(
     budgets: Sequence[int] | None = None,
     only: Sequence[str] = (),
 ) -> list[Configuration]:
-    """The yardstick's curve, then each strategy as its paper has it at all its budgets, then its presets at T = N.
+    """Return the yardstick's curve, then each strategy: its paper's knobs at all its budgets, its presets at T = N.
 
-    `budgets` are numbers of steps to take instead, for presets too; `only` keeps labels that match one of so many
-    patterns (`*` is anything), the yardstick aside. Raises InfillError where a pattern matches nothing, and for a
-    preset that its strategy cannot take.
+    `budgets` (numbers of steps) replaces these budgets, also for presets. `only` keeps the labels that match one of its
+    patterns (`*` is anything); the yardstick always stays. Raises InfillError if a pattern matches nothing, or a preset
+    does not fit its strategy.
     """
     found = []
     for name in names:
@@ -88,6 +86,6 @@ def configurations(
     for pattern in only:
         if not any(fnmatchcase(one.label, pattern) for one in found):
             raise InfillError(f"no configuration matches '{pattern}'; --list prints them all")
-    kept = [one for one in found if not only or any(fnmatchcase(one.label, pattern) for pattern in only)]
+    matching = [one for one in found if not only or any(fnmatchcase(one.label, pattern) for pattern in only)]
     curve = yardstick()
-    return curve + [one for one in kept if one not in curve]
+    return curve + [one for one in matching if one not in curve]

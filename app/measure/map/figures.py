@@ -1,4 +1,4 @@
-"""The map as a figure: quality against forward passes, and against the independence that was taken for granted."""
+"""Draw the map: quality against forward passes, and against the risk of assuming independence."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _HOVER = (
 
 
 def symbol(number: int) -> str:
-    """plotly's name of a marker, so that the first twenty differ without colour."""
+    """Return plotly's name of a marker; the first twenty differ without colour."""
     return _SYMBOLS[number % len(_SYMBOLS)] + "-open" * (number // len(_SYMBOLS) % 2)
 
 
 def draw_map(rows: Sequence[Summary], *, title: str) -> Any:
-    """A plotly figure. Strategies are told apart by symbol, colour, hover text and legend; the front has names."""
+    """Return a plotly figure: symbol, colour, hover text and legend identify strategies, the front has labels."""
     import plotly.graph_objects as go  # takes a second to import
     from plotly.subplots import make_subplots
 
@@ -56,7 +56,7 @@ def draw_map(rows: Sequence[Summary], *, title: str) -> Any:
 
 
 def write_page(figure: Any, path: Path) -> None:
-    """One HTML file that needs no network."""
+    """Write a figure as one HTML file that needs no network."""
     config = {"modeBarButtonsToRemove": ["sendChartToCloud"], "displaylogo": False, "responsive": True}
     figure.write_html(path, include_plotlyjs=True, config=config)
 
@@ -85,7 +85,7 @@ def _verdict(row: Summary) -> str:
 
 
 def _front(front: Sequence[Summary], *, line: bool) -> dict[str, Any]:
-    """Rings around the points, and steps from one to the next with their names where `line`."""
+    """Return rings around the points; with `line` also their names and steps from one to the next."""
     return {
         "y": [row.rougeL.mean for row in front],
         "text": [row.label for row in front],
@@ -102,7 +102,7 @@ def _front(front: Sequence[Summary], *, line: bool) -> dict[str, Any]:
 
 
 def take_picture(figure: Any, path: Path) -> bool:
-    """Have a headless Chromium picture it as a PNG; False where there is none."""
+    """Take a picture of a figure (PNG) with headless Chromium; return False if there is no browser."""
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
         return False

@@ -1,4 +1,4 @@
-"""Every configuration on every problem: problem by problem, on all cores, and resumed where it was killed."""
+"""Run every configuration on every problem, on all cores; a killed run can be resumed."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from app.trace import metrics
 from models.denoiser import Denoiser
 
 Settings = Mapping[str, Any]
-"""Of every request: temperature, top_p, seed."""
+"""Settings of every request: temperature, top_p, seed."""
 
 
 def run_problem(
     problem: Problem, chosen: Iterable[Configuration], denoiser: Denoiser, settings: Settings
 ) -> tuple[list[dict[str, Any]], int]:
-    """A row for each configuration, and the forward passes that were computed for all of them together.
+    """Run the configurations on one problem; return their rows and the forward passes computed for all of them.
 
-    A transformer's states are computed once for all configurations; each NFE is what the run would take alone.
+    A transformer's states are shared by all configurations, but the NFE in a row is what the run would take alone.
     """
-    from models.bench.shared_states import SharedStates  # torch, only now
+    from models.bench.shared_states import SharedStates  # imports torch
     from models.networks.transformer import TransformerDenoiser
 
     shared = SharedStates(denoiser) if isinstance(denoiser, TransformerDenoiser) else None
@@ -43,7 +43,7 @@ def run_problem(
 def _row(
     problem: Problem, configuration: Configuration, masks: int, denoiser: Denoiser, settings: Settings
 ) -> dict[str, Any]:
-    """A strategy that cannot run is told as such."""
+    """Return the row of one run; if the strategy cannot run, its key and the error."""
     try:
         request = as_request(
             problem,
@@ -69,20 +69,20 @@ def _row(
 
 
 class Rows:
-    """The rows of a folder, `rows.jsonl`; a line is one problem's, so that a killed run loses no more than those."""
+    """The rows in a folder's `rows.jsonl`, one line per problem, so that a killed run loses little."""
 
     def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
-        """`facts` are what the rows depend on. Raises InfillError where the folder's rows came from something else."""
-        self._file, told = folder / "rows.jsonl", folder / "facts.json"
+        """Read the rows. Raises InfillError if they were made with other `facts`, the inputs that rows depend on."""
+        self._file, recorded = folder / "rows.jsonl", folder / "facts.json"
         self.by_problem: dict[int, dict[str, dict[str, Any]]] = {}
-        self.computed, self.seconds = 0, 0.0  # forward passes, and processor time, of all that is kept
+        self.computed, self.seconds = 0, 0.0  # forward passes and processor time of all rows
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if told.exists() and json.loads(told.read_text(encoding="utf-8")) != facts:
-                raise InfillError(f"'{folder}' holds the runs of another model, file or setting; give another --out")
-            told.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+            if recorded.exists() and json.loads(recorded.read_text(encoding="utf-8")) != facts:
+                raise InfillError(f"'{folder}' has rows of another model, file or setting; give another --out")
+            recorded.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
             whole = self._file.read_text(encoding="utf-8").rpartition("\n")[0] if self._file.exists() else ""
-            self._file.write_text(whole + "\n" * bool(whole), encoding="utf-8")  # without the line that a kill cut off
+            self._file.write_text(whole + "\n" * bool(whole), encoding="utf-8")  # drop a line that a kill cut off
             for line in whole.splitlines():
                 self._keep(json.loads(line))
         except OSError as error:
@@ -95,13 +95,13 @@ class Rows:
         self.seconds += found["seconds"]
 
     def add(self, found: dict[str, Any]) -> None:
-        """What a worker gave; on disk when this returns."""
+        """Write a result of `run_tasks` to the file, and keep it."""
         with self._file.open("a", encoding="utf-8") as file:
             file.write(json.dumps(found) + "\n")
         self._keep(found)
 
     def complete(self, problems: int, keys: Iterable[str]) -> list[int]:
-        """Which of the first so many problems have a row of every key."""
+        """Return the numbers of the first `problems` problems that have a row for every key."""
         wanted = set(keys)
         return [number for number in range(problems) if wanted <= self.by_problem.get(number, {}).keys()]
 
@@ -110,7 +110,7 @@ Task = tuple[int, Problem, Sequence[Configuration]]
 
 
 def remaining_tasks(problems: Sequence[Problem], chosen: Iterable[Configuration], rows: Rows) -> list[Task]:
-    """What is still to be run, in an order drawn once and for all: a part of it is a sample of the whole."""
+    """Return what is still to be run, in a fixed random order, so that a partial run is a random sample."""
     unique = list({one.key: one for one in chosen}.values())
     order = random.Random(0).sample(range(len(problems)), len(problems))
     left = [(n, [one for one in unique if one.key not in rows.by_problem.get(n, {})]) for n in order]
@@ -126,31 +126,31 @@ def run_tasks(
     jobs: int,
     minutes: float = float("inf"),
 ) -> Iterator[dict[str, Any]]:
-    """Run all tasks; what comes out is for `Rows.add`. No task is begun after so many minutes.
+    """Run the tasks and yield results for `Rows.add`; after `minutes` no further task begins.
 
-    One job runs here, with the denoiser that `load` gives; more run in processes of one thread each, which load `model`
-    themselves: a name, and settings for `models.load`.
+    With one job, the tasks run in this process with the denoiser from `load`. With more, they run in processes of one
+    thread each, which load `model` (a name, and settings for `models.load`) themselves.
     """
     until = time.time() + 60 * minutes
     if not left:
         return
     if jobs == 1:
         denoiser = load()
-        yield from filter(None, (_do(task, denoiser, settings, until) for task in left))
+        yield from filter(None, (_run_task(task, denoiser, settings, until) for task in left))
         return
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"  # for the processes; this one computes nothing
+        os.environ[name] = "1"  # inherited by the processes; this one computes nothing
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, spawn, initializer=_begin, initargs=(model, settings, until)) as pool:
+    with ProcessPoolExecutor(jobs, spawn, initializer=_start_worker, initargs=(model, settings, until)) as pool:
         try:
-            for done in as_completed([pool.submit(_do_in_process, task) for task in left]):
+            for done in as_completed([pool.submit(_run_task_in_worker, task) for task in left]):
                 if (found := done.result()) is not None:
                     yield found
-        finally:  # also after a mistake or Ctrl-C: what waits is not begun
+        finally:  # also after an error or Ctrl-C: waiting tasks do not begin
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _do(task: Task, denoiser: Denoiser, settings: Settings, until: float) -> dict[str, Any] | None:
+def _run_task(task: Task, denoiser: Denoiser, settings: Settings, until: float) -> dict[str, Any] | None:
     if time.time() > until:
         return None
     number, problem, chosen = task
@@ -159,13 +159,13 @@ def _do(task: Task, denoiser: Denoiser, settings: Settings, until: float) -> dic
     return {"problem": number, "computed": computed, "seconds": time.process_time() - began, "rows": rows}
 
 
-_process: dict[str, Any] = {}  # a worker's own
+_process: dict[str, Any] = {}  # the state of a worker process
 
 
-def _begin(model: tuple[str, Mapping[str, Any]], settings: Settings, until: float) -> None:
+def _start_worker(model: tuple[str, Mapping[str, Any]], settings: Settings, until: float) -> None:
     name, how = model
     _process.update(denoiser=models.load(name, **how), settings=settings, until=until)
 
 
-def _do_in_process(task: Task) -> dict[str, Any] | None:
-    return _do(task, **_process)
+def _run_task_in_worker(task: Task) -> dict[str, Any] | None:
+    return _run_task(task, **_process)

@@ -1,4 +1,4 @@
-"""What the rows say: means with bootstrap intervals, differences to the yardstick, the Pareto front."""
+"""Summarise rows: means with bootstrap intervals, differences to the yardstick, the Pareto front."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.measure.bootstrap import Estimate, Numbers, estimates, resampled
+from app.measure.bootstrap import Estimate, Numbers, draw_counts, estimate_means
 from app.measure.map.configurations import CURVE, Configuration, yardstick
 
 VERDICTS = ("better", "no worse than noise", "worse")
-"""Than the yardstick at equal NFE: the interval of the difference lies above 0, holds it, or lies below."""
+"""Against the yardstick at equal NFE: the interval of the difference is above 0, contains 0, or is below 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """One configuration; numbers are means over the problems that it could run, NaN where it could run none."""
+    """One configuration; numbers are means over the problems it ran on, NaN if it ran on none."""
 
     label: str
     strategy: str
@@ -28,7 +28,7 @@ class Summary:
     knobs: Mapping[str, Any]
     runs: int
     failed: int
-    failure: str  # what the first failed run said
+    failure: str  # error of the first failed run
     nfe: float
     calls: float  # batched forward passes, each of one row or more
     rouge1: float
@@ -38,12 +38,12 @@ class Summary:
     risk: float  # nats, see `metrics.independence_risk`
     tau: float
     to_best: Estimate  # ROUGE-L less the yardstick's at T = N, on the same problems
-    to_equal: Estimate  # less the yardstick's at this NFE, read off its curve
-    verdict: str  # one of VERDICTS; empty without runs
-    front: bool  # nothing else has at least its ROUGE-L for no more NFE, rounded to tenths
+    to_equal: Estimate  # ROUGE-L less the yardstick's at this NFE, interpolated on its curve
+    verdict: str  # one of VERDICTS; empty without an interval
+    front: bool  # on the Pareto front of ROUGE-L and NFE, the NFE rounded to tenths
 
     def flat(self) -> dict[str, Any]:
-        """For a line of a CSV file."""
+        """Return the fields as a flat dictionary, for CSV and JSON."""
         row = asdict(self)
         for name in ("rougeL", "to_best", "to_equal"):
             estimate = row.pop(name)
@@ -52,9 +52,9 @@ class Summary:
 
 
 def pareto(costs: Numbers, values: Numbers) -> NDArray[np.bool_]:
-    """[n] which of n points no other one beats: at least as much value for at most the cost, and one of them strictly.
+    """Return which of n points are on the Pareto front [n]: no other point is as good in both and better in one.
 
-    A point with NaN is not on the front and beats nobody.
+    A point with NaN is not on the front and beats no other.
     """
     cheap, good = costs[None, :] <= costs[:, None], values[None, :] >= values[:, None]
     strictly = (costs[None, :] < costs[:, None]) | (values[None, :] > values[:, None])
@@ -62,10 +62,9 @@ def pareto(costs: Numbers, values: Numbers) -> NDArray[np.bool_]:
 
 
 def at_equal_cost(costs: Numbers, curve: Numbers, wanted: Numbers) -> Numbers:
-    """[problems, n] each problem's value at wanted [n] mean costs, between the neighbours on its curve [problems, m].
+    """Interpolate each problem's curve [problems, m] over falling costs [m]; return values [problems, n] at wanted [n].
 
-    costs [m] falls. Beyond its ends the curve goes on level: the yardstick cannot use more passes than T = N, and
-    cannot do with less than one.
+    Beyond its ends the curve is flat: the yardstick can use neither more passes than at T = N nor fewer than one.
     """
     rising, values = costs[::-1], curve[:, ::-1]
     place = np.interp(wanted, rising, np.arange(len(rising)))
@@ -77,24 +76,24 @@ def at_equal_cost(costs: Numbers, curve: Numbers, wanted: Numbers) -> Numbers:
 def summarise(
     chosen: Sequence[Configuration], by_problem: Mapping[int, Mapping[str, Mapping[str, Any]]], problems: Sequence[int]
 ) -> list[Summary]:
-    """Of these problems, each of which has a row for every configuration and for the yardstick's curve."""
+    """Summarise each configuration over `problems`; each has a row for every configuration and for the yardstick."""
     rows = [by_problem[problem] for problem in problems]
 
     def column(name: str, configurations: Sequence[Configuration]) -> Numbers:
         return np.array([[row[one.key].get(name, np.nan) for one in configurations] for row in rows], dtype=np.float64)
 
     curve = yardstick()
-    counts = resampled(len(rows))
+    counts = draw_counts(len(rows))
     quality, cost = column("rougeL", chosen), mean(column("nfe", chosen))
     curve_quality = column("rougeL", curve)
     equal = at_equal_cost(mean(column("nfe", curve)), curve_quality, cost)
     means = {name: mean(column(name, chosen)) for name in ("calls", "rouge1", "rouge2", "exact", "risk", "tau")}
-    own = estimates(quality, counts)
-    best = estimates(quality - curve_quality[:, [CURVE.index("N")]], counts)
-    level = estimates(quality - equal, counts)
-    failures = [[told for row in rows if (told := row[one.key].get("failed"))] for one in chosen]
-    whole = np.array([not told for told in failures])  # means over fewer problems do not compare
-    # A hundredth of a pass is no advantage: in mean NFE budgets differ by so much from rounding alone.
+    own = estimate_means(quality, counts)
+    best = estimate_means(quality - curve_quality[:, [CURVE.index("N")]], counts)
+    level = estimate_means(quality - equal, counts)
+    failures = [[error for row in rows if (error := row[one.key].get("failed"))] for one in chosen]
+    whole = np.array([not errors for errors in failures])  # means over fewer problems are not comparable
+    # Round to tenths: equal budgets differ by hundredths of a pass in mean NFE, from rounding alone.
     front = pareto(np.where(whole, cost.round(1), np.nan), mean(quality))
     return [
         Summary(
@@ -120,14 +119,14 @@ def summarise(
 
 
 def verdict(difference: Estimate) -> str:
-    """One of VERDICTS; empty where there is no interval to judge by."""
+    """Return one of VERDICTS; empty if there is no interval."""
     if np.isnan(difference.low):
         return ""
     return VERDICTS[0] if difference.low > 0 else VERDICTS[2] if difference.high < 0 else VERDICTS[1]
 
 
 def mean(values: Numbers) -> Numbers:
-    """[n] of each column of values [problems, n] without its NaN; NaN where nothing else is there."""
+    """Return the mean of each column of values [problems, n] without NaN; NaN if nothing is left."""
     there = ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         return np.where(there, values, 0.0).sum(0) / there.sum(0)

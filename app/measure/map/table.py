@@ -1,4 +1,4 @@
-"""The map as tables: Markdown, CSV, JSON."""
+"""Write the map as tables: Markdown, CSV, JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _HEADINGS = (
 
 
 def markdown(rows: Sequence[Summary]) -> str:
-    """A table; intervals in brackets, a star for the Pareto front."""
+    """Return a Markdown table; intervals in brackets, a star for the Pareto front."""
     lines = [f"| {' | '.join(_HEADINGS)} |", f"|{' --- |' * len(_HEADINGS)}"]
     lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
     return "\n".join(lines) + "\n"
@@ -63,12 +63,12 @@ def _estimate(estimate: Estimate, form: str) -> str:
 
 
 MARKS = {"better": " ▲", "worse": " ▼"}
-"""Of a verdict at equal NFE; none where the difference is no more than noise."""
+"""Marks of the verdicts at equal NFE; no mark if the difference is no more than noise."""
 _COLUMNS = ("T=N", "T=N/2", "T=N/4", "safe", "balanced", "fast")
 
 
 def by_strategy(path: Path) -> str:
-    """A Markdown table of what `write_csv` wrote: ROUGE-L and NFE of every strategy at its budgets and presets."""
+    """Return a file of `write_csv` as Markdown: ROUGE-L and NFE of every strategy at its budgets and presets."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     found: dict[str, dict[str, str]] = {}
@@ -82,7 +82,7 @@ def by_strategy(path: Path) -> str:
 
 
 def write_csv(rows: Sequence[Summary], path: Path) -> None:
-    """A line for each configuration, every number of it, four digits after the point."""
+    """Write a line for each configuration, with four digits after the point."""
     flat = [row.flat() for row in rows]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(flat[0]), lineterminator="\n")
@@ -91,7 +91,7 @@ def write_csv(rows: Sequence[Summary], path: Path) -> None:
 
 
 def write_json(facts: Mapping[str, Any], rows: Sequence[Summary], path: Path) -> None:
-    """The facts, and an object for each configuration; null where there is no number."""
+    """Write the facts, and an object for each configuration; null if there is no number."""
     flat = [{name: _plain(value, None) for name, value in row.flat().items()} for row in rows]
     path.write_text(json.dumps({**facts, "rows": flat}, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 

@@ -20,7 +20,7 @@ from models.evaluate.table import format_rows
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory) -> Path:
-    """The passages of the bench's problems, a record each."""
+    """Return a file with the passages of the bench's problems, one record each."""
     file = tmp_path_factory.mktemp("text") / "valid.txt"
     problems = [json.loads(line) for line in PROBLEMS.read_text(encoding="utf-8").splitlines()]
     file.write_text("".join(f"{p['prefix']} {p['middle']} {p['suffix']}\n{END_OF_TEXT}\n" for p in problems))
@@ -29,7 +29,7 @@ def text(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def parent(tmp_path_factory, text) -> Path:
-    """A tiny causal checkpoint of random weights."""
+    """Return the folder of a tiny causal checkpoint of random weights."""
     folder = tmp_path_factory.mktemp("checkpoints") / "parent"
     tokenizer = train_tokenizer([text.read_text()], 400)
     tokenizer.save_pretrained(folder)

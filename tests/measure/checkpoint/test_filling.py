@@ -1,4 +1,4 @@
-"""Accuracy and infilling, with models that are known to know the answer."""
+"""Accuracy and infilling, with models that know the answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXTS = [
 
 
 def knowing(problem: Problem, known: int | None = None) -> Any:
-    """The toy, sure of the problem's own middle, or of so many letters of it; it keeps what it was asked."""
+    """Return the toy, certain of the middle or of its first `known` letters; `asked` has the ids it was given."""
     toy: Any = models.load("toy")
     gold = toy.tokenizer.encode(" " * bool(problem.prefix) + problem.middle)[:known]
     start = len(problem.prefix) or 1
@@ -70,12 +70,12 @@ def test_infilling_follows_the_papers_protocol():
 
 
 class Scripted:
-    """An autoregressive model in shape: what it writes is given, and a suffix is as probable as it says."""
+    """A stand-in for an autoregressive model, with given texts and probabilities."""
 
     name, context = "scripted", 256
 
     def __init__(self, greedy: str, drawn: dict[str, tuple[float, float]]) -> None:
-        """`drawn` has log p(fill | prefix) and log p(suffix | prefix, fill)."""
+        """Set the greedy text, and the draws with log p(fill | prefix) and log p(suffix | prefix, fill)."""
         self.tokenizer = models.load("toy").tokenizer
         self.greedy, self.drawn = greedy, drawn
         self.prefixes: list[str] = []
@@ -94,7 +94,7 @@ class Scripted:
         return scores
 
 
-def test_the_best_draw_is_the_one_that_the_suffix_follows_from_or_the_likeliest_passage():
+def test_the_best_draw_has_the_likeliest_suffix_or_the_likeliest_passage():
     model = Scripted(
         greedy=" a dog ate.", drawn={" a cat ran.": (-9, -9), " a dog ran.": (-9, -3), " a dog sat.": (-2, -4)}
     )
@@ -112,7 +112,7 @@ def test_the_best_draw_is_the_one_that_the_suffix_follows_from_or_the_likeliest_
     assert set(model.prefixes) == {"the cat sat."}, "the suffix was seen"
 
 
-def test_next_token_accuracy_knows_the_prefix_and_the_middle_so_far():
+def test_next_token_accuracy_sees_the_prefix_and_the_middle_so_far():
     model = causal()
     (middle,) = model.complete([[3, 8]], 6)
     right, wrong = " ".join(map(str, middle)), " ".join(map(str, [*middle[:3], MASK, *middle[4:]]))

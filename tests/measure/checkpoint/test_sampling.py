@@ -1,4 +1,4 @@
-"""Numbers of samples, by hand."""
+"""The variety of samples, computed by hand."""
 
 from __future__ import annotations
 

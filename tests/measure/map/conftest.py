@@ -13,7 +13,7 @@ from app.measure.problems import Problem
 from models.networks.transformer import TransformerDenoiser
 from models.toy import ToyTokenizer
 
-torch.set_num_threads(1)  # handing tiny tensors to other threads costs more than it saves
+torch.set_num_threads(1)  # for tensors this small, more threads are slower
 
 FEW = [
     Problem(prefix="the cat sat.", middle="a dog.", suffix="it was fun."),
@@ -36,7 +36,7 @@ def problems(tmp_path) -> Path:
 
 @pytest.fixture(scope="session")
 def network() -> TransformerDenoiser:
-    """A GPT-2 of random weights, large enough to believe different things about different texts."""
+    """Return a GPT-2 of random weights, large enough for its predictions to depend on the text."""
     torch.manual_seed(0)
     config = GPT2Config(
         vocab_size=32,

@@ -1,4 +1,4 @@
-"""`bench --all`: what it writes, and that a killed run goes on."""
+"""`bench --all`: the files it writes, and resuming a killed run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def bench(problems: Path, out: Path, *arguments: str) -> int:
 
 
 def found(out: Path) -> dict:
-    """All that is written as JSON, except the seconds."""
+    """Return map.json without the seconds."""
     return json.loads((out / "map.json").read_text(encoding="utf-8")) | {"seconds": None}
 
 
@@ -57,7 +57,7 @@ def test_the_tables_have_every_configuration_and_mark_the_front(problems, tmp_pa
     assert "3 of 3 problems" in capsys.readouterr().out
 
 
-def test_the_figure_needs_no_network_and_no_colour(problems, tmp_path):
+def test_the_figure_needs_neither_network_nor_colour(problems, tmp_path):
     assert bench(problems, tmp_path / "out") == 0
     page = (tmp_path / "out" / "map.html").read_text(encoding="utf-8")
     assert "<script src=" not in page
@@ -66,7 +66,7 @@ def test_the_figure_needs_no_network_and_no_colour(problems, tmp_path):
         assert mark in page or mark.replace("\\u002f", "/") in page
 
 
-def test_a_killed_run_goes_on_and_ends_with_the_same_summary(problems, tmp_path, monkeypatch):
+def test_a_killed_run_resumes_and_ends_with_the_same_summary(problems, tmp_path, monkeypatch):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert bench(problems, whole) == 0
     real, began = runs.run_problem, []
@@ -106,16 +106,16 @@ def test_several_processes_find_what_one_finds(problems, tmp_path):
     assert found(tmp_path / "one") == found(tmp_path / "two")
 
 
-def test_when_the_time_is_over_only_complete_problems_count(problems, tmp_path, monkeypatch, capsys):
+def test_when_time_is_up_only_complete_problems_are_used(problems, tmp_path, monkeypatch, capsys):
     now = iter([0.0, 1.0, 59.0, 61.0])
     clock = SimpleNamespace(time=lambda: next(now), process_time=runs.time.process_time)
-    monkeypatch.setattr(runs, "time", clock)  # not time.time itself, which other threads look at, too
+    monkeypatch.setattr(runs, "time", clock)  # not time.time itself, which other threads also use
     assert bench(problems, tmp_path / "out", *CHOSEN, "--minutes", "1") == 0
     assert "2 of 3 problems" in capsys.readouterr().out
     assert {row["runs"] for row in found(tmp_path / "out")["rows"]} == {2}
 
 
-def test_a_strategy_that_cannot_run_is_told_and_not_hidden(problems, tmp_path, monkeypatch):
+def test_a_strategy_that_cannot_run_is_reported(problems, tmp_path, monkeypatch):
     real = runs.run_to_end
 
     def run(request, denoiser):
@@ -157,7 +157,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments, words, problems, tmp_p
     assert words in printed
 
 
-def test_a_folder_of_other_runs_is_left_alone(problems, tmp_path, capsys):
+def test_a_folder_of_other_runs_is_left_unchanged(problems, tmp_path, capsys):
     assert bench(problems, tmp_path / "out") == 0
     before = (tmp_path / "out" / "rows.jsonl").read_text(encoding="utf-8")
     assert bench(problems, tmp_path / "out", *CHOSEN, "--seed", "5") == 2
@@ -166,12 +166,12 @@ def test_a_folder_of_other_runs_is_left_alone(problems, tmp_path, capsys):
 
 
 @pytest.mark.browser
-def test_a_browser_pictures_the_figure(problems, tmp_path):
+def test_a_browser_takes_a_picture_of_the_figure(problems, tmp_path):
     assert bench(problems, tmp_path / "out") == 0
     assert (tmp_path / "out" / "map.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_table_by_strategy_says_at_every_budget_how_it_compares(tmp_path):
+def test_the_table_by_strategy_marks_how_each_budget_compares(tmp_path):
     rows = [
         {"strategy": "b", "setting": "T=N", "rougeL": "31.66", "nfe": "13.2", "verdict": "worse", "front": "False"},
         {"strategy": "a", "setting": "T=N/2", "rougeL": "30", "nfe": "6.85", "verdict": "better", "front": "True"},

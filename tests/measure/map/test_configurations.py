@@ -1,4 +1,4 @@
-"""What the map is made of."""
+"""The configurations of the map."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def test_the_yardsticks_curve_comes_first_and_is_always_there():
     assert labels(["random"], {}, only=["random T=N"]) == [*curve, "random T=N"]
 
 
-def test_a_cap_has_no_quarter_but_its_presets_at_the_full_budget():
+def test_a_cap_has_no_quarter_budget_and_its_presets_run_at_the_full_one():
     assert labels(["klass"], PRESETS)[len(CURVE) :] == ["klass T=N", "klass T=N/2", "klass safe", "klass fast"]
     fast = configurations(["klass"], PRESETS)[-1]
-    assert fast.knobs == {"tau": 0.3}, "patience 2 is what it has anyway"
+    assert fast.knobs == {"tau": 0.3}, "patience 2 is the default"
     assert fast.steps(13) == 13
 
 
@@ -43,13 +43,13 @@ def test_parts_of_the_masks_are_rounded_up():
     assert all(one.steps(1) == 1 for one in configurations([], {}))
 
 
-def test_all_strategies_are_on_the_map_and_none_twice():
+def test_every_strategy_is_on_the_map_and_no_configuration_twice():
     found = configurations(strategies(), {})
     assert {one.strategy for one in found} == set(strategies())
     assert len({one.key for one in found}) == len(found)
 
 
-def test_a_pattern_without_a_match_and_a_knob_that_is_none_are_told():
+def test_a_pattern_without_a_match_and_an_unknown_knob_are_refused():
     with pytest.raises(InfillError, match="'klas \\*'"):
         configurations(["klass"], {}, only=["klas *"])
     with pytest.raises(InfillError, match="tua"):

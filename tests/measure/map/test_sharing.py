@@ -1,4 +1,4 @@
-"""Configurations that share a network's states give the runs that they would give alone, and count the same NFE."""
+"""Configurations that share a network's states give the same runs and NFE as alone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SETTINGS = {"temperature": 0.0, "top_p": 1.0, "seed": 3}
 
 
 class OneByOne(TransformerDenoiser):
-    """The network without sharing; a row at a time, as rows of one batch differ from single ones in the last digits."""
+    """The network without sharing, row by row: in a batch, the last digits of a row differ."""
 
     def __init__(self, exact: TransformerDenoiser) -> None:
         vars(self).update(vars(exact))
@@ -35,7 +35,7 @@ class OneByOne(TransformerDenoiser):
 
 
 def content(trace: Trace) -> list:
-    """All that a run did and believed, without the seconds."""
+    """Return everything that a run did and predicted, except its seconds."""
     found = []
     for step in trace.steps:
         arrays = [getattr(step.prediction, field.name) for field in fields(step.prediction) if field.name != "forwards"]
@@ -45,7 +45,7 @@ def content(trace: Trace) -> list:
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
-def test_every_strategy_gives_the_trace_and_the_nfe_that_it_gives_alone(network, few, temperature):
+def test_every_strategy_gives_the_same_trace_and_nfe_as_alone(network, few, temperature):
     settings = SETTINGS | {"temperature": temperature}
     shared, asked = SharedStates(network), 0
     for configuration in configurations(strategies(), {}):
@@ -60,7 +60,7 @@ def test_every_strategy_gives_the_trace_and_the_nfe_that_it_gives_alone(network,
     assert shared.computed < asked
 
 
-def test_a_batch_costs_what_its_own_memory_lacks_though_others_have_asked_before(network):
+def test_a_batch_counts_what_its_own_cache_lacks_even_if_others_asked_before(network):
     ids = np.array([28, 3, 29, 29, 5])
     positions = np.array([2, 3])
 
@@ -71,13 +71,13 @@ def test_a_batch_costs_what_its_own_memory_lacks_though_others_have_asked_before
     shared, other = SharedStates(network), np.array([28, 4, 29, 29, 5])
     first, second = BeliefCache(1), BeliefCache(1)
     assert ask(first, ids) == [1]
-    assert ask(second, ids, other, ids) == [1, 1, 1]  # none was known when it asked
+    assert ask(second, ids, other, ids) == [1, 1, 1]  # nothing was cached when it asked
     assert ask(second, ids, other) == [0, 1]  # it keeps one state, the last
     assert ask(None, ids, other) == [1, 1]
     assert shared.computed == 2
 
 
-def test_beliefs_that_depend_on_the_run_are_not_shared(network):
+def test_predictions_that_depend_on_the_run_are_not_shared(network):
     from models.networks.dual_cache import DualCacheDenoiser
 
     with pytest.raises(ValueError, match="cannot be shared"):
@@ -85,7 +85,7 @@ def test_beliefs_that_depend_on_the_run_are_not_shared(network):
 
 
 @pytest.mark.parametrize("kind", ["toy", "network"])
-def test_a_row_says_of_a_run_what_the_bench_says_of_it(kind, few, request):
+def test_a_row_has_the_same_numbers_as_a_run_alone(kind, few, request):
     denoiser = models.load("toy") if kind == "toy" else request.getfixturevalue("network")
     chosen = configurations(["random", "klass", "reference"], {"klass": {"fast": {"tau": 0.1, "epsilon": 1.0}}})
     rows, computed = run_problem(few[0], chosen, denoiser, SETTINGS)

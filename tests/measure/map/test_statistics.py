@@ -1,4 +1,4 @@
-"""Intervals, differences and the front, against cases that are known."""
+"""Intervals, differences and the front, in cases with known answers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from app.measure.map.statistics import at_equal_cost, pareto, summarise, verdict
 NAN = float("nan")
 
 
-def test_the_front_is_what_nothing_beats_in_both():
+def test_the_front_has_the_points_that_no_other_point_beats():
     points = {"cheap": (1, 10), "beaten": (2, 9), "better": (2, 12), "dear": (3, 12), "best": (5, 20), "equal": (5, 20)}
     costs, values = np.array([*points.values()], dtype=float).T
     front = pareto(costs, values)
@@ -22,7 +22,7 @@ def test_the_front_is_what_nothing_beats_in_both():
     assert pareto(np.array([1.0, NAN, 2.0]), np.array([1.0, 9.0, NAN])).tolist() == [True, False, False]
 
 
-def test_the_curve_is_read_between_its_points_and_level_beyond_them():
+def test_the_curve_is_interpolated_and_flat_beyond_its_ends():
     costs, curve = np.array([12.0, 6.0, 1.0]), np.array([[30.0, 20.0, 10.0], [0.0, 10.0, 20.0]])
     found = at_equal_cost(costs, curve, np.array([12.0, 9.0, 3.5, 0.5, 40.0]))
     assert found.tolist() == [[30, 25, 15, 10, 30], [0, 5, 15, 20, 0]]
@@ -72,6 +72,6 @@ def test_a_failed_run_is_counted_and_keeps_off_the_front():
     assert (found.runs, found.failed, found.failure, found.front) == (19, 1, "too few steps", False)
     assert found.to_equal.mean == pytest.approx(40)
     rows = {number: row | {keys[-1]: {"key": keys[-1], "failed": "no"}} for number, row in rows.items()}
-    none = summarise(chosen, rows, range(20))[-1]
-    assert (none.runs, none.verdict) == (0, "")
-    assert math.isnan(none.nfe)
+    empty = summarise(chosen, rows, range(20))[-1]
+    assert (empty.runs, empty.verdict) == (0, "")
+    assert math.isnan(empty.nfe)

@@ -16,7 +16,7 @@ from app.infill import infill
 from app.sampling.request import InfillRequest
 from models.adapt.__main__ import main
 from models.adapt.curves import Curve, read_log
-from models.adapt.data import END_OF_TEXT
+from models.corpus import END_OF_TEXT
 
 STORIES = [
     "The little dog ran home.\nHe was very happy.",

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.adapt.data import Batch
 from models.adapt.objective import Exercise, Trainee, annealed_attention
 from models.adapt.stages import diffusion_ask
+from models.corpus import Batch
 from tests.models.random_weights import ARCHITECTURES, MASK, network
 
 

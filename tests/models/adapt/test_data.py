@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from models.adapt.data import END_OF_TEXT, MASK, Packed, read_records, train_tokenizer
+from models.adapt.data import MASK, train_tokenizer
+from models.corpus import END_OF_TEXT, Packed, read_records
 from tests.models.adapt.runs import STORIES
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from models.adapt.data import Batch, Examples
+from models.adapt.data import Examples
+from models.corpus import Batch
 from tests.models.adapt.runs import EXAMPLES, STORIES
 
 END = 0

@@ -7,8 +7,9 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from models.adapt.data import Packed, train_tokenizer
+from models.adapt.data import train_tokenizer
 from models.adapt.gaps import Gaps
+from models.corpus import Packed
 
 STORY = "The little dog ran home. He was very happy! Was he? A cat sat on the mat. It saw a bird. The bird flew away."
 

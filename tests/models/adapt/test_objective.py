@@ -12,7 +12,6 @@ import pytest
 import torch
 from torch.nn import functional
 
-from models.adapt.data import Batch
 from models.adapt.objective import (
     T_MIN,
     Exercise,
@@ -24,6 +23,7 @@ from models.adapt.objective import (
     next_token,
 )
 from models.adapt.stages import diffusion_ask
+from models.corpus import Batch
 from tests.models.random_weights import ARCHITECTURES, MASK, VOCABULARY, network
 
 

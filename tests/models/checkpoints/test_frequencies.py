@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import models
-from models.checkpoints.convert import main as quantize
-from models.checkpoints.frequencies import NAME, count, main, read_frequencies
+from models.adapt.frequencies import count
+from models.checkpoints.convert import quantize
+from models.checkpoints.frequencies import NAME, read_frequencies, write_frequencies
 from tests.models.checkpoints.test_formats import write
 
 VOCABULARY = {"a": 0, "b": 1, "Ġa": 2, "c": 3}
@@ -44,13 +45,14 @@ def test_counts_that_make_no_sense_are_refused_with_the_way_out(tmp_path, conten
         read_frequencies(tmp_path, VOCABULARY)
 
 
-def test_a_text_is_counted_and_the_denoiser_knows(tmp_path, capsys):
+def test_the_denoiser_knows_the_counts_of_a_text(tmp_path):
     folder, text = write(tmp_path / "model"), tmp_path / "text.txt"
     text.write_text("the cat sat\nthe cat\n<|endoftext|>\nthe cat\n<|endoftext|>\n", encoding="utf-8")
-    assert main(["--text", str(text), "--model", str(folder)]) == 0
+    counted = count(text, folder)
+    write_frequencies(folder / NAME, counted)
     counts = json.loads((folder / NAME).read_text())
-    assert f"{sum(counts.values())} tokens, {len(counts)} different ones" in capsys.readouterr().out
-    assert counts == dict(count(text, folder))
+    assert counts == dict(counted)
+    assert list(counts.values()) == sorted(counts.values(), reverse=True)
     assert "".join(counts).count("<|endoftext|>") == 0, "where records end is no text"
     tokenizer = models.load(str(folder)).tokenizer
     assert tokenizer.frequencies is not None
@@ -62,7 +64,7 @@ def test_a_text_is_counted_and_the_denoiser_knows(tmp_path, capsys):
 def test_counts_go_along_when_a_checkpoint_is_quantised(tmp_path):
     folder = write(tmp_path / "model")
     (folder / NAME).write_text(json.dumps({"a": 5}))
-    assert quantize([str(folder), str(tmp_path / "small"), "--to", "int8"]) == 0
+    quantize(str(folder), tmp_path / "small", "int8")
     assert (tmp_path / "small" / NAME).read_text() == (folder / NAME).read_text()
 
 
@@ -78,24 +80,12 @@ def test_a_model_of_letters_has_none():
     assert models.load("toy").tokenizer.frequencies is None
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--text", "nowhere.txt"], "cannot read"),
-        (["--text", "nowhere.txt", "--model", "toy"], "letters are not counted"),
-        (["--text", "nowhere.txt", "--model", "nothing"], "no model 'nothing'"),
-    ],
-)
-def test_mistakes_are_told_in_a_line(capsys, arguments, said):
-    assert main(arguments) == 2
-    assert said in capsys.readouterr().err
-
-
-def test_an_empty_text_is_refused(tmp_path, capsys):
+def test_a_missing_and_an_empty_text_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="cannot read"):
+        count(tmp_path / "nowhere.txt", models.BUNDLED)
     (tmp_path / "empty.txt").write_text("")
-    assert main(["--text", str(tmp_path / "empty.txt"), "--out", str(tmp_path / "out.json")]) == 2
-    assert "there is no text" in capsys.readouterr().err
-    assert not (tmp_path / "out.json").exists()
+    with pytest.raises(ValueError, match="there is no text"):
+        count(tmp_path / "empty.txt", models.BUNDLED)
 
 
 def test_frequencies_are_as_long_as_the_vocabulary():

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import LlamaForCausalLM
 
-from models.denoiser import BeliefCache, Query
+from models.denoiser import BeliefCache, Query, Sampling
 from models.networks.reduction import reduce
 from tests.models.random_weights import denoiser, difference
 from tests.strategies.scenes import blank, run, written
@@ -33,7 +33,8 @@ def test_beliefs_are_those_of_the_reference():
     reference = load_file(GOLDEN / "llama" / "reference.safetensors")
     for ids, logits in zip(reference["input_ids"].numpy(), reference["logits"], strict=True):
         everywhere = np.arange(1, len(ids))
-        query = Query(ids=ids, positions=everywhere, uniforms=np.full(len(everywhere), 0.5), temperature=0.9)
+        sampling = Sampling(temperature=0.9)
+        query = Query(ids=ids, positions=everywhere, uniforms=np.full(len(everywhere), 0.5), sampling=sampling)
         (ours,) = model.predict([query])
         banned = logits[:-1].index_fill(-1, torch.tensor([95]), float("-inf"))
         assert difference(ours, reduce(banned, query)) < 1e-5

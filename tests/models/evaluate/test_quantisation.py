@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
 
-from models.evaluate.quantisation import FORMS, main
+from models.evaluate.quantisation import FORMS, draw, measure
 
 
 @pytest.fixture
@@ -17,38 +15,40 @@ def text(tmp_path):
     return file
 
 
-def test_every_form_is_compared_with_the_exact_one(text, tmp_path, capsys):
-    asked = ["bundled", "--text", str(text), "--chunks", "2", "--device", "cpu"]
-    assert main([*asked, "--json", "--plot", str(tmp_path / "plot.html")]) == 0
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+def test_every_form_is_compared_with_the_exact_one(text, tmp_path):
+    costs, title = measure("bundled", text, chunks=2, device="cpu")
+    assert title == "bundled on cpu, 512 tokens"
+    rows = {cost.name: cost for cost in costs}
     assert list(rows) == [name for name in FORMS if name != "bf16"], "bf16 must be named"
     exact = rows["fp32"]
-    assert (exact["agreement"], exact["relative"]) == (100, 1)
-    assert exact["megabytes"] == pytest.approx(62.9, abs=0.1)
+    assert (exact.agreement, exact.relative) == (100, 1)
+    assert exact.megabytes == pytest.approx(62.9, abs=0.1)
     for name in ("int8", "nf4", "fp4"):
-        assert 50 < rows[name]["agreement"] < 100
-        assert 0 < abs(rows[name]["nats_per_token"] - exact["nats_per_token"]) < 0.5
-        assert rows[name]["megabytes"] < exact["megabytes"] / 2
-    assert rows["nf4"]["megabytes"] == rows["fp4"]["megabytes"] < rows["int8"]["megabytes"]
-    assert rows["int8"]["agreement"] > rows["nf4"]["agreement"]
+        assert 50 < rows[name].agreement < 100
+        assert 0 < abs(rows[name].nats_per_token - exact.nats_per_token) < 0.5
+        assert rows[name].megabytes < exact.megabytes / 2
+    assert rows["nf4"].megabytes == rows["fp4"].megabytes < rows["int8"].megabytes
+    assert rows["int8"].agreement > rows["nf4"].agreement
+    draw(costs, tmp_path / "plot.html", title=title)
     assert "nats per token" in (tmp_path / "plot.html").read_text()
 
 
-def test_bf16_is_measured_on_a_cpu_where_it_is_named(text, capsys):
-    asked = ["bundled", "--text", str(text), "--chunks", "1", "--device", "cpu", "--forms", "bf16,int8", "--json"]
-    assert main(asked) == 0
-    half, eight = json.loads(capsys.readouterr().out)
-    assert (half["name"], half["agreement"]) == ("bf16", 100), "the first is what the others are compared with"
-    assert half["megabytes"] == pytest.approx(62.9 / 2, rel=0.01)
-    assert (eight["name"], 50 < eight["agreement"] < 100) == ("int8", True)
+def test_bf16_is_measured_on_a_cpu_if_it_is_named(text):
+    (half, eight), _ = measure("bundled", text, chunks=1, device="cpu", forms=["bf16", "int8"])
+    assert (half.name, half.agreement) == ("bf16", 100), "the others are compared with the first"
+    assert half.megabytes == pytest.approx(62.9 / 2, rel=0.01)
+    assert (eight.name, 50 < eight.agreement < 100) == ("int8", True)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_mistakes_are_told(text, capsys):
-    for arguments, said in (
-        (("toy",), "no weights to quantise"),
-        (("bundled", "--forms", "fp32,int3"), "'int3' is no form"),
-        (("bundled", "--device", "cuda"), "no CUDA GPU"),
-    ):
-        assert main([*arguments, "--text", str(text)]) == 2
-        assert said in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("toy", {}, "no weights to quantise"),
+        ("bundled", {"forms": ["fp32", "int3"]}, "'int3' is not a form"),
+        ("bundled", {"device": "cuda"}, "no CUDA GPU"),
+    ],
+)
+def test_errors_say_what_is_wrong(text, name, settings, message):
+    with pytest.raises(ValueError, match=message):
+        measure(name, text, **settings)

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from app.sampling.decode import decode
-from app.sampling.step import Selection
+from app.sampling.step import Policy, Selection
 from models.denoiser import BeliefCache
 from models.networks.dual_cache import DualCacheDenoiser
 from models.toy import MarkovDenoiser, ToyTokenizer
 from tests.models.random_weights import ARCHITECTURES, MASK, ask, denoiser, network
-from tests.strategies.scenes import blank
+from tests.strategies.scenes import blank, decode
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 
@@ -121,10 +120,9 @@ def test_a_run_keeps_as_many_beliefs_as_are_asked_for_and_travels_without_them()
         decode(
             blank(6, before=(3, 8), after=(5,), mask_id=MASK),
             denoiser(network("llama")),
-            lambda now: Selection(commit=now.canvas.masks[:1]),
+            Policy(name="test", choose=lambda now: Selection(commit=now.canvas.masks[:1]), lookback=2),
             steps=6,
             cache=kept,
-            lookback=2,
         )
     )
     assert len(kept.earlier(b"", None, 100)) == 3

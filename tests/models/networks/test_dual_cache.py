@@ -7,12 +7,11 @@ import pytest
 import torch
 
 import models
-from app.sampling.decode import decode
 from app.strategies.registry import strategies
 from models.denoiser import BeliefCache, Query
 from models.networks.dual_cache import DualCacheDenoiser, Meter, compare
 from tests.models.random_weights import ARCHITECTURES, MASK, ask, denoiser, difference, network
-from tests.strategies.scenes import Counting, blank
+from tests.strategies.scenes import Counting, blank, decode
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 
@@ -40,7 +39,7 @@ def canvas():
 def test_a_refresh_in_every_pass_is_exact(architecture, strategy):
     exact, cached = both(architecture, 1)
     chosen = strategies()[strategy]
-    settings = {"steps": 6, "temperature": 0.8, "seed": 3, "reads_committed": chosen.reads_committed}
+    settings = {"steps": 6, "temperature": 0.8, "seed": 3}
     runs = [list(decode(canvas(), model, chosen.bind({}), **settings)) for model in (exact, cached)]
     for first, second in zip(*runs, strict=True):
         assert difference(first.prediction, second.prediction) < 1e-5
@@ -144,8 +143,7 @@ def test_a_run_does_not_touch_the_cache_of_another_and_a_query_without_a_run_is_
 def test_every_strategy_fills_the_gap_within_its_budget_and_leaves_given_text_alone(strategy, guidance):
     _, cached = both("llama", 4)
     start, counting = canvas(), Counting(cached)
-    settings = {"reads_committed": strategy.reads_committed, "lookback": strategy.lookback, "guidance": guidance}
-    steps = list(decode(start, counting, strategy.bind({}), steps=6, temperature=0.7, **settings))
+    steps = list(decode(start, counting, strategy.bind({}), steps=6, temperature=0.7, guidance=guidance))
     given = ~start.editable
     assert all((step.canvas.ids[given] == start.ids[given]).all() for step in steps)
     assert not steps[-1].canvas.masked.any()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from models.denoiser import Query
+from models.denoiser import Query, Sampling
 from models.networks.reduction import reduce
 
 PI = np.array([0.1, 0.4, 0.3, 0.2])
@@ -17,8 +17,7 @@ def draw(uniform: float, *, temperature: float = 1.0, top_p: float = 1.0, logits
         ids=np.array([7, 9, 8]),
         positions=np.array([1]),
         uniforms=np.array([uniform]),
-        temperature=temperature,
-        top_p=top_p,
+        sampling=Sampling(temperature=temperature, top_p=top_p),
     )
     return reduce(logits, query)
 
@@ -121,7 +120,7 @@ def test_draws_follow_the_distribution():
         ids=np.zeros(n + 1, dtype=np.int64),
         positions=np.arange(1, n + 1),
         uniforms=np.random.default_rng(0).random(n),
-        temperature=1.0,
+        sampling=Sampling(temperature=1.0),
     )
     drawn = np.bincount(reduce(LOGITS.expand(n, -1), query).candidates[1:], minlength=4) / n
     assert (np.abs(drawn - PI) < 3.5 * np.sqrt(PI * (1 - PI) / n)).all()
@@ -131,9 +130,10 @@ def test_a_positions_belief_does_not_depend_on_the_others_asked_about():
     logits = torch.randn(6, 50, generator=torch.Generator().manual_seed(0))
     uniforms = np.random.default_rng(1).random(6)
     ids = np.zeros(7, dtype=np.int64)
-    together = reduce(logits, Query(ids=ids, positions=np.arange(1, 7), uniforms=uniforms, temperature=0.9, top_p=0.8))
+    sampling = Sampling(temperature=0.9, top_p=0.8)
+    together = reduce(logits, Query(ids=ids, positions=np.arange(1, 7), uniforms=uniforms, sampling=sampling))
     for row in range(6):
-        query = Query(ids=ids, positions=np.array([row + 1]), uniforms=uniforms[[row]], temperature=0.9, top_p=0.8)
+        query = Query(ids=ids, positions=np.array([row + 1]), uniforms=uniforms[[row]], sampling=sampling)
         alone = reduce(logits[[row]], query)
         assert alone.candidates[row + 1] == together.candidates[row + 1]
         assert alone.drawn_entropy[row + 1] == pytest.approx(together.drawn_entropy[row + 1], abs=1e-12)

@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from app.sampling.decode import decode
 from app.strategies.registry import strategies
 from models.denoiser import BeliefCache
 from tests.models.random_weights import ARCHITECTURES, MASK, ask, denoiser, difference, network
-from tests.strategies.scenes import blank, written
+from tests.strategies.scenes import blank, decode, written
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 
@@ -92,8 +91,7 @@ TRUTH = [5, 1, 7, 2, 9, 4, 11, 3, 8, 6]
 def test_every_strategy_fills_in_what_a_network_shifted_by_one_knows(strategy, ahead):
     canvas = blank(6, before=TRUTH[:2], after=TRUTH[8:], mask_id=23)
     model = denoiser(Oracle(TRUTH, ahead=ahead), mask_id=23)
-    settings = {"reads_committed": strategy.reads_committed, "lookback": strategy.lookback}
-    filled = written(list(decode(canvas, model, strategy.bind({}), steps=4, temperature=0.5, **settings)))
+    filled = written(list(decode(canvas, model, strategy.bind({}), steps=4, temperature=0.5)))
     # An unshifted network, or a reader that forgets the shift, would be off by one.
     assert list(filled) == TRUTH[1 + ahead : 7 + ahead]
 
@@ -132,7 +130,6 @@ def test_keeping_states_changes_nothing_but_the_number_of_forward_passes(name):
     canvas = blank(5, before=(3, 8), after=(5, 6), mask_id=MASK)
     model = denoiser(network("llama"))
     settings = {"steps": 12, "temperature": 1.0, "seed": 2}
-    settings |= {"reads_committed": strategy.reads_committed, "lookback": strategy.lookback}
     off = list(decode(canvas, model, strategy.bind({}), cache=BeliefCache(0), **settings))
     on = list(decode(canvas, model, strategy.bind({}), **settings))
     assert [step.canvas.ids.tolist() for step in off] == [step.canvas.ids.tolist() for step in on]
@@ -143,7 +140,7 @@ def test_idle_steps_of_the_evaluation_sampler_cost_nothing_when_states_are_kept(
     canvas = blank(3, before=(3, 8), after=(5, 6), mask_id=MASK)
     strategy = strategies()["reference"]
     model = denoiser(network("llama"))
-    last = list(decode(canvas, model, strategy.bind({}), steps=12, temperature=1.0, reads_committed=True))[-1]
+    last = list(decode(canvas, model, strategy.bind({}), steps=12, temperature=1.0))[-1]
     assert last.nfe <= 3 < 12
 
 

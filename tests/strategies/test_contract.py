@@ -1,4 +1,4 @@
-"""What every strategy promises, whichever there are."""
+"""The promises that every strategy makes, and the errors for a strategy that breaks them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 from app.errors import InfillError
 from app.infill import infill
 from app.sampling.request import InfillRequest
+from app.sampling.step import NONE, ContractError, Policy, Selection, Snapshot
 from app.strategies.registry import BUDGETS, Knob, OneOf, find, strategies
 from models.toy import toy
-from tests.strategies.scenes import ChainJudge, Counting, blank, decode, written
+from tests.strategies.scenes import ChainJudge, Counting, blank, decode, snapshot, written
 
 TOY = toy()
 MASK = TOY.tokenizer.mask_id
@@ -31,7 +32,7 @@ JUDGE = ChainJudge(TOY.transition)
 
 
 def go(strategy, canvas, *, steps, denoiser=TOY, temperature=1.0, seed=0, knobs=None, **settings):
-    """A whole run; of a strategy that needs more steps, with the least it takes."""
+    """Return the steps of a whole run, with at least the steps that the strategy needs."""
     return list(
         decode(
             canvas,
@@ -47,7 +48,7 @@ def go(strategy, canvas, *, steps, denoiser=TOY, temperature=1.0, seed=0, knobs=
     )
 
 
-def test_the_strategies_of_the_specification_are_there():
+def test_all_strategies_of_the_specification_exist():
     assert set(strategies()) >= {
         *("random", "reference", "low_confidence", "maskgit", "margin", "entropy", "threshold", "factor", "frechet"),
         *(
@@ -96,7 +97,7 @@ def test_it_commits_masked_positions_only_and_each_once(strategy):
 
 
 @every_strategy
-def test_nothing_is_taken_back_in_the_last_tenth_of_the_budget(strategy):
+def test_nothing_is_remasked_in_the_last_tenth_of_the_budget(strategy):
     taken = go(strategy, blank(32, before=(4,), after=(6,), mask_id=MASK), steps=40)
     for number, step in enumerate(taken, start=1):
         assert max(number, step.calls) <= 36 or not len(step.selection.remask)
@@ -110,7 +111,7 @@ def test_one_step_takes_exactly_one_forward_pass(strategy):
 
 
 @pytest.mark.parametrize("strategy", PROBING, ids=lambda s: s.name)
-def test_a_budget_that_is_too_small_for_probes_is_refused_and_says_how_many_steps_are_needed(strategy):
+def test_a_budget_too_small_for_probes_is_refused_with_the_number_of_steps_needed(strategy):
     settings = {"length": 9, "strategy": strategy.name}
     with pytest.raises(InfillError, match=f"needs {strategy.least_steps({})} steps"):
         next(infill(InfillRequest(**settings, steps=strategy.least_steps({}) - 1), TOY))
@@ -118,7 +119,7 @@ def test_a_budget_that_is_too_small_for_probes_is_refused_and_says_how_many_step
 
 
 @pytest.mark.parametrize("strategy", PROBING, ids=lambda s: s.name)
-def test_the_least_budget_is_enough_for_a_probe_or_a_token_taken_back(strategy):
+def test_the_least_budget_is_enough_for_a_probe_or_a_remasked_token(strategy):
     canvas = blank(16, before=(4,), after=(6,), mask_id=MASK)
     runs = [go(strategy, canvas, steps=strategy.least_steps({}), seed=seed) for seed in range(5)]
     assert any(taken[-1].calls > len(taken) or any(len(s.selection.remask) for s in taken) for taken in runs)
@@ -148,7 +149,7 @@ def test_with_guidance_a_strategy_that_probes_keeps_its_budget(strategy, steps):
 
 
 @every_strategy
-def test_the_same_seed_gives_the_same_steps_and_another_one_others(strategy):
+def test_the_same_seed_repeats_the_steps_and_another_seed_does_not(strategy):
     canvas = blank(16, before=(4,), after=(6,), mask_id=MASK)
 
     def states(seed: int) -> list[list[int]]:
@@ -156,6 +157,37 @@ def test_the_same_seed_gives_the_same_steps_and_another_one_others(strategy):
 
     assert states(1) == states(1)
     assert states(1) != states(2)
+
+
+def run_badly(choose, *, steps):
+    """Run a bad strategy called `hasty` on seven masks."""
+    return list(decode(blank(7, mask_id=MASK), TOY, Policy(name="hasty", choose=choose), steps=steps))
+
+
+def test_an_order_shorter_than_the_pace_is_a_contract_error():
+    now = snapshot(length=7, steps=2)
+    assert now.commit_first(now.canvas.masks[:4], 1).commit.tolist() == [1, 2, 3, 4]
+    with pytest.raises(ContractError, match=r"has 3 positions, but 4 must be committed now \(7 masks, 2 steps left\)"):
+        now.commit_first(now.canvas.masks[:3], 1)
+
+
+def test_the_error_for_a_short_order_names_the_strategy_the_step_and_the_counts():
+    def hasty(now: Snapshot) -> Selection:
+        return now.commit_first(now.canvas.masks[: 3 if now.step == 1 else 1], 1)
+
+    expected = r"'hasty' .* in step 2: .* 1 positions, but 2 must be committed now \(4 masks, 2 steps left\)"
+    with pytest.raises(ContractError, match=expected):
+        run_badly(hasty, steps=3)
+
+
+def test_masks_left_after_the_last_step_are_a_contract_error_that_names_the_counts():
+    def hasty(now: Snapshot) -> Selection:
+        remask = now.canvas.span[:1] if now.step == 3 else NONE
+        return Selection(commit=now.canvas.masks[:2], remask=remask)
+
+    expected = "'hasty' .* budget of 3 in step 3: .* 3 forward passes, committed 2 and remasked 1 .* 2 masks are left"
+    with pytest.raises(ContractError, match=expected):
+        run_badly(hasty, steps=3)
 
 
 @every_strategy
@@ -221,6 +253,6 @@ def test_an_unknown_strategy_is_refused_with_the_closest_name():
         find("entrpy")
 
 
-def test_whole_numbers_arrive_as_whole_numbers_also_from_a_slider():
+def test_a_whole_number_from_a_slider_becomes_an_int():
     policy = find("low_confidence").bind({"blocks": 2.0})
     assert type(policy.choose.keywords["blocks"]) is int  # pyright: ignore[reportFunctionMemberAccess]

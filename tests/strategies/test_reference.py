@@ -15,9 +15,7 @@ def literal(denoiser, canvas, *, steps: int, temperature: float, seed: int) -> t
 
     def draft():
         uniforms = rng.random(len(canvas))[canvas.span]
-        (prediction,) = denoiser.predict(
-            [Query(ids=ids, positions=canvas.span, uniforms=uniforms, sampling=sampling)]
-        )
+        (prediction,) = denoiser.predict([Query(ids=ids, positions=canvas.span, uniforms=uniforms, sampling=sampling)])
         return prediction.candidates, prediction.drawn_confidence
 
     ids, masked, span = canvas.ids.copy(), canvas.masked.copy(), canvas.span

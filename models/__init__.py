@@ -1,8 +1,9 @@
-"""Masked diffusion language models behind one interface; knows nothing of the application.
+"""Masked diffusion language models behind one interface; independent of `app`.
 
-`denoiser` is the interface, `prediction` what it returns, `checkpoint` and `transformer` the real thing, `toy` an exact
-tiny one; `presets` names what there is, `hub` downloads it, `weights` and `placement` decide whether it fits;
-`adapt` is how an autoregressive model becomes a diffusion model. torch is imported only when a model is loaded.
+`denoiser` is the interface and `prediction` what it returns. `catalogue` lists the models; `checkpoints` downloads and
+reads them, and decides whether they fit into memory; `networks` runs them; `toy` is a tiny exact model without weights.
+`serve` shares a model among threads, `adapt` trains models, `evaluate` and `bench` measure them. torch is imported only
+when a model other than the toy is loaded.
 """
 
 from __future__ import annotations
@@ -45,22 +46,22 @@ def load(
     dual_cache: int | None = None,
     progress: Progress | None = None,
 ) -> Denoiser:
-    """A denoiser by name: a preset, `toy` (exact, costs nothing), a checkpoint folder, or a hub name `owner/model`.
+    """Load a denoiser: a catalogue entry, `toy` (exact and tiny), a checkpoint folder, or a hub name `owner/model`.
 
-    `device` is cpu, cuda, cuda:1, mps, or spread (over GPUs, memory and disk); the default is the best that is here.
+    `device` is cpu, cuda, cuda:1, mps, or spread (over GPUs, memory and disk); the default is the best available.
     `quantize` is int8, nf4 or fp4 (bitsandbytes), `dtype` float32, bfloat16 or float16: see `placement.place`.
-    `mask_token_id` overrides what checkpoint and preset say. `static` keeps to a few shapes (`TransformerDenoiser`);
-    `dual_cache` computes all positions only in every so many passes (`DualCacheDenoiser`), which is approximate.
-    `progress` is told of a download, in bytes.
-    Raises ValueError if there is no such model, if it is damaged or not of a kind that can be read, if settings do not
-    go together, or if it does not fit into memory; these two before it is downloaded.
+    `mask_token_id` overrides the checkpoint and the catalogue. `static` uses only a few shapes (`TransformerDenoiser`);
+    `dual_cache` computes all positions only once in that many passes (`DualCacheDenoiser`), which is approximate.
+    `progress` is called during a download.
+    Raises ValueError if the model does not exist, is damaged or of an unsupported kind, if settings exclude each other,
+    or if it does not fit into memory; the last two before anything is downloaded.
     """
     source = find(name)
     if source is None:
         from models.toy import toy
 
         if dual_cache is not None:
-            raise ValueError("the dual cache needs a transformer; 'toy' is none")
+            raise ValueError("the dual cache needs a transformer, which 'toy' is not; leave out --dual-cache")
         return toy()
     from models.checkpoints.checkpoint import load_denoiser
     from models.checkpoints.hub import remote_weights
@@ -81,7 +82,7 @@ def load(
 
 
 def fetch(source: Source, *, progress: Progress | None = None) -> Path:
-    """The folder of a source, downloaded if it is on the hub. Raises ValueError where it cannot be had."""
+    """Return the folder of a source, downloaded first if it is on the hub. Raises ValueError if that fails."""
     if source.folder is not None:
         return source.folder
     from models.checkpoints import hub
@@ -90,7 +91,7 @@ def fetch(source: Source, *, progress: Progress | None = None) -> Path:
 
 
 def folder_of(name: str) -> Path | None:
-    """Where a model lies on this machine, and what was measured of it beside it; None where it does not, or has none.
+    """Return a model's folder on this machine, with its measurements; None for the toy or if it is not downloaded.
 
     Raises ValueError if there is no such model.
     """
@@ -103,7 +104,7 @@ def folder_of(name: str) -> Path | None:
 
 
 def offers() -> list[Offer]:
-    """The presets that this machine can run, and how; see `models.checkpoints.placement.offers`."""
+    """List the catalogue entries that this machine can run, and how; see `models.checkpoints.placement.offers`."""
     from models.checkpoints import placement
 
     return placement.offers()
@@ -111,7 +112,7 @@ def offers() -> list[Offer]:
 
 @functools.cache
 def load_parent(folder: Path = PARENT) -> AutoregressiveModel:
-    """Load the autoregressive model that a diffusion model was adapted from, by default the bundled one's; once."""
+    """Load the autoregressive parent of a diffusion model, by default the bundled one's, only once."""
     from models.checkpoints.checkpoint import load_autoregressive
 
     return load_autoregressive(folder, name="parent")

@@ -1,4 +1,4 @@
-"""Which models there are by name, and what is known of the published ones beyond their files; reads no weights."""
+"""The models known by name, and facts about them that their files do not state; reads no weights."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 class Source:
     """Where a checkpoint is: a folder here, or a repository on the Hugging Face hub."""
 
-    name: str  # as it is shown; `find` knows it
+    name: str  # as shown to users and accepted by `find`
     folder: Path | None = None
     parent: Path | None = None  # folder of the autoregressive model that it was adapted from
     repo: str | None = None
     adapted: bool = False  # known to be a diffusion model, whatever its config.json says
-    mask_id: int | None = None  # what it was trained with, where that is known
-    context: int | None = None  # tokens it was adapted on, where that is less than what it can read
-    parameters: int = 0  # 0: not known
-    tables: int = 0  # of the parameters those in embeddings and head, which are not quantised
+    mask_id: int | None = None  # that it was trained with, if known
+    context: int | None = None  # tokens that it was adapted on, if fewer than it can read
+    parameters: int = 0  # 0: unknown
+    tables: int = 0  # number of parameters in embeddings and head, which are never quantised
     about: str = ""
 
 
@@ -74,13 +74,13 @@ CATALOGUE = {
         ),
     )
 }
-"""The checkpoints of arXiv:2410.17891 (table 1, appendix B and the released code), after the one that ships here."""
+"""The checkpoints of arXiv:2410.17891 (table 1, appendix B and the released code), after the bundled one."""
 
 
 def find(name: str) -> Source | None:
     """Find a model by its name in the catalogue, its folder, or its hub name `owner/model`; None is the toy.
 
-    Folders come before hub names. Raises ValueError if it is none of them; a hub name is not looked up.
+    Folders come before hub names. Raises ValueError if it is none of these; a hub name is not looked up.
     """
     if name == "toy":
         return None

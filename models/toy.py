@@ -1,4 +1,4 @@
-"""A tiny exact denoiser without weights: a Markov chain, whose conditionals are known in closed form."""
+"""A tiny exact denoiser without weights: a Markov chain, whose conditionals have a closed form."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.reduction import contrasted, reduce
 
 
 class ToyTokenizer:
-    """One token per character of `alphabet`; unknown characters become its first one. Then begin and mask."""
+    """One token per character of `alphabet`; unknown characters become its first. Then begin and mask."""
 
     def __init__(self, alphabet: str) -> None:
         self._alphabet = alphabet
@@ -30,10 +30,9 @@ class ToyTokenizer:
 
 
 class MarkovDenoiser:
-    """Exact beliefs of p(x) = start(x_0) prod transition(x_i | x_{i-1}) given what is not masked.
+    """Exact beliefs under p(x) = start(x_0) prod transition(x_i | x_{i-1}), given the unmasked tokens.
 
-    The mask is told by its id here, as a network would: do not write the mask id into the prefix. What a query's cache
-    holds costs no pass, as with a network.
+    As in a network, the mask id marks unknown tokens, also in the prefix, and states in a query's cache cost no pass.
     """
 
     name = "toy"
@@ -42,11 +41,12 @@ class MarkovDenoiser:
     judge = None
 
     def __init__(self, tokenizer: ToyTokenizer, transition: Floats) -> None:
-        """transition [states, states], rows sum to 1; the chain starts from the uniform distribution."""
+        """Take transition [states, states], whose rows sum to 1; the chain starts from the uniform distribution."""
         self.tokenizer: Tokenizer = tokenizer
         self.transition = transition
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        """Return exact predictions; see `Denoiser`."""
         predictions = []
         for query in queries:
             (own, forwards), *other = [self._log_beliefs(row) for row in query.rows]
@@ -69,7 +69,7 @@ class MarkovDenoiser:
         return logits, 1
 
     def marginals(self, ids: Ids) -> Floats:
-        """[length, states] exact p(x_i | what is known), by the forward-backward recursion."""
+        """Return exact p(x_i | unmasked tokens) [length, states], by the forward-backward recursion."""
         states = len(self.transition)
         evidence = np.ones((len(ids), states))
         known = ids < states
@@ -89,6 +89,6 @@ class MarkovDenoiser:
 
 
 def toy(alphabet: str = "abcdefghijklmnopqrstuvwxyz .,", *, seed: int = 0) -> MarkovDenoiser:
-    """A Markov chain over the alphabet whose letters have a few likely successors each."""
+    """Make a Markov chain over the alphabet in which each letter has a few likely successors."""
     weights = np.random.default_rng(seed).exponential(size=(len(alphabet), len(alphabet))) ** 4 + 1e-3
     return MarkovDenoiser(ToyTokenizer(alphabet), weights / weights.sum(-1, keepdims=True))

@@ -1,6 +1,6 @@
-"""From autoregressive to diffusion: the adaptation recipe of arXiv:2410.17891 as commands, `python -m models.adapt`.
+"""Training: adapt an autoregressive model to masked diffusion (arXiv:2410.17891).
 
-Read `data`, `objective`, `plan`, `trainer`, then `stages`, which joins them. Sources for fine-tuning are in
-`data` and `gaps`, `parents` is what a training starts from, `checkpoints` what it writes, `ablation` and `curves` what
-it teaches.
+The commands are `python -m models.adapt`. Read `data`, `objective`, `plan` and `trainer`, then `stages`, which joins
+them. Training data come from `models.corpus`, `data` and `gaps`; `parents` reads the model to start from; `checkpoints`
+writes results; `ablation` and `curves` compare trainings; `frequencies` counts tokens for a checkpoint.
 """

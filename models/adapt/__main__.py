@@ -12,7 +12,7 @@ from models.adapt import ablation, curves, stages
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one stage; the exit code is 2 for a mistake that the user can put right, 130 after Ctrl-C."""
+    """Run one stage; the exit code is 2 for a user error, 130 after Ctrl-C."""
     options = vars(_parser().parse_args(arguments))
     try:
         options.pop("run")(**options)
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        print("stopped; the same command continues from the last checkpoint", file=sys.stderr)
         return 130
     return 0
 
@@ -41,36 +41,36 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--out", type=Path, required=True, help="folder to write")
     command.add_argument("--vocab-size", type=_positive, default=4096)
 
-    command = stage("pretrain", stages.pretrain, "an autoregressive model from scratch")
+    command = stage("pretrain", stages.pretrain, "train an autoregressive model from scratch")
     command.add_argument("--tokenizer", type=Path, required=True, help="folder with a tokenizer")
     command.add_argument("--hidden", type=_positive, default=256)
     command.add_argument("--layers", type=_positive, default=6)
     command.add_argument("--heads", type=_positive, default=4)
     _training(command, _TEXT)
 
-    command = stage("adapt", stages.adapt, "from any causal checkpoint to masked diffusion")
+    command = stage("adapt", stages.adapt, "adapt any causal checkpoint to masked diffusion")
     _model(command)
     command.add_argument(
         "--anneal-steps", type=_positive, default=500, help="from causal to full attention; 1: full at once"
     )
     _training(command, _TEXT)
 
-    command = stage("finetune", stages.finetune, "on examples of which only the target is noised")
+    command = stage("finetune", stages.finetune, "fine-tune on examples in which only the target is noised")
     _model(command)
-    _training(command, ".jsonl of prefix, middle, suffix or of prompt, response; or a text to open gaps in")
+    _training(command, ".jsonl of prefix, middle, suffix or of prompt, response; or a text in which to open gaps")
 
-    command = stage("ablate", ablation.ablate, "what each part of the recipe is worth: four trainings, one figure")
+    command = stage("ablate", ablation.ablate, "train with and without each part of the recipe, and draw one figure")
     command.add_argument("--model", required=True, help="the autoregressive parent: checkpoint folder or hub name")
     command.add_argument("--anneal-steps", type=_positive, default=100)
     _training(command, _TEXT)
 
-    command = stage("plot", curves.plot, "the curves of several trainings in one figure")
+    command = stage("plot", curves.plot, "draw the curves of several trainings in one figure")
     command.add_argument("logs", type=Path, nargs="+", metavar="LOG", help="the .jsonl files beside checkpoint folders")
     command.add_argument("--out", type=Path, required=True, help="HTML file to write")
     return parser
 
 
-_TEXT = "text file or .xz, each record ended by a line <|endoftext|>"
+_TEXT = "text file (.xz is unpacked), each record ended by a line <|endoftext|>"
 
 
 def _positive(text: str) -> int:
@@ -94,7 +94,7 @@ def _model(command: argparse.ArgumentParser) -> None:
     mask.add_argument(
         "--mask-token", help="add this token to the vocabulary as the mask (default: the tokenizer's own)"
     )
-    mask.add_argument("--mask-token-id", type=int, help="re-use a rare token as the mask (in DiffuLLaMA 811)")
+    mask.add_argument("--mask-token-id", type=int, help="reuse a rare token as the mask (811 in DiffuLLaMA)")
     command.add_argument("--weighting", choices=("elbo", "uniform"), default="elbo", help="1/t or 1 per masked token")
     command.add_argument(
         "--normalization",
@@ -105,7 +105,7 @@ def _model(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--lora", type=_natural, default=0, metavar="RANK", help="train low-rank adapters and embeddings only"
     )
-    command.add_argument("--gradient-checkpointing", action="store_true", help="less memory, a third more time")
+    command.add_argument("--gradient-checkpointing", action="store_true", help="use less memory and a third more time")
 
 
 def _training(command: argparse.ArgumentParser, data: str) -> None:
@@ -115,21 +115,21 @@ def _training(command: argparse.ArgumentParser, data: str) -> None:
         "--out", type=Path, required=True, help="checkpoint folder to write; beside it .state and .jsonl"
     )
     command.add_argument("--steps", type=_positive, required=True)
-    command.add_argument("--batch", type=_positive, default=8, help="sequences a step, over all processes")
+    command.add_argument("--batch", type=_positive, default=8, help="sequences per step, over all processes")
     command.add_argument(
-        "--accumulate", type=_positive, default=1, help="parts that a process takes its share of a batch in"
+        "--accumulate", type=_positive, default=1, help="number of parts in which a process takes its share of a batch"
     )
     command.add_argument("--context", type=_positive, default=256, help="tokens in a sequence")
     command.add_argument("--learning-rate", type=float, default=1e-3)
     command.add_argument("--warmup", type=_natural, default=100, help="steps")
     command.add_argument("--schedule", choices=("cosine", "constant"), default="cosine")
-    command.add_argument("--cooldown", type=_natural, default=0, help="last steps in which a constant rate falls")
+    command.add_argument("--cooldown", type=_natural, default=0, help="last steps, in which a constant rate falls")
     command.add_argument("--optimizer", choices=("adamw", "muon"), default="adamw")
     command.add_argument(
         "--precision", choices=("no", "bf16", "fp16"), help="default: bf16 on a GPU, no (fp32) on a CPU"
     )
     command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--save-every", type=_positive, default=200, help="steps; validates, too")
+    command.add_argument("--save-every", type=_positive, default=200, help="steps between checkpoints and validations")
     command.add_argument("--compile", action="store_true", help="torch.compile")
 
 

@@ -1,4 +1,4 @@
-"""What each part of the adaptation recipe is worth: the same budget with and without it, as four validation curves."""
+"""The worth of each part of the adaptation recipe: trainings with and without it on the same budget."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def ablate(
     precision: str | None,
     **plan: Any,
 ) -> None:
-    """Train every variant into a folder of its own in `out`, then write `out`/ablation.html and ablation.json.
+    """Train each variant into its own folder in `out`, then write `out`/ablation.html and ablation.json.
 
-    The question and its noise are the same for all at every step; as in the paper's ablation (arXiv:2410.17891,
-    table 3). A run that was killed goes on where it stopped.
+    All variants see the same batches and noise at every step, as in the paper's ablation (arXiv:2410.17891, table 3).
+    A killed run continues where it stopped.
     """
     accelerator, (vocabulary, _) = accelerator_for(precision), read_parent(model)
     training = Packed(read_records(text), vocabulary, context=context, seed=seed)

@@ -1,4 +1,4 @@
-"""What a training writes: a plain Hugging Face folder to use, and a state to go on from; each whole or not at all."""
+"""Saving a training: a plain Hugging Face folder to use, and a state to resume from; each completely or not at all."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def save_folder(
     weights: Mapping[str, Tensor] | None = None,
     dtype: torch.dtype = torch.float16,
 ) -> None:
-    """Write a checkpoint folder of safetensors; `weights` instead of the network's own where those are sharded.
+    """Write a checkpoint folder of safetensors, with `weights` instead of the network's own if those are sharded.
 
-    Raises ValueError if it cannot be written; what was there before is still there then.
+    Raises ValueError if it cannot be written; the previous folder is unchanged then.
     """
 
     def write(fresh: Path) -> None:
@@ -35,7 +35,7 @@ def save_folder(
         cast = {tensor.data_ptr(): tensor.detach().to(dtype) for tensor in tensors.values()}  # a tied head stays tied
         network.save_pretrained(fresh, state_dict={name: cast[tensor.data_ptr()] for name, tensor in tensors.items()})
         config = json.loads((fresh / "config.json").read_text())
-        config["dtype"] = str(dtype).removeprefix("torch.")  # it says the network's, not the file's
+        config["dtype"] = str(dtype).removeprefix("torch.")  # `save_pretrained` writes the network's, not the file's
         (fresh / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
         tokenizer.save_pretrained(fresh)
 
@@ -43,7 +43,7 @@ def save_folder(
 
 
 def save_state(accelerator: Accelerator, out: Path, step: int, tokens: int) -> None:
-    """Write model, optimizers, and random states; all processes call it. Raises as `save_folder` does."""
+    """Write model, optimizers and random states; call it in all processes. Raises as `save_folder` does."""
 
     def write(fresh: Path) -> None:
         accelerator.save_state(str(fresh))
@@ -54,7 +54,7 @@ def save_state(accelerator: Accelerator, out: Path, step: int, tokens: int) -> N
 
 
 def load_state(accelerator: Accelerator, out: Path) -> tuple[int, int]:
-    """Go on from what `save_state` wrote, if it did: steps done, tokens seen. Raises ValueError if it is damaged."""
+    """Restore what `save_state` wrote, if anything; return steps done and tokens seen. Raises ValueError if damaged."""
     if accelerator.is_main_process:
         recover(out)
     accelerator.wait_for_everyone()
@@ -66,6 +66,6 @@ def load_state(accelerator: Accelerator, out: Path) -> tuple[int, int]:
         return int(done["step"]), int(done["tokens"])
     except Exception as error:
         raise ValueError(
-            f"{out} is damaged, or belongs to a training of another shape ({one_line(error)}); move it away to start "
-            f"again, from the weights in {out.with_suffix('')} if you give them as --model"
+            f"{out} is damaged or belongs to a training of another shape ({one_line(error)}); move it away to start "
+            f"again, or give {out.with_suffix('')} as --model to start from its weights"
         ) from error

@@ -1,4 +1,4 @@
-"""Training logs read again, and drawn."""
+"""Reading and drawing training logs."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _SYMBOLS = ("circle", "square", "diamond", "cross", "x")
 
 @dataclass(frozen=True)
 class Curve:
-    """One training: what its log says, in the order of steps."""
+    """The log of one training, in order of steps."""
 
     steps: list[int]  # of the training losses
     losses: list[float]  # nats per token, of single batches
     validated: list[int]  # steps
-    tokens: list[int]  # seen by then
+    tokens: list[int]  # seen by these steps
     validation: list[float]  # nats per token
 
 
 def read_log(path: Path) -> Curve:
-    """A log of the trainer; what a killed run did after its last checkpoint is left out, for it was done again.
+    """Read a log of the trainer, without steps after the last checkpoint of a killed run, which were repeated.
 
-    A last line that was cut off is left out, too. Raises ValueError where the file is no such log.
+    A cut-off last line is also left out. Raises ValueError if the file is not such a log.
     """
     training: dict[int, float] = {}
     validation: dict[int, tuple[int, float]] = {}
@@ -55,9 +55,9 @@ def read_log(path: Path) -> Curve:
 
 
 def draw(curves: Mapping[str, Curve], out: Path, *, title: str, training: bool = True) -> None:
-    """Validation losses over tokens, and faintly the training's, as a page that needs no network.
+    """Write a chart of validation losses over tokens, and faintly of training losses, as a page that works offline.
 
-    Told apart by dash and symbol as well as by colour. plotly's script is written beside it, once for a folder.
+    Curves differ in dash and symbol as well as in colour. plotly's script is written beside the page, once per folder.
     """
     import plotly.graph_objects as go  # takes a second to import
 
@@ -94,15 +94,21 @@ def draw(curves: Mapping[str, Curve], out: Path, *, title: str, training: bool =
 
 
 def plot(*, logs: Sequence[Path], out: Path) -> None:
-    """The curves of several trainings, each named after its log."""
+    """Draw the curves of several trainings, each named after its log."""
     draw({log.stem: read_log(log) for log in logs}, out, title="Training")
 
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#000000")  # Okabe and Ito: told apart without red and green
+_COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#000000",
+)  # Okabe and Ito: distinct without red and green
 
 
 def _range(series: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """From just below the best to just above the first validation, so that a wild start does not flatten the rest."""
+    """Return the range of all validation losses with some room, so that early training losses do not flatten them."""
     every = [value for values in series for value in values] or [0.0, 1.0]
     room = 0.05 * (max(every) - min(every) or 1.0)
     return min(every) - room, max(every) + room

@@ -18,17 +18,19 @@ MASK = "<|mask|>"
 
 
 class Source(Protocol):
-    """Training data: an endless stream in which batch `n` depends on nothing but the seed and `n`."""
+    """Training data: an endless stream in which batch `n` depends only on the seed and `n`."""
 
-    def batches(self, size: int, *, skip: int = 0) -> Iterator[Batch]: ...
+    def batches(self, size: int, *, skip: int = 0) -> Iterator[Batch]:
+        """Yield batches of `size` sequences, from batch `skip` on."""
+        ...
 
     def sample(self, count: int) -> Batch:
-        """The first `count` sequences, or all of them if there are fewer: what is validated on."""
+        """Return the first `count` sequences, or all if there are fewer, for validation."""
         ...
 
 
 def train_tokenizer(records: Sequence[str], vocab_size: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE (as GPT-2's) with an end-of-text and a mask token."""
+    """Train a byte-level BPE (as GPT-2's) with an end-of-text and a mask token."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bpe.decoder = decoders.ByteLevel()
@@ -50,15 +52,15 @@ def train_tokenizer(records: Sequence[str], vocab_size: int) -> PreTrainedTokeni
 
 
 class Examples:
-    """Infilling and instruction examples, one to a sequence, of which only the target may be noised.
+    """Infilling and instruction examples, one per sequence, in which only the target may be noised.
 
-    As in the paper's fine-tuning (arXiv:2410.17891, its `ddm-sft` stage). The padding of shorter ones is hidden.
+    As in the paper's fine-tuning (arXiv:2410.17891, stage `ddm-sft`). The padding of shorter ones is masked out.
     """
 
     def __init__(self, path: str | Path, tokenizer: PreTrainedTokenizerBase, *, context: int, seed: int) -> None:
-        """JSON lines of `prefix`, `middle`, `suffix` (the middle is the target) or `prompt`, `response`.
+        """Read JSON lines of `prefix`, `middle`, `suffix` (the middle is the target) or `prompt`, `response`.
 
-        Raises ValueError, naming the line, where one is broken, or if no target fits into the context.
+        Raises ValueError, naming the line, if one is broken, or if no target fits into the context.
         """
         self._context, self._seed = context, seed
         self._end = end_of_text(tokenizer)
@@ -67,7 +69,7 @@ class Examples:
         path = Path(path)
         found = [
             self._example(path, number, line)
-            for number, line in enumerate(read_text(path).split("\n"), start=1)  # U+2028 may stand in JSON
+            for number, line in enumerate(read_text(path).split("\n"), start=1)  # JSON may contain U+2028
             if line.strip()
         ]
         self._examples = [example for example in found if example is not None]
@@ -76,7 +78,7 @@ class Examples:
             raise ValueError(f"{path} has no example whose target fits into a context of {context} tokens")
 
     def _example(self, path: Path, number: int, line: str) -> tuple[list[int], int, int] | None:
-        """(ids, where the target starts, where it ends); None if the target alone is too long."""
+        """Return ids and the target's start and end in them, or None if the target alone is too long."""
         try:
             data = json.loads(line)
         except (ValueError, RecursionError) as error:
@@ -104,7 +106,7 @@ class Examples:
         return [*left, *middle, *right[:keep_right]], len(left), len(left) + len(middle)
 
     def batches(self, size: int, *, skip: int = 0) -> Iterator[Batch]:
-        """[size, longest] each, in a fresh order in every epoch."""
+        """Yield batches [size, longest] without end, in a new order in every epoch."""
         whole = whole_batches(len(self._examples), size)
         while True:
             number, place = divmod(skip, whole)
@@ -113,6 +115,7 @@ class Examples:
             skip += 1
 
     def sample(self, count: int) -> Batch:
+        """Return the first `count` examples, or all if there are fewer."""
         return self._batch(np.arange(min(count, len(self._examples))))
 
     def _batch(self, chosen: np.ndarray) -> Batch:

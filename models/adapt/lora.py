@@ -11,7 +11,7 @@ from transformers.pytorch_utils import Conv1D
 
 
 def attach(network: PreTrainedModel, rank: int) -> None:
-    """Freeze the network but for adapters at every linear layer, and the embeddings, which know no mask yet.
+    """Freeze the network except for new adapters at every linear layer, and the embeddings, which have no mask yet.
 
     Raises ValueError if peft is not installed.
     """
@@ -31,7 +31,7 @@ def attach(network: PreTrainedModel, rank: int) -> None:
 
 
 def merged(network: PreTrainedModel, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`weights` of the network with the adapters' products added, under the names of the plain network."""
+    """Return `weights` with the adapters' products added, under the names of the plain network."""
     from peft.tuners.lora import LoraLayer
 
     plain = {name.replace(".base_layer.", "."): tensor for name, tensor in weights.items() if ".lora_" not in name}

@@ -1,4 +1,4 @@
-"""What the network is asked, and how its answers count: next tokens, or masked ones as in arXiv:2410.17891."""
+"""Training objectives: next-token prediction, and masked diffusion as in arXiv:2410.17891."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Normalization = Literal["tokens", "masked"]
 
 @dataclass(frozen=True, kw_only=True)
 class Exercise:
-    """A batch made into a question: the loss is the sum of weights x cross-entropy, so parts of a batch add up."""
+    """Inputs and weighted targets of a batch: the loss is the sum of weights x cross-entropy, so parts add up."""
 
-    inputs: Tensor  # [b, l] int64, what the network sees
-    targets: Tensor  # [b, l] int64, what it should say
-    weights: Tensor  # [b, l] float32, what the cross-entropy of each target counts; 0 where nothing is asked
+    inputs: Tensor  # [b, l] int64, tokens that the network sees
+    targets: Tensor  # [b, l] int64, tokens that it should predict
+    weights: Tensor  # [b, l] float32, of the cross-entropy of each target; 0 where there is no target
     attention: Tensor | None = None  # [b or 1, 1, l, l] True where attention is allowed; None: the network's own
 
     def part(self, start: int, stop: int) -> Exercise:
-        """These sequences alone, with the weights that they have in the whole batch."""
+        """Return sequences `start` to `stop`, with the weights that they have in the whole batch."""
         attention = self.attention if self.attention is None or len(self.attention) == 1 else self.attention[start:stop]
         return Exercise(
             inputs=self.inputs[start:stop],
@@ -34,13 +34,13 @@ class Exercise:
         )
 
     def to(self, device: torch.device) -> Exercise:
-        """The same on another device."""
+        """Return the exercise on another device."""
         moved = {name: tensor.to(device) for name, tensor in vars(self).items() if tensor is not None}
         return replace(self, **moved)
 
 
 def next_token(ids: Tensor) -> Exercise:
-    """Every token of ids [b, l] but the first, from those before it: the mean is the loss in nats per token."""
+    """Make the task to predict every token of ids [b, l] but the first; the loss is in nats per token."""
     weights = torch.full(ids.shape, 1 / ids[:, 1:].numel())
     weights[:, 0] = 0
     return Exercise(inputs=ids, targets=ids, weights=weights)
@@ -56,12 +56,12 @@ def masked_diffusion(
     weighting: Weighting = "elbo",
     normalization: Normalization = "tokens",
 ) -> Exercise:
-    """One noise level t for each sequence of ids [b, l], and what it masked; only `maskable` [b, l] tokens are noised.
+    """Mask tokens of ids [b, l] at a noise level t per sequence, only `maskable` [b, l] ones, and ask for them.
 
     `weighting` counts each masked token 1/t (`elbo`: the evidence lower bound in nats per token, arXiv:2410.17891,
     equation 4) or 1 (`uniform`). `normalization` divides by all maskable tokens of the batch (`tokens`, as the
     paper's sum over N), or by those that were masked (`masked`, as its released code does).
-    Position 0 is never a target: nothing stands before it that could predict it.
+    Position 0 is never a target: no output is about it.
     """
     times = low_discrepancy_times(len(ids), generator)
     noised, masked = absorb(ids, times, mask_id, generator)
@@ -78,19 +78,19 @@ def masked_diffusion(
 
 
 def low_discrepancy_times(count: int, generator: torch.Generator) -> Tensor:
-    """[count] noise levels in [T_MIN, 1], one in each of `count` equal strata, in random order."""
+    """Draw noise levels [count] in [T_MIN, 1], one in each of `count` equal strata, in random order."""
     strata = (torch.randperm(count, generator=generator) + torch.rand(1, generator=generator)) / count
     return T_MIN + (1 - T_MIN) * strata
 
 
 def absorb(ids: Tensor, times: Tensor, mask_id: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """The absorbing process: each token becomes the mask with probability t. Returns (noised ids, masked), [b, l]."""
+    """Replace each token by the mask with probability t; return noised ids and which were masked, both [b, l]."""
     masked = torch.rand(ids.shape, generator=generator) < times[:, None]
     return ids.masked_fill(masked, mask_id), masked
 
 
 def annealed_attention(length: int, ratio: float, generator: torch.Generator) -> Tensor | None:
-    """[1, 1, l, l] True where attention is allowed: causal or Bernoulli(ratio); None (all allowed) from ratio 1 on."""
+    """Return allowed attention [1, 1, l, l], causal or Bernoulli(ratio), or None (all allowed) from ratio 1 on."""
     if ratio >= 1:
         return None
     causal = torch.ones(length, length, dtype=torch.bool).tril()
@@ -98,22 +98,22 @@ def annealed_attention(length: int, ratio: float, generator: torch.Generator) ->
 
 
 class Trainee(nn.Module):
-    """A causal language model and how its outputs are read, as one module for DDP and FSDP to wrap."""
+    """A causal language model with its read-out and loss, as one module for DDP and FSDP to wrap."""
 
-    network: Any  # what transformers calls a *ForCausalLM
+    network: Any  # a *ForCausalLM of transformers
 
     def __init__(self, network: nn.Module, *, shift: bool = True) -> None:
-        """`shift` keeps the autoregressive read-out: output i - 1 predicts token i (arXiv:2410.17891, section 3.2)."""
+        """Wrap a network; with `shift` output i - 1 predicts token i, as before (arXiv:2410.17891, section 3.2)."""
         super().__init__()
         self.network, self.shift = network, shift
         self._no_split_modules = getattr(network, "_no_split_modules", None)  # where FSDP may cut
 
     def tie_weights(self) -> None:
-        """FSDP asks for it after it has put the weights elsewhere; a tied head would be trained apart otherwise."""
+        """Tie the head again, which FSDP asks for after moving weights; otherwise it would be trained separately."""
         self.network.tie_weights()
 
     def forward(self, exercise: Exercise) -> Tensor:
-        """Sum of weights x cross-entropy. Only outputs that are asked for go through the head."""
+        """Return the sum of weights x cross-entropy. Only outputs with a weight go through the head."""
         hidden = self.network.base_model(
             input_ids=exercise.inputs, attention_mask=exercise.attention, use_cache=False
         ).last_hidden_state

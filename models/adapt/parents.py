@@ -1,4 +1,4 @@
-"""What a training starts from: a checkpoint, and the token that is to be the mask."""
+"""The start of a training: a checkpoint, and the token that will be the mask."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from models.checkpoints.weights import read_weights
 
 
 def read_parent(model: str, dtype: torch.dtype = torch.float32) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
-    """Tokenizer and causal language model of a preset, a folder or a hub name. Raises ValueError as `models.load`."""
+    """Read the tokenizer and causal language model of a name for `models.load`. Raises ValueError as that does."""
     source = models.find(model)
     if source is None:
-        raise ValueError("the toy is exact, there is nothing to train: give a checkpoint folder or a hub name")
+        raise ValueError("the toy is exact and cannot be trained; choose a checkpoint folder or a hub name")
     folder = models.fetch(source)
     if read_weights(folder).quantised:
-        raise ValueError(f"{folder} is quantised, and cannot be trained: give the original")
+        raise ValueError(f"{folder} is quantised and cannot be trained; choose the original")
     network = read_network(folder, dtype=dtype)
     return read_tokenizer(folder), network
 
@@ -28,9 +28,9 @@ def read_parent(model: str, dtype: torch.dtype = torch.float32) -> tuple[PreTrai
 def settle_mask(
     network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, *, new: str | None, id_: int | None
 ) -> int:
-    """The mask token: a new one (the embedding grows by it), a re-used one, or what the model was trained with.
+    """Return the mask token's id: a new token's (the embedding grows), a reused one's, or the one of the model.
 
-    Raises ValueError where there is none, or the id is outside the vocabulary.
+    Raises ValueError if there is none, or the id is outside the vocabulary.
     """
     if new is not None:
         tokenizer.add_special_tokens({"mask_token": new})
@@ -43,18 +43,18 @@ def settle_mask(
     known = tokenizer.mask_token_id if known is None or new is not None else known
     if known is None:
         raise ValueError(
-            "the tokenizer has no mask token: give --mask-token '<|mask|>' to add one, or --mask-token-id to re-use a "
-            "token that hardly ever occurs, as DiffuLLaMA does with 811"
+            "the tokenizer has no mask token; add one with --mask-token '<|mask|>', or reuse a rare token with "
+            "--mask-token-id, as DiffuLLaMA does with 811"
         )
     return known
 
 
 def check_fit(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, context: int) -> None:
-    """Raises ValueError where the tokenizer or the context is larger than what the network knows."""
+    """Raise ValueError if the tokenizer or the context is larger than the network's."""
     rows, longest = len(network.get_input_embeddings().weight), network.config.max_position_embeddings
     if len(tokenizer) > rows:
         raise ValueError(
-            f"the tokenizer has {len(tokenizer)} tokens, but the network knows {rows}: they do not belong together"
+            f"the tokenizer has {len(tokenizer)} tokens, but the network only {rows}: they do not belong together"
         )
     if context > longest:
         raise ValueError(f"--context {context} is more than the {longest} tokens that the model reads")

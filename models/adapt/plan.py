@@ -1,4 +1,4 @@
-"""How long a training takes, how fast it goes, and by which optimizers."""
+"""Settings of a training: its length, learning rate and optimizers."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from models.adapt.objective import Trainee
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How long, how fast, and how much at a time. `batch` is what one step sees, over all processes."""
+    """Settings of a training. `batch` is the number of sequences in a step, over all processes."""
 
     steps: int
     batch: int
     learning_rate: float
     warmup: int
     schedule: Literal["cosine", "constant"] = "cosine"
-    cooldown: int = 0  # a constant rate falls over so many last steps
+    cooldown: int = 0  # number of last steps over which a constant rate falls
     final_fraction: float = 0.02
     optimizer: Literal["adamw", "muon"] = "adamw"
     decay: float = 0.1
     clip: float = 1.0
-    accumulate: int = 1  # each process takes its share of a batch in so many parts
+    accumulate: int = 1  # number of parts in which each process takes its share of a batch
     seed: int = 0
     save_every: int = 200
     validation_sequences: int = 96
     compile: bool = False
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step: linear warm-up; then cosine, or constant with a linear cool-down."""
+        """Return the learning rate of a step: linear warm-up; then cosine, or constant with a linear cool-down."""
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
         if self.schedule == "cosine":
@@ -43,7 +43,7 @@ class Plan:
 
 
 def optimizers(trainee: Trainee, plan: Plan) -> list[torch.optim.Optimizer]:
-    """AdamW for all, or Muon for the hidden layers' matrices and AdamW for the rest (embeddings, head, norms).
+    """Make AdamW for all weights, or Muon for hidden layers' matrices and AdamW for the rest (embeddings, head, norms).
 
     Muon is Jordan et al., 2024, https://kellerjordan.github.io/posts/muon/; its rate is scaled to AdamW's as in
     Liu et al., 2025, arXiv:2502.16982.

@@ -24,6 +24,7 @@ from models.corpus import Batch, Packed, read_records
 
 
 def tokenizer(*, text: Path, out: Path, vocab_size: int) -> None:
+    """Train a tokenizer on a text and write it to the folder `out`."""
     train_tokenizer(read_records(text), vocab_size).save_pretrained(out)
 
 
@@ -41,6 +42,7 @@ def pretrain(
     precision: str | None,
     **plan: Any,
 ) -> None:
+    """Train a small LLaMA on next tokens from scratch."""
     accelerator = accelerator_for(precision)
     vocabulary = read_tokenizer(tokenizer)
     torch.manual_seed(seed)
@@ -74,6 +76,8 @@ def pretrain(
 
 
 def adapt(*, text: Path, valid: Path, anneal_steps: int, context: int, seed: int, **settings: Any) -> None:
+    """Adapt a causal checkpoint to masked diffusion on a text."""
+
     def sources(vocabulary: PreTrainedTokenizerBase) -> tuple[Packed, Packed]:
         return (
             Packed(read_records(text), vocabulary, context=context, seed=seed),
@@ -84,6 +88,8 @@ def adapt(*, text: Path, valid: Path, anneal_steps: int, context: int, seed: int
 
 
 def finetune(*, text: Path, valid: Path, context: int, seed: int, **settings: Any) -> None:
+    """Fine-tune a checkpoint on examples (.jsonl), or on gaps in a text."""
+
     def source(path: Path, vocabulary: PreTrainedTokenizerBase, seed: int) -> Source:
         if path.suffix == ".jsonl":
             return Examples(path, vocabulary, context=context, seed=seed)
@@ -114,7 +120,7 @@ def _diffusion(
 ) -> None:
     accelerator = accelerator_for(precision)
     torch.manual_seed(seed)  # for a new token's embedding, adapters, and dropout
-    half = lora and accelerator.mixed_precision == "bf16"  # what is frozen needs no more
+    half = lora and accelerator.mixed_precision == "bf16"  # frozen weights need no more
     vocabulary, network = read_parent(model, torch.bfloat16 if half else torch.float32)
     mask_id = settle_mask(network, vocabulary, new=mask_token, id_=mask_token_id)
     check_fit(network, vocabulary, context)
@@ -139,7 +145,7 @@ def _diffusion(
 
 
 def diffusion_ask(mask_id: int, *, anneal_steps: int, weighting: str = "elbo", normalization: str = "tokens") -> Ask:
-    """Masked tokens of a batch, seen through attention that becomes full over `anneal_steps` steps (1: at once).
+    """Make an `Ask` for masked tokens, with attention that becomes full over `anneal_steps` steps (1: at once).
 
     Validation is always the ELBO with full attention, so that curves of different weightings can be compared.
     A step's noise does not depend on its attention.
@@ -166,9 +172,9 @@ def diffusion_ask(mask_id: int, *, anneal_steps: int, weighting: str = "elbo", n
 
 
 def accelerator_for(precision: str | None) -> Accelerator:
-    """One process or many, as `accelerate launch` says."""
+    """Return an accelerator for one process or, under `accelerate launch`, several; default precision by device."""
     logging.disable_progress_bar()  # of weights that load in milliseconds
-    getLogger("accelerate").setLevel(ERROR)  # it warns of the tied head with every state
+    getLogger("accelerate").setLevel(ERROR)  # it warns about the tied head with every state
     if precision is None:
         native = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
         precision = "bf16" if native else "no"

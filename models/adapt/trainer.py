@@ -7,7 +7,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
@@ -27,7 +27,10 @@ from models.checkpoints.folders import recover, refuse_other_folders
 from models.corpus import Batch
 
 Ask = Callable[[Batch, int | None, torch.Generator], Exercise]
-"""(batch, step, generator) -> what the network is asked; step None means validation."""
+"""(batch, step, generator) -> exercise for the network; step None means validation."""
+
+Merge = Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
+"""The network's weights -> weights to save."""
 
 
 def train(
@@ -40,13 +43,13 @@ def train(
     out: Path,
     accelerator: Accelerator,
     *,
-    merged: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] | None = None,
+    merged: Merge | None = None,
 ) -> None:
-    """Train to `plan.steps`, from the beginning or from where a killed run stopped, as if it had not been killed.
+    """Train to `plan.steps`; a killed run continues from its last checkpoint exactly as if it had not been killed.
 
-    `out` becomes the checkpoint folder; `out`.state holds what resuming needs, `out`.jsonl is the log, `out`.html draws
-    it. `merged` makes the weights to save from the network's where they are not the same. Raises ValueError where the
-    plan does not fit the processes, the loss is no number, a state is damaged, or the disk is full.
+    `out` becomes the checkpoint folder; `out`.state holds the state to resume from, `out`.jsonl the log, `out`.html its
+    chart. `merged` turns the network's weights into those to save. Raises ValueError if the plan does not fit the
+    number of processes, the loss is not finite, a state is damaged, or the disk is full.
     """
     share = _share(plan, accelerator)
     network, prepared = trainee.network, accelerator.prepare(trainee, *optimizers(trainee, plan))
@@ -60,23 +63,13 @@ def train(
     if plan.compile:
         network.base_model.compile()
 
-    def save(done: int, tokens: int) -> None:
-        tensors = accelerator.get_state_dict(model)  # all processes take part in gathering
-        if accelerator.is_main_process:
-            log = _beside(out, "jsonl")
-            draw({out.name: read_log(log)}, _beside(out, "html"), title=f"Training of {out.name}")
-            tied = dict(trainee.named_parameters(remove_duplicate=False)).keys() - dict(trainee.named_parameters())
-            weights = {name.removeprefix("network."): tensors[name] for name in tensors if name not in tied}
-            save_folder(network, tokenizer, out, weights=merged(weights) if merged else weights)
-        save_state(accelerator, state, done, tokens)
-
     own = ask(validation.sample(plan.validation_sequences), None, torch.Generator().manual_seed(1234))
     model.train()
     began, tokens = time.monotonic(), before
     with _log(out, accelerator) as log, _bar(plan, first, accelerator) as bar:
         _write(log, {"resumed_at": first, **asdict(plan)})
         for step, batch in zip(range(first, plan.steps), source.batches(plan.batch, skip=first), strict=False):
-            # The noise of the whole batch, drawn alike in every process: it does not depend on how many there are.
+            # Every process draws the noise of the whole batch, so that it does not depend on their number.
             exercise = ask(batch, step, torch.Generator().manual_seed(plan.seed * 1_000_003 + step))
             loss = _step(model, exercise, steppers, plan, plan.rate(step), share, accelerator)
             done, tokens = step + 1, tokens + (batch.ids.size if batch.real is None else int(batch.real.sum()))
@@ -90,11 +83,28 @@ def train(
             if saving:
                 value = _finite(_validate(model, own, share, accelerator), done)
                 _write(log, {"step": done, "tokens": tokens, "validation": value})
-                save(done, tokens)
+                tensors = accelerator.get_state_dict(model)  # all processes take part in gathering
+                if accelerator.is_main_process:
+                    _save(trainee, tokenizer, tensors, out, merged)
+                save_state(accelerator, state, done, tokens)
+
+
+def _save(
+    trainee: Trainee,
+    tokenizer: PreTrainedTokenizerBase,
+    tensors: Mapping[str, torch.Tensor],
+    out: Path,
+    merged: Merge | None,
+) -> None:
+    """Write the checkpoint folder and the chart of the log."""
+    draw({out.name: read_log(_beside(out, "jsonl"))}, _beside(out, "html"), title=f"Training of {out.name}")
+    tied = dict(trainee.named_parameters(remove_duplicate=False)).keys() - dict(trainee.named_parameters())
+    weights = {name.removeprefix("network."): tensors[name] for name in tensors if name not in tied}
+    save_folder(trainee.network, tokenizer, out, weights=merged(weights) if merged else weights)
 
 
 def _share(plan: Plan, accelerator: Accelerator) -> int:
-    """How many sequences a process takes at a time. Raises ValueError where that does not come out even."""
+    """Return the number of sequences that a process takes at a time. Raises ValueError if the plan does not fit."""
     share = plan.batch // (accelerator.num_processes * plan.accumulate)
     if share * accelerator.num_processes * plan.accumulate != plan.batch:
         raise ValueError(
@@ -104,13 +114,13 @@ def _share(plan: Plan, accelerator: Accelerator) -> int:
     sharded = accelerator.distributed_type == DistributedType.FSDP
     # accelerate unscales a second optimizer's fp16 gradients twice, and saves only one optimizer of a sharded model.
     if plan.optimizer == "muon" and (accelerator.mixed_precision == "fp16" or sharded):
-        raise ValueError("muon trains neither in fp16 nor under FSDP: leave that, or give --optimizer adamw")
+        raise ValueError("muon does not support fp16 or FSDP; use --optimizer adamw, or another precision without FSDP")
     return share
 
 
 def _finite(value: float, done: int) -> float:
     if not math.isfinite(value):
-        raise ValueError(f"the loss is {value} at step {done}: resume from the last checkpoint, with another rate")
+        raise ValueError(f"the loss is {value} at step {done}; resume with a lower --learning-rate")
     return round(value, 4)
 
 
@@ -123,7 +133,7 @@ def _step(
     share: int,
     accelerator: Accelerator,
 ) -> torch.Tensor:
-    """One update of the weights; this process's part of the loss, a scalar."""
+    """Update the weights once, and return this process's part of the loss, a scalar."""
     total = torch.zeros((), device=accelerator.device)
     for number in range(plan.accumulate):
         start = (accelerator.process_index * plan.accumulate + number) * share
@@ -143,11 +153,11 @@ def _step(
 
 @torch.no_grad()
 def _validate(model: torch.nn.Module, exercise: Exercise, share: int, accelerator: Accelerator) -> float:
-    """The loss of the whole validation exercise, each process taking every n-th part of it."""
+    """Return the loss of the whole validation exercise, of which each process takes every n-th part."""
     model.eval()
     starts: Sequence[int] = range(0, len(exercise.inputs), share)
     total = torch.zeros((), device=accelerator.device)
-    # Every process makes as many calls, for a sharded network needs them all.
+    # Every process makes the same number of calls, because a sharded network needs all processes.
     for turn in range(math.ceil(len(starts) / accelerator.num_processes)):
         number = turn * accelerator.num_processes + accelerator.process_index
         start = starts[min(number, len(starts) - 1)]
@@ -158,7 +168,7 @@ def _validate(model: torch.nn.Module, exercise: Exercise, share: int, accelerato
 
 
 def _log(out: Path, accelerator: Accelerator) -> TextIO:
-    """The main process's log, without a last line that a kill or a full disk cut off; the others' leads nowhere."""
+    """Open the main process's log without a cut-off last line, or in other processes the null device."""
     path = _beside(out, "jsonl")
     if not accelerator.is_main_process:
         path = Path(os.devnull)
@@ -177,6 +187,6 @@ def _write(log: TextIO, record: dict[str, Any]) -> None:
 
 
 def _bar(plan: Plan, first: int, accelerator: Accelerator) -> Any:
-    """On a terminal only."""
+    """Make a progress bar, shown by the main process on a terminal only."""
     hidden = None if accelerator.is_main_process else True
     return tqdm(total=plan.steps, initial=first, unit="step", disable=hidden, dynamic_ncols=True)

@@ -1,1 +1,1 @@
-"""Models that exist only to be measured: the plain reference loop, random weights, shared states."""
+"""Models used only in measurements: the plain reference loop, random weights, shared states."""

@@ -1,16 +1,16 @@
-"""The reference loop, as literally as it can be written; for comparison only."""
+"""The reference loop, written as literally as possible; for comparison only."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from models.bench.speed import memory_told
+from models.bench.speed import name_memory_errors
 from models.denoiser import Bools, Ids
 from models.networks.transformer import TransformerDenoiser
 
 
-@memory_told("the reference loop")
+@name_memory_errors("the reference loop")
 @torch.inference_mode()
 def reference_loop(
     denoiser: TransformerDenoiser,
@@ -22,10 +22,10 @@ def reference_loop(
     top_p: float,
     seed: int,
 ) -> tuple[Ids, int]:
-    """DiffuLLaMA's quick-start sampler (arXiv:2410.17891): the filled ids [length], and the forward passes spent.
+    """Run DiffuLLaMA's quick-start sampler (arXiv:2410.17891); return filled ids [length] and the number of passes.
 
-    A forward pass in each of the T steps whether or not anything changed, the head on every position of the sequence,
-    and a full sort for the nucleus every time. Raises MemoryError where the GPU has too little memory.
+    Each of the T steps takes a forward pass whether or not anything changed, applies the head to every position of the
+    sequence, and sorts all logits for the nucleus. Raises MemoryError if the GPU has too little memory.
     """
     device = denoiser.device
     dice = torch.Generator(device).manual_seed(seed)
@@ -45,9 +45,9 @@ def reference_loop(
 def _draft(
     denoiser: TransformerDenoiser, state: Tensor, temperature: float, top_p: float, dice: torch.Generator
 ) -> Tensor:
-    """[1, length] a token for every position, given ones too, each drawn from its own nucleus."""
+    """Draw a token for every position [1, length], given ones included, from its nucleus."""
     logits = denoiser.head(denoiser.body(input_ids=state, use_cache=False).last_hidden_state).float()
-    logits = logits.to(state.device)  # of an offloaded model they may lie on a GPU, where the canvas does not
+    logits = logits.to(state.device)  # an offloaded model's logits may be on a GPU without the canvas
     logits = torch.cat([logits[:, :1], logits[:, :-1]], dim=1)  # output i - 1 is about token i
     logits[..., denoiser.tokenizer.mask_id] = float("-inf")
     logits[..., denoiser.vocabulary :] = float("-inf")

@@ -1,4 +1,4 @@
-"""How long a forward pass takes, against the time that merely reading the weights would."""
+"""The time of a forward pass, and the memory bandwidth that bounds it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ COPIED = {"cuda": 2**30, "cpu": 2**27}
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
-    """One batch-1 forward pass as a run spends it: ids in, head on the gap, beliefs out; seconds are medians."""
+    """One batch-1 forward pass as in a run: ids in, head on the gap, beliefs out. Seconds are medians."""
 
     context: int  # tokens of the whole canvas
-    gap: int  # of these masked, and asked about
+    gap: int  # tokens of these that are masked and asked about
     seconds: float
     window_seconds: float | None  # of a pass of the dual cache's window; None with static shapes, which exclude it
-    peak: int | None  # bytes of the GPU's memory in use at most, weights included; None on a CPU
+    peak: int | None  # most bytes of GPU memory in use, weights included; None on a CPU
 
 
 def find_device(asked: str | None = None) -> torch.device:
-    """What was asked for; else the GPU, or the CPU where there is none.
+    """Return the device asked for, by default the GPU, or the CPU if there is none.
 
-    Raises ValueError where it is not here, or is of a kind that cannot be measured.
+    Raises ValueError if the device is not available or of a kind that cannot be measured.
     """
     if asked is None:
         asked = "cuda" if torch.cuda.is_available() else "cpu"
@@ -48,8 +48,8 @@ def find_device(asked: str | None = None) -> torch.device:
 
 
 @contextmanager
-def memory_told(what: str) -> Iterator[None]:
-    """MemoryError, which needs no torch to be caught, where the GPU has too little memory for something."""
+def name_memory_errors(what: str) -> Iterator[None]:
+    """Turn torch's out-of-memory error into a MemoryError that names what did not fit."""
     try:
         yield
     except torch.OutOfMemoryError as error:
@@ -57,30 +57,30 @@ def memory_told(what: str) -> Iterator[None]:
 
 
 def forget() -> None:
-    """Give back what earlier networks took of the GPU's memory, their recorded graphs included."""
+    """Free the GPU memory of earlier networks, their recorded graphs included."""
     if torch.cuda.is_available():
         torch.compiler.reset()
     reclaim()
 
 
 def watch_peak(device: torch.device) -> None:
-    """What `peak` tells is from now on."""
+    """Start measuring the `peak`."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak(device: torch.device) -> int | None:
-    """Bytes of the GPU's memory that were in use at most since `watch_peak`; None on a CPU."""
+    """Return the most bytes of GPU memory in use since `watch_peak`; None on a CPU."""
     return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
 
 
 def canvas(denoiser: TransformerDenoiser, context: int, gap: int, *, seed: int = 0) -> tuple[Ids, Ids]:
-    """Random ids [context] with a masked gap in the middle, and its positions [gap].
+    """Return random ids [context] with a masked gap in the middle, and its positions [gap].
 
-    Raises ValueError where that does not fit.
+    Raises ValueError if that does not fit.
     """
     if not 1 <= gap < context:
-        raise ValueError(f"a gap of {gap} does not fit a context of {context}: something must stand before it")
+        raise ValueError(f"a gap of {gap} does not fit into a context of {context}: one token must come first")
     if context > denoiser.context:
         raise ValueError(f"a context of {context} is more than the {denoiser.context} tokens that the model reads")
     ids = np.random.default_rng(seed).integers(0, denoiser.tokenizer.mask_id, context)
@@ -90,7 +90,7 @@ def canvas(denoiser: TransformerDenoiser, context: int, gap: int, *, seed: int =
 
 
 def time_pass(denoiser: TransformerDenoiser, context: int, gap: int, *, repeat: int) -> Pass:
-    """At temperature 0.9 and top-p 0.9, where the reduction has most to do.
+    """Time a forward pass at temperature 0.9 and top-p 0.9, where the reduction costs most.
 
     Raises ValueError as `canvas` does, and MemoryError as `predict` does.
     """
@@ -111,7 +111,7 @@ def _window_seconds(denoiser: TransformerDenoiser, query: Query, repeat: int) ->
     beliefs, ids = BeliefCache(), query.ids.copy()
 
     def look() -> None:
-        """At a state that was not seen before."""
+        """Ask about a new state."""
         ids[query.positions[-1]] = (ids[query.positions[-1]] + 1) % denoiser.tokenizer.mask_id
         cached.predict([replace(query, ids=ids.copy(), cache=beliefs)])
 
@@ -120,7 +120,7 @@ def _window_seconds(denoiser: TransformerDenoiser, query: Query, repeat: int) ->
 
 
 def _median(work: Callable[[], object], device: torch.device, repeat: int) -> float:
-    """Seconds; two turns before that do not count, for kernels are chosen and graphs captured in them."""
+    """Return the median seconds, after two turns in which kernels are chosen and graphs captured."""
     seconds = []
     for turn in range(-2, repeat):
         synchronize(device)
@@ -133,21 +133,21 @@ def _median(work: Callable[[], object], device: torch.device, repeat: int) -> fl
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait for what the GPU still has to do."""
+    """Wait until the GPU has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
-@memory_told("a copy")
+@name_memory_errors("a copy")
 def bandwidth(device: torch.device, *, repeat: int = 10) -> float:
-    """Bytes a second, read and written, of copying a large tensor. Raises MemoryError where it does not fit."""
+    """Measure bytes read and written per second in copying a large tensor. Raises MemoryError if it does not fit."""
     source = torch.zeros(COPIED[device.type] // 4, device=device)
     target = torch.empty_like(source)
     return 2 * source.nbytes / _median(lambda: target.copy_(source), device, repeat)
 
 
 def machine(device: torch.device) -> str:
-    """The GPU's name, or the processor's."""
+    """Return the name of the GPU or the processor."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     try:

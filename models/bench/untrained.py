@@ -1,4 +1,4 @@
-"""Networks of random weights in the published models' shapes: as fast as the real ones, and nothing to download."""
+"""Networks of random weights in the published models' shapes: as fast as the real ones, without a download."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from models.bench.speed import memory_told
+from models.bench.speed import name_memory_errors
 from models.catalogue import BUNDLED
 from models.checkpoints.placement import place
 from models.checkpoints.quantisation import bits, scales
@@ -33,23 +33,23 @@ SHAPES: dict[str, dict[str, Any]] = {
     "diffugpt-s": _GPT_2 | {"n_embd": 768, "n_layer": 12, "n_head": 12},
     "bundled": json.loads((BUNDLED / "config.json").read_text(encoding="utf-8")),
 }
-"""The networks of arXiv:2410.17891 (table 1) and the one that ships here, as their configs' settings."""
+"""The networks of arXiv:2410.17891 (table 1) and the bundled one, as settings of their configs."""
 
 NUMBERS = {
     "fp32": ("float32", None),
     "bf16": ("bfloat16", None),
     "fp16": ("float16", None),
-    "int8": ("float16", "int8"),  # in anything else bitsandbytes casts to this in every layer, and says so each time
+    "int8": ("float16", "int8"),  # from any other dtype bitsandbytes casts in every layer, with a warning
     "nf4": (None, "nf4"),
 }
-"""What weights can be stored in: the dtype (None: what the device computes in), and how linear layers are quantised."""
+"""Number formats of weights: dtype (None: the one that the device computes in), quantisation of linear layers."""
 
 _QUANTISED = ("Linear4bit", "Linear8bitLt")
 
 
 @dataclass(frozen=True)
 class NumberTokenizer:
-    """Random weights read no text: token ids are all there is."""
+    """A vocabulary whose text is token ids separated by spaces."""
 
     mask_id: int
     begin: tuple[int, ...] = (0,)
@@ -58,7 +58,7 @@ class NumberTokenizer:
 
     @property
     def size(self) -> int:
-        """The mask is the last token."""
+        """Number of tokens; the mask is the last one."""
         return self.mask_id + 1
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
@@ -69,19 +69,19 @@ class NumberTokenizer:
 
 
 def check(name: str, numbers: str) -> int:
-    """The context, in tokens, of a shape. Raises ValueError where there is no such shape, or no such numbers."""
+    """Return the context of a shape, in tokens. Raises ValueError for an unknown shape or number format."""
     if name not in SHAPES:
-        raise ValueError(f"there is no shape '{name}' for random weights: give one of {', '.join(SHAPES)}")
+        raise ValueError(f"there is no shape '{name}' for random weights: choose one of {', '.join(SHAPES)}")
     if numbers not in NUMBERS:
-        raise ValueError(f"'{numbers}' is nothing that weights can be stored in: give one of {', '.join(NUMBERS)}")
+        raise ValueError(f"'{numbers}' is not a number format for weights: choose one of {', '.join(NUMBERS)}")
     return SHAPES[name].get("n_positions") or SHAPES[name]["max_position_embeddings"]
 
 
 def build(name: str, numbers: str, *, device: str, static: bool = False) -> TransformerDenoiser:
-    """A network of SHAPES in NUMBERS, filled layer by layer where it stays; no step on the way takes more room.
+    """Make a network of SHAPES in NUMBERS, filled layer by layer on its device, so that no step needs more memory.
 
-    Raises ValueError as `check` does, where there is no such device, and where the memory does not suffice by the
-    numbers; MemoryError where it does not after all.
+    Raises ValueError as `check` does, if the device is not available, and if the memory is estimated not to suffice;
+    MemoryError if it turns out not to.
     """
     context = check(name, numbers)
     dtype, quantize = NUMBERS[numbers]
@@ -94,13 +94,13 @@ def build(name: str, numbers: str, *, device: str, static: bool = False) -> Tran
     placement = place(name, Weights(shapes=shapes, bytes=0), device=device, dtype=dtype, quantize=quantize)
     model.to(placement.torch_dtype)
     if quantize:
-        # Not above: bitsandbytes takes long to import, and talks.
+        # Imported late: bitsandbytes takes long to import and prints messages.
         from transformers.integrations.bitsandbytes import replace_with_bnb_linear
 
         model = replace_with_bnb_linear(model, ["lm_head"], bits(quantize, placement.torch_dtype))
     filled = torch.device(device)
     dice = [filled] if filled.type == "cuda" else []
-    with memory_told("the weights"), torch.random.fork_rng(dice), torch.no_grad():
+    with name_memory_errors("the weights"), torch.random.fork_rng(dice), torch.no_grad():
         torch.manual_seed(0)
         _fill(model, filled)
     return TransformerDenoiser(
@@ -114,7 +114,7 @@ def build(name: str, numbers: str, *, device: str, static: bool = False) -> Tran
 
 
 def _fill(model: Any, device: torch.device) -> None:
-    """Bring a network from the meta device to its own, with random weights."""
+    """Move a network from the meta device to its own, with random weights."""
     plain = [module for module in model.modules() if type(module).__name__ not in _QUANTISED]
     for module in plain:
         module.to_empty(device=device, recurse=False)
@@ -127,7 +127,7 @@ def _fill(model: Any, device: torch.device) -> None:
 
 
 def _fill_quantised(layer: Any, device: torch.device) -> None:
-    """Of bitsandbytes, whose own way, through `to(device)`, begins with the whole weights on the CPU."""
+    """Fill a layer of bitsandbytes, whose own `to(device)` would first make the whole weights on the CPU."""
     import bitsandbytes
 
     bnb: Any = bitsandbytes.nn
@@ -142,9 +142,9 @@ def _fill_quantised(layer: Any, device: torch.device) -> None:
 
 
 def weight_bytes(denoiser: TransformerDenoiser) -> int:
-    """What every forward pass must read of the weights: all but the tables of which it looks up a few rows."""
+    """Return the bytes of weights that every forward pass reads: all but tables in which it looks up a few rows."""
     tables = {id(module.weight) for module in denoiser.body.modules() if isinstance(module, nn.Embedding)}
-    tables.discard(id(denoiser.head.weight))  # a head that is tied to the embedding is read as a whole
+    tables.discard(id(denoiser.head.weight))  # a head tied to the embedding is read as a whole
     weights = {id(weight): weight for part in (denoiser.body, denoiser.head) for weight in part.parameters()}
     return sum(
         tensor.nbytes for key, weight in weights.items() if key not in tables for tensor in (weight, *scales(weight))

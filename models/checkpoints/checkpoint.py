@@ -1,4 +1,4 @@
-"""A Hugging Face checkpoint folder to a denoiser: tokenizer, weights, mask id, full attention."""
+"""Loading a Hugging Face checkpoint folder as a denoiser: tokenizer, weights, mask id, full attention."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ ARCHITECTURES = {
     "qwen2": ("model", "embed_tokens"),
     "mistral": ("model", "embed_tokens"),
 }
-"""What can be read: what transformers calls its body, and the body its token embedding."""
+"""Supported architectures: the names of the body in transformers and of the token embedding in the body."""
 
 
 def read_network(
     folder: Path, *, placement: Placement | None = None, dtype: torch.dtype = torch.float32
 ) -> PreTrainedModel:
-    """The causal language model of a folder where a placement says, or on the CPU in `dtype`; evaluation mode.
+    """Read a folder's causal language model into its placement, by default the CPU in `dtype`, in evaluation mode.
 
-    GPT-2, LLaMA, Qwen2 and Mistral, as plain folders, as DiffuGPT's wrapper (arXiv:2410.17891; its code's
-    `embed_tokens`, `denoise_model`, `lm_head`), or quantised by bitsandbytes before they were saved. safetensors
-    only, and no code of the checkpoint's own.
-    Raises ValueError where it is of another kind, damaged, or without some of its weights.
+    Supports GPT-2, LLaMA, Qwen2 and Mistral, as plain folders, as DiffuGPT's wrapper (arXiv:2410.17891; its code's
+    `embed_tokens`, `denoise_model`, `lm_head`), or saved after quantising by bitsandbytes. Weights must be safetensors,
+    and code in the checkpoint is not run.
+    Raises ValueError if the model is of another kind, damaged, or lacks some weights.
     """
     logging.disable_progress_bar()  # of weights that load in milliseconds
     weights, settings = read_weights(folder), {}
@@ -50,7 +50,7 @@ def read_network(
     if weights.wrapped:
         body, embedding = ARCHITECTURES[config.model_type]
         settings["key_mapping"] = {r"^embed_tokens\.": f"{body}.{embedding}.", r"^denoise_model\.": f"{body}."}
-        config.vocab_size = weights.rows() or config.vocab_size  # padded to an even number, whatever the config says
+        config.vocab_size = weights.rows() or config.vocab_size  # padded to an even number, unlike the config's
     placement = placement or Placement(device="cpu", dtype=str(dtype).removeprefix("torch."))
     stored = stored_quantisation(config)
     if stored:
@@ -68,12 +68,12 @@ def read_network(
         weakref.finalize(network.base_model, undo.pop_all().close)  # which outlives the network in a denoiser
     _check_whole(folder, found)
     if stored:
-        compute_in(network, placement.torch_dtype)  # it would go on in what it was saved with
+        compute_in(network, placement.torch_dtype)  # otherwise it computes in the dtype that it was saved with
     return network.eval()
 
 
 def _load(folder: Path, config: Any, placement: Placement, settings: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The network where it is to be, and transformers' word on what it found and what it missed."""
+    """Return the network on its device, and transformers' report on missing and mismatched weights."""
     try:
         network, found = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
             folder,
@@ -83,16 +83,16 @@ def _load(folder: Path, config: Any, placement: Placement, settings: Mapping[str
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # `_check_whole` tells them in words
+            ignore_mismatched_sizes=True,  # `_check_whole` reports them
             **settings,
         )
         if settings["device_map"] is None:
-            # Not while loading: transformers loads in threads, for which ZeroGPU's emulated GPU is not there.
+            # Not while loading: transformers loads in threads, in which ZeroGPU's emulated GPU is not available.
             network = network.to(placement.device)  # pyright: ignore[reportAttributeAccessIssue]
     except torch.OutOfMemoryError as error:
         reclaim()
         raise TooLargeError(
-            f"{folder} does not fit into the memory of {placement.device}: give --quantize nf4, or a smaller model"
+            f"{folder} does not fit into the memory of {placement.device}; use --quantize nf4 or a smaller model"
         ) from error
     except Exception as error:
         raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
@@ -100,12 +100,12 @@ def _load(folder: Path, config: Any, placement: Placement, settings: Mapping[str
 
 
 def _check_whole(folder: Path, found: Mapping[str, Any]) -> None:
-    """Raises ValueError where tensors are missing or have another shape, which transformers would make up."""
+    """Raise ValueError for tensors that are missing or of another shape, which transformers would fill at random."""
     if found["mismatched_keys"]:
         name, shape, wanted = min(found["mismatched_keys"])
         raise ValueError(
-            f"{folder} is not a whole checkpoint: its {name} has the shape {list(shape)}, and its config.json asks for "
-            f"{list(wanted)}; download the folder again, or give it the config.json that belongs to these weights"
+            f"{folder} is not a whole checkpoint: its {name} has the shape {list(shape)}, but its config.json says "
+            f"{list(wanted)}; download the folder again, or add the config.json that belongs to these weights"
         )
     if found["missing_keys"]:
         raise ValueError(
@@ -115,26 +115,24 @@ def _check_whole(folder: Path, found: Mapping[str, Any]) -> None:
 
 
 def _read_architecture(folder: Path, weights: Weights) -> Any:
-    """The config of a network that can be read, set to attend to everything within its reach: no sliding windows.
+    """Return the config of a supported network, with full attention instead of sliding windows.
 
-    Raises ValueError where it is of another architecture, or nobody can tell of which.
+    Raises ValueError if the architecture is not supported or cannot be determined.
     """
-    told = read_config(folder)
-    type_ = model_type_of(told, weights)
+    stated = read_config(folder)
+    type_ = model_type_of(stated, weights)
     if type_ is None:
         raise ValueError(
-            f"nobody can tell the architecture of {folder}: its config.json has no model_type; add the right one of "
+            f"cannot tell the architecture of {folder}: its config.json has no model_type; add one of "
             f"{', '.join(ARCHITECTURES)}"
         )
     if type_ not in ARCHITECTURES:
-        raise ValueError(
-            f"{folder} is of the architecture '{type_}', those that can be read are {', '.join(ARCHITECTURES)}"
-        )
+        raise ValueError(f"{folder} is of the architecture '{type_}'; supported are {', '.join(ARCHITECTURES)}")
     try:
-        if told.get("model_type"):
+        if stated.get("model_type"):
             config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         else:
-            config = AutoConfig.for_model(type_, **{key: told[key] for key in told if key != "model_type"})
+            config = AutoConfig.for_model(type_, **{key: stated[key] for key in stated if key != "model_type"})
     except Exception as error:
         raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
     full = {"sliding_window": None, "use_sliding_window": False}
@@ -152,29 +150,29 @@ def load_denoiser(
     static: bool = False,
     judge: Callable[[], Judge] | None = None,
 ) -> TransformerDenoiser:
-    """Load a checkpoint folder as a denoiser; see `read_network`. `judge` loads what becomes `Denoiser.judge`.
+    """Load a checkpoint folder as a denoiser; see `read_network`. `judge` loads `Denoiser.judge`.
 
-    Raises ValueError also where neither tokenizer nor config nor anybody knows a mask token, where what they say
-    differs, or where the model reads itself in another way than `TransformerDenoiser`.
+    Raises ValueError also if no mask token is known, if files and catalogue disagree about it, or if the model was
+    trained for another read-out than `TransformerDenoiser` has.
     """
     if read_config(folder).get("shift") is False:
-        raise ValueError(f"{folder} was trained without the shift (an ablation), and cannot be read here")
+        raise ValueError(f"{folder} was trained without the shift (an ablation), which is not supported")
     tokenizer = read_tokenizer(folder)
     adapted = source.adapted or is_diffusion(folder)
     network = read_network(folder, placement=placement)
     rows = len(network.get_input_embeddings().weight)  # pyright: ignore[reportArgumentType]
     if len(tokenizer) > rows:
         raise ValueError(
-            f"the tokenizer in {folder} has {len(tokenizer)} tokens, but the network knows {rows}: they do not belong "
-            "together; put the tokenizer that was published with this checkpoint into the folder"
+            f"the tokenizer in {folder} has {len(tokenizer)} tokens, but the network only {rows}: they do not belong "
+            "together; add the tokenizer that was published with this checkpoint"
         )
     mask_id = mask_id_of(folder, tokenizer, network, source, asked=mask_token_id)
-    network.config.is_causal = False  # full attention; without it transformers stays causal and the suffix goes unseen
+    network.config.is_causal = False  # full attention; by default transformers is causal and ignores the suffix
     notices = placement.notices
     if not adapted:
         notices += (
             f"'{source.name}' does not say that it was adapted to diffusion (its config.json has no is_causal: false). "
-            "A plain autoregressive model writes poorly here: `python -m models.adapt adapt` makes it one that can.",
+            "A plain autoregressive model fills gaps poorly: adapt it with `python -m models.adapt adapt`.",
         )
     return TransformerDenoiser(
         source.name,
@@ -191,8 +189,8 @@ def load_denoiser(
 def load_autoregressive(folder: Path, *, name: str | None = None, device: str | None = None) -> AutoregressiveModel:
     """Load a checkpoint folder as an autoregressive model: in fp32 on the CPU, in bf16 on a GPU.
 
-    `name` defaults to that of the folder. Raises ValueError if the folder holds no causal language model, or a
-    diffusion model, or one that does not fit into memory.
+    `name` defaults to the folder's. Raises ValueError if the folder does not hold a causal language model, holds a
+    diffusion model, or if the model does not fit into memory.
     """
     if is_diffusion(folder):
         raise ValueError(f"{folder} holds a diffusion model (is_causal: false), not an autoregressive one")

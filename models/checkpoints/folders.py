@@ -1,4 +1,4 @@
-"""Folders that are written whole or not at all: what was there before stays until the new one is complete."""
+"""Writing folders completely or not at all: the previous content stays until the new one is complete."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 def replace(out: Path, write: Callable[[Path], None], accelerator: Accelerator | None = None) -> None:
-    """Have `write` fill a fresh folder, which then takes the place of `out`.
+    """Fill a new folder with `write`, then replace `out` by it.
 
-    With an accelerator all processes write into the same folder, and the main one puts it into its place. Raises
-    ValueError where it cannot be written; what was there before is still there then.
+    With an accelerator all processes write into the same folder, and the main one replaces `out`. Raises ValueError
+    if writing fails; `out` is unchanged then.
     """
     main = accelerator is None or accelerator.is_main_process
     wait = accelerator.wait_for_everyone if accelerator else lambda: None
@@ -27,7 +27,7 @@ def replace(out: Path, write: Callable[[Path], None], accelerator: Accelerator |
     wait()
     try:
         write(fresh)
-    except Exception as error:  # whatever it was, nothing half-written stays
+    except Exception as error:  # whatever it was, remove what is half-written
         shutil.rmtree(fresh, ignore_errors=True)
         kept = f"; the last good one is still in {out}" if out.exists() else ""
         free = shutil.disk_usage(out.parent).free / 1e6
@@ -48,14 +48,14 @@ def _swap(fresh: Path, out: Path) -> None:
 
 
 def recover(out: Path) -> None:
-    """A crash between two renames left the last good one under another name: bring it back."""
+    """Restore the previous `out` if a crash between two renames left it under another name."""
     old = _beside(out, "old")
     if old.exists() and not out.exists():
         old.rename(out)
 
 
 def refuse_other_folders(out: Path) -> None:
-    """Raises ValueError where saving into `out` would put something else than a checkpoint away."""
+    """Raise ValueError if saving into `out` would replace something other than a checkpoint."""
     if out.exists() and not (out / "config.json").is_file() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} exists and is not a checkpoint folder; choose another --out")
 

@@ -1,4 +1,4 @@
-"""A repository on the Hugging Face hub to a folder on this machine: what it holds, what it weighs, the download."""
+"""Repositories on the Hugging Face hub: their weights' headers, and their download to a local folder."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _FILES = ["*.json", "*.safetensors", "*.model", "*.txt"]
 """Tokenizer, config and weights; never pickles or code."""
 
 Progress = Callable[[int, int], None]
-"""(bytes here, bytes in all) as a download goes on."""
+"""Called with bytes so far and bytes in total during a download."""
 
 
 def remote_weights(repo: str) -> Weights | None:
-    """The headers of a repository's safetensors; None where it cannot be asked, but may have been downloaded before.
+    """Return the headers of a repository's safetensors; None if the hub cannot be reached.
 
-    Raises ValueError where it does not exist, may not be read, or has no safetensors.
+    Raises ValueError if the repository does not exist, may not be read, or has no safetensors.
     """
     try:
         metadata = get_safetensors_metadata(repo)
@@ -43,7 +43,7 @@ def remote_weights(repo: str) -> Weights | None:
         raise ValueError(f"{repo} on the hub has {found}; a checkpoint in safetensors is needed") from None
     except (RepositoryNotFoundError, GatedRepoError) as error:
         raise _refused(repo, error) from error
-    except Exception:  # noqa: BLE001 - no network, in the words of whatever HTTP library; the download will say it
+    except Exception:  # noqa: BLE001 - no network, reported by any HTTP library; the download will say so
         return None
     files = metadata.files_metadata.values()
     return Weights(
@@ -55,7 +55,7 @@ def remote_weights(repo: str) -> Weights | None:
 
 
 def _pickles(repo: str) -> list[str]:
-    """The files of a repository that are weights as pickles; none where it cannot be asked."""
+    """Return the names of pickled weights in a repository; none if the hub cannot be reached."""
     with suppress(HTTPError, HfHubHTTPError, OSError):
         return [name for name in HfApi().list_repo_files(repo) if name.endswith((".bin", ".pt", ".pth", ".ckpt"))]
     return []
@@ -67,10 +67,10 @@ def fetch(source: Source, *, progress: Progress | None = None) -> Path:
 
 
 def download(repo: str, *, mask_id: int | None = None, progress: Progress | None = None) -> Path:
-    """The folder of a repository, downloaded where it is not here yet; an interrupted download goes on where it was.
+    """Return the folder of a repository, downloaded first if necessary; an interrupted download continues.
 
-    Shows its progress on the terminal, and tells it to `progress`. Raises ValueError where it cannot be had; that
-    names the mask where it is known, since a folder may not say it.
+    Shows its progress on the terminal, and reports it to `progress`. Raises ValueError if that fails; the message
+    includes `mask_id`, since a folder downloaded elsewhere may not state it.
     """
     bar: Any = _reporting(progress) if progress else None
     try:
@@ -78,18 +78,19 @@ def download(repo: str, *, mask_id: int | None = None, progress: Progress | None
     except (RepositoryNotFoundError, GatedRepoError) as error:
         raise _refused(repo, error) from error
     except (HfHubHTTPError, HTTPError, OfflineModeIsEnabled, LocalEntryNotFoundError, OSError) as error:
-        # Without a network the hub's own library falls back to this, but not after every error.
+        # Without a network the hub's library also falls back to this, but not after every error.
         if here := downloaded(repo):
             return here
         mask = "" if mask_id is None else f" and --mask-token-id {mask_id}"
         raise ValueError(
             f"{repo} cannot be downloaded ({one_line(error)}): connect to the network and try again, "
-            f"it goes on where it stopped; or run `hf download {repo}` elsewhere and give the folder as --model{mask}"
+            "the download continues where it stopped; or run "
+            f"`hf download {repo}` elsewhere and give the folder as --model{mask}"
         ) from error
 
 
 def downloaded(repo: str) -> Path | None:
-    """The folder of a repository that was downloaded before, perhaps in part; asks nobody."""
+    """Return the folder of a repository that was downloaded before, perhaps partly, without asking the hub."""
     with suppress(LocalEntryNotFoundError):
         return Path(snapshot_download(repo, allow_patterns=_FILES, local_files_only=True))
     return None
@@ -98,7 +99,7 @@ def downloaded(repo: str) -> Path | None:
 def _refused(repo: str, error: Exception) -> ValueError:
     if isinstance(error, GatedRepoError):
         return ValueError(
-            f"{repo} asks for an account that accepted its terms: accept them on its page, then `hf auth login`"
+            f"{repo} requires an account that has accepted its terms: accept them on its page, then `hf auth login`"
         )
     return ValueError(
         f"there is no {repo} on the hub, or it is private: check the name, or log in with `hf auth login`"
@@ -109,7 +110,7 @@ def _reporting(progress: Progress) -> type[tqdm]:
     furthest = 0
 
     class Reporting(tqdm):
-        """Only bars that count bytes are told (there are two: received, and written); others count files."""
+        """Reports only bars that count bytes (there are two: received, and written); others count files."""
 
         def update(self, n: float | None = 1) -> bool | None:
             nonlocal furthest

@@ -1,4 +1,4 @@
-"""Which device a model goes to, in which numbers, and whether it fits: decided before anything is downloaded."""
+"""Choosing a model's device and number format, and checking if it fits, before anything is downloaded."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from models.catalogue import CATALOGUE, Source
 from models.checkpoints.weights import BYTES, QUANTISED, Weights
 
 ROOM = 1.15
-"""What a forward pass takes besides the weights, as a factor: states, kernels' buffers, the logits of a gap."""
+"""Memory of weights and forward pass over that of the weights: states, kernels' buffers, the logits of a gap."""
 
 
 _CGROUPS = Path("/sys/fs/cgroup")
-_LIMITS = (  # of control groups, version 2 and 1: the limit, what is in use, and the files that this includes
+_LIMITS = (  # of control groups, version 2 and 1: limit, usage, and the statistics with cached files
     ("memory.max", "memory.current", "memory.stat", "inactive_file"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat", "total_inactive_file"),
 )
@@ -30,10 +30,10 @@ class TooLargeError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """`device` is `cpu`, `cuda`, `cuda:1`, `mps`, or `spread`: spread by accelerate over GPUs, memory and disk."""
+    """Device and number format; `device` may be `spread`: distributed by accelerate over GPUs, memory and disk."""
 
     device: str
-    dtype: str  # of what is not quantised, and of the computation
+    dtype: str  # of unquantised weights, and of the computation
     quantize: str | None = None
     notices: tuple[str, ...] = ()
 
@@ -50,24 +50,24 @@ def place(
     dtype: str | None = None,
     quantize: str | None = None,
 ) -> Placement:
-    """Where a model of these weights goes: where it was told to, or else CUDA, MPS or the CPU, whichever is here.
+    """Choose the placement of a model: the device asked for, or else the first available of CUDA, MPS and CPU.
 
-    On a CPU it computes in fp32 and on a GPU in bf16 (fp16 where there is no bf16), unless `dtype` says otherwise.
-    `weights` None: how much they take is not known. Raises ValueError where the device is not here or does not fit
-    the quantisation, and TooLargeError where the memory does not suffice: with the numbers, and what would fit.
+    On a CPU it computes in fp32 and on a GPU in bf16 (fp16 if bf16 is not supported), unless `dtype` says otherwise.
+    If `weights` is None, their size is unknown and not checked. Raises ValueError if the device is not available or
+    does not support the quantisation, and TooLargeError, with the sizes and what would fit, if memory is short.
     """
     if quantize is not None and quantize not in QUANTISED:
-        raise ValueError(f"'{quantize}' is no quantisation: give one of {', '.join(QUANTISED)}, or none")
+        raise ValueError(f"'{quantize}' is not a quantisation; choose one of {', '.join(QUANTISED)}")
     if dtype is not None and dtype not in BYTES:
-        raise ValueError(f"'{dtype}' is no number format that can be computed in: give one of {', '.join(BYTES)}")
+        raise ValueError(f"'{dtype}' is not a supported number format; choose one of {', '.join(BYTES)}")
     chosen = _device(device)
     kind = chosen.partition(":")[0]
     if quantize and kind == "mps":
-        raise ValueError("bitsandbytes has no kernels for MPS: leave the quantisation away, or give --device cpu")
+        raise ValueError("bitsandbytes has no kernels for MPS; leave out --quantize, or use --device cpu")
     if quantize and kind == "spread":
         raise ValueError(
-            "quantised weights stay on one device (what would be offloaded stays unquantised, which defeats the "
-            "purpose): give --device cuda or cpu, or leave the quantisation away"
+            "quantised weights stay on one device (offloaded ones would not be quantised, which defeats the purpose); "
+            "use --device cuda or cpu, or leave out --quantize"
         )
     numbers = dtype or _numbers(kind)
     notices = ()
@@ -87,39 +87,39 @@ def place(
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """A preset that this machine can run, and how: the least quantised form that fits the best device."""
+    """A catalogue entry that this machine can run, in the least quantised form that fits the best device."""
 
     name: str
     settings: dict[str, str]  # for `models.load`
     about: str
-    gigabytes: float  # of memory that it needs
+    gigabytes: float  # of memory needed
 
 
 def offers() -> list[Offer]:
-    """All presets that fit the memory that is free, each in the form that loses least; from their published sizes."""
+    """List the catalogue entries that fit into free memory by their published sizes, each in its most exact form."""
     device = _device(None)
     dtype, free = _numbers(device), free_memory(device)
     # Four bits are faster than eight on a CPU; MPS has kernels for neither.
     forms = {"cuda": (None, "int8", "nf4"), "cpu": (None, "nf4"), "mps": (None,)}[device]
     found = []
-    for preset in CATALOGUE.values():
-        fitting = (form for form in forms if free is None or _needed(preset, dtype, form) <= free)
+    for source in CATALOGUE.values():
+        fitting = (form for form in forms if free is None or _needed(source, dtype, form) <= free)
         form = next(fitting, forms[0])
-        needed = _needed(preset, dtype, form)
+        needed = _needed(source, dtype, form)
         if free is None or needed <= free:
             settings = {"quantize": form} if form else {}
-            found.append(Offer(name=preset.name, settings=settings, about=preset.about, gigabytes=needed / 1e9))
+            found.append(Offer(name=source.name, settings=settings, about=source.about, gigabytes=needed / 1e9))
     return found
 
 
-def _needed(preset: Source, dtype: str, quantize: str | None) -> float:
-    """Bytes, by the published number of parameters."""
+def _needed(source: Source, dtype: str, quantize: str | None) -> float:
+    """Estimate bytes from the published number of parameters."""
     layers = BYTES[dtype] if quantize is None else QUANTISED[quantize]
-    return ROOM * (preset.tables * BYTES[dtype] + (preset.parameters - preset.tables) * layers)
+    return ROOM * (source.tables * BYTES[dtype] + (source.parameters - source.tables) * layers)
 
 
 def _device(asked: str | None) -> str:
-    """Raises ValueError where it is not here."""
+    """Return the device asked for, or the best one. Raises ValueError if it is not available."""
     mps = torch.backends.mps.is_available()
     if asked is None:
         return "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
@@ -129,13 +129,15 @@ def _device(asked: str | None) -> str:
     if kind == "mps" and not number:
         if mps:
             return asked
-        raise ValueError("there is no Apple GPU (MPS) here: leave --device away, or give --device cpu")
+        raise ValueError("there is no Apple GPU (MPS) here; leave out --device, or use --device cpu")
     if kind != "cuda" or (number and not number.isdecimal()):
-        raise ValueError(f"'{asked}' is no device: give cpu, cuda, cuda:1, mps, or spread (spread over what there is)")
+        raise ValueError(
+            f"'{asked}' is not a device; choose cpu, cuda, cuda:1, mps, or spread (over GPUs, memory, disk)"
+        )
     if not torch.cuda.is_available():
-        raise ValueError("there is no CUDA GPU here: leave --device away, or give --device cpu")
+        raise ValueError("there is no CUDA GPU here; leave out --device, or use --device cpu")
     if number and int(number) >= torch.cuda.device_count():
-        raise ValueError(f"there is no {asked} here: the last GPU is cuda:{torch.cuda.device_count() - 1}")
+        raise ValueError(f"there is no {asked} here; the last GPU is cuda:{torch.cuda.device_count() - 1}")
     return asked
 
 
@@ -147,42 +149,42 @@ def _numbers(kind: str) -> str:
 
 
 def free_memory(device: str) -> int | None:
-    """Bytes; None where nobody knows, as where ZeroGPU only pretends that there is a GPU."""
+    """Return the free bytes of a device; None if unknown, as for the GPU that ZeroGPU emulates."""
     if not device.startswith("cuda"):
         free, left = psutil.virtual_memory().available, _container_leaves(_CGROUPS)
         return free if left is None else min(free, left)
     if os.environ.get("SPACES_ZERO_GPU"):
         return None
-    # What PyTorch has taken from the GPU and does not use, it will use again.
+    # Memory that PyTorch has reserved but does not use is available to it.
     reserve = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return torch.cuda.mem_get_info(device)[0] + reserve
 
 
 def _container_leaves(groups: Path) -> int | None:
-    """Bytes until a container is killed; None where there is no limit, or no container (or one of another system).
+    """Return the bytes left before the container is killed; None without a container or limit.
 
-    Files that were read or written lately, as by a download, count as used there, but make room when it is needed.
+    Recently used files, for example a download's, count as used memory there, but are dropped when it is needed.
     """
     for limit, used, statistics, cached in _LIMITS:
         try:
-            told, taken = (groups / limit).read_text(), int((groups / used).read_text())
+            most, taken = (groups / limit).read_text(), int((groups / used).read_text())
             files = dict(line.split() for line in (groups / statistics).read_text().splitlines())
         except OSError:
             continue
-        if told.strip() != "max":  # version 1 says some 2**63 instead, which limits nothing either
-            return max(0, int(told) - taken + int(files.get(cached, 0)))
+        if most.strip() != "max":  # version 1 says about 2**63 instead, which is no limit either
+            return max(0, int(most) - taken + int(files.get(cached, 0)))
     return None
 
 
 def reclaim() -> None:
-    """Give back the memory of what nobody holds any more, PyTorch's reserve on a GPU included."""
+    """Free the memory of unused objects, PyTorch's reserve on a GPU included."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 def _too_large(name: str, weights: Weights, placement: Placement, needed: float, free: int) -> str:
-    """The numbers, and the largest choices that would fit."""
+    """Return a message with the sizes and the largest choices that would fit."""
     kinds = () if placement.device == "mps" else ("int8", "nf4")
     smaller = [
         f"--quantize {kind} ({ROOM * weights.memory(placement.dtype, kind) / 1e9:.1f} GB)"
@@ -190,12 +192,12 @@ def _too_large(name: str, weights: Weights, placement: Placement, needed: float,
         if kind != placement.quantize and ROOM * weights.memory(placement.dtype, kind) <= free
     ]
     fitting = [
-        preset
-        for preset in CATALOGUE.values()
-        if preset.name != name and _needed(preset, placement.dtype, None) <= free
+        source
+        for source in CATALOGUE.values()
+        if source.name != name and _needed(source, placement.dtype, None) <= free
     ]
     if fitting:
-        largest = max(fitting, key=lambda preset: preset.parameters)
+        largest = max(fitting, key=lambda source: source.parameters)
         smaller.append(f"--model {largest.name}")
     if not placement.quantize:
         smaller.append("--device spread, which uses GPUs, memory and disk together, slowly")

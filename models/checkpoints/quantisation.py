@@ -1,4 +1,4 @@
-"""Networks whose linear layers bitsandbytes keeps in four or eight bits: before, while and after they are loaded."""
+"""Networks whose linear layers bitsandbytes stores in four or eight bits: checks, loading settings, scales."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from models.checkpoints.weights import QUANTISED
 
 
 def bits(quantize: str, dtype: torch.dtype) -> BitsAndBytesConfig:
-    """How to make int8 (LLM.int8, arXiv:2208.07339), or nf4 or fp4 doubly quantised (QLoRA, arXiv:2305.14314)."""
-    getLogger("bitsandbytes").setLevel(ERROR)  # int8 warns of every product that is not in fp16
+    """Return settings of int8 (LLM.int8, arXiv:2208.07339), or doubly quantised nf4 or fp4 (arXiv:2305.14314)."""
+    getLogger("bitsandbytes").setLevel(ERROR)  # int8 warns about every product that is not in fp16
     if quantize == "int8":
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
@@ -29,37 +29,37 @@ def bits(quantize: str, dtype: torch.dtype) -> BitsAndBytesConfig:
 
 
 def check_widths(folder: Path, config: Any, placement: Placement) -> None:
-    """Raises ValueError where the CPU's four-bit kernels cannot take the layers."""
+    """Raise ValueError if the CPU's four-bit kernels do not support the layers' widths."""
     widths = (config.hidden_size, getattr(config, "intermediate_size", 0))
     odd = [width for width in widths if width % 64]
     if placement.device == "cpu" and placement.quantize != "int8" and odd:
         raise ValueError(
-            f"on a CPU four bits need layers whose width is a multiple of 64, and {folder} has {odd[0]}: give int8"
+            f"on a CPU four bits need layers whose width is a multiple of 64, and {folder} has {odd[0]}; use int8"
         )
 
 
 def stored_quantisation(config: Any) -> str | None:
-    """How a checkpoint's weights are stored: nf4, fp4, int8, or the name of another method; None: as they are."""
+    """Return how a checkpoint's weights are quantised: nf4, fp4, int8, another method's name, or None."""
     stored = getattr(config, "quantization_config", None)
     if stored is None:
         return None
-    told = stored if isinstance(stored, dict) else stored.to_dict()
-    if told.get("quant_method") != "bitsandbytes":
-        return str(told.get("quant_method"))
-    return "int8" if told.get("load_in_8bit") else str(told.get("bnb_4bit_quant_type"))
+    settings = stored if isinstance(stored, dict) else stored.to_dict()
+    if settings.get("quant_method") != "bitsandbytes":
+        return str(settings.get("quant_method"))
+    return "int8" if settings.get("load_in_8bit") else str(settings.get("bnb_4bit_quant_type"))
 
 
 def check_stored(folder: Path, stored: str, asked: str | None) -> None:
-    """Raises ValueError where weights are stored in a way that was not asked for, or that cannot be read."""
+    """Raise ValueError if weights are quantised in another way than asked for, or in an unsupported way."""
     getLogger("bitsandbytes").setLevel(ERROR)
     if asked not in (None, stored):
-        raise ValueError(f"{folder} is stored in {stored}: leave --quantize away, or quantise the original again")
+        raise ValueError(f"{folder} is stored in {stored}; leave out --quantize, or quantise the original again")
     if stored not in QUANTISED:
-        raise ValueError(f"{folder} is quantised by {stored}, which cannot be read here: give the original")
+        raise ValueError(f"{folder} is quantised by {stored}, which is not supported; use the original")
 
 
 def compute_in(network: PreTrainedModel, dtype: torch.dtype) -> None:
-    """Have a network compute in other numbers than it was saved with, which transformers keeps whatever it is told."""
+    """Make a network compute in another dtype than the saved one, which transformers keeps in spite of its settings."""
     from bitsandbytes.nn.modules import Linear4bit  # takes a second to import
 
     for module in network.modules():
@@ -71,7 +71,7 @@ def compute_in(network: PreTrainedModel, dtype: torch.dtype) -> None:
 
 
 def scales(weight: Any) -> Iterator[Tensor]:
-    """What a quantised weight is multiplied by; in four bits the scales are quantised, too. Nothing for others."""
+    """Yield the scales of a quantised weight, with those of the scales in four bits; nothing for other weights."""
     if getattr(weight, "SCB", None) is not None:
         yield weight.SCB
     if getattr(weight, "quant_state", None) is not None:

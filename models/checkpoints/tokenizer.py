@@ -13,25 +13,25 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder. Raises ValueError where there is none."""
+    """Read the tokenizer of a folder. Raises ValueError if there is none."""
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-    except Exception as error:  # its library raises whatever it runs into
+    except Exception as error:  # the library does not limit what it raises
         raise ValueError(
-            f"{folder} is not a whole checkpoint: no tokenizer can be read from it ({one_line(error)}); it needs its "
-            "tokenizer.json, or tokenizer.model"
+            f"{folder} is not a whole checkpoint: no tokenizer can be read from it ({one_line(error)}); it needs a "
+            "tokenizer.json or tokenizer.model"
         ) from error
 
 
 def _byte_alphabet() -> dict[str, int]:
-    """Character to byte, of byte-level BPE (GPT-2): printable bytes stand for themselves, the others from U+0100 on."""
+    """Map characters of byte-level BPE (GPT-2) to bytes: printable bytes are themselves, the others from U+0100 on."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]
     return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
 
 
-def _as_it_stands(tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenizer, bool]:
-    """The tokenizer's own rules without SentencePiece's space before every text, and whether it puts one there."""
+def _without_opening_space(tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenizer, bool]:
+    """Return the tokenizer without SentencePiece's space before every text, and whether it had that rule."""
     rules = json.loads(tokenizer.backend_tokenizer.to_str())  # pyright: ignore[reportAttributeAccessIssue]
     spaced = False
 
@@ -52,12 +52,12 @@ def _as_it_stands(tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenizer, bool]:
 
     rules = {**rules, "normalizer": without(rules["normalizer"]), "pre_tokenizer": without(rules["pre_tokenizer"])}
     backend = Tokenizer.from_str(json.dumps(rules | {"truncation": None, "padding": None}))
-    backend.encode_special_tokens = True  # their names, where a user types them, are text
+    backend.encode_special_tokens = True  # if a user types their names, these are text
     return backend, spaced
 
 
 class TextTokenizer:
-    """A checkpoint's own tokenizer behind the `Vocabulary` interface: what a model without a mask needs."""
+    """A checkpoint's own tokenizer behind the `Vocabulary` interface, for a model without a mask."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
@@ -67,7 +67,7 @@ class TextTokenizer:
         self.begin = (begin,)
         self.special_ids = frozenset(tokenizer.all_special_ids)
         self.size = len(tokenizer)
-        self._backend, self._spaced = _as_it_stands(tokenizer)
+        self._backend, self._spaced = _without_opening_space(tokenizer)
         self._byte_level = "ByteLevel" in json.dumps(json.loads(self._backend.to_str())["decoder"])
         self._alphabet = _byte_alphabet()
 
@@ -84,14 +84,14 @@ class TextTokenizer:
         if self._byte_level:
             if all(character in self._alphabet for character in piece):
                 return bytes(self._alphabet[character] for character in piece)
-            return piece.encode()  # a token that was added as it reads
+            return piece.encode()  # an added token, stored as plain text
         if len(piece) == 6 and piece.startswith("<0x"):  # SentencePiece's byte fallback
             return bytes([int(piece[3:5], 16)])
         return piece.replace("▁", " ").encode()
 
 
 class CheckpointTokenizer(TextTokenizer):
-    """The same with a mask: the `Tokenizer` interface."""
+    """A checkpoint's own tokenizer with a mask, behind the `Tokenizer` interface."""
 
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, mask_id: int, *, frequencies: NDArray[np.float64] | None = None
@@ -101,5 +101,5 @@ class CheckpointTokenizer(TextTokenizer):
 
 
 def one_line(error: Exception) -> str:
-    """The first line of what an error says."""
+    """Return the first line of an error's message."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

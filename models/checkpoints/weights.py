@@ -1,4 +1,4 @@
-"""What a checkpoint's weights are, from the headers of its files alone: names, shapes, bytes; nothing is loaded."""
+"""Names, shapes and sizes of a checkpoint's weights, read from file headers without loading the weights."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from safetensors import SafetensorError, safe_open
 INDEX = "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _TABLES = ("embed_tokens", "wte", "wpe", "lm_head", "embed_positions")
-"""Parts of names of the matrices that bitsandbytes leaves as they are: they are no linear layers, or the head."""
+"""Parts of the names of matrices that bitsandbytes does not quantise: embeddings and the head."""
 
 BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
 QUANTISED = {"int8": 1.0, "nf4": 0.516, "fp4": 0.516}
-"""Bytes a weight of a linear layer; of four bits with a scale, quantised too, for 64 of them (arXiv:2305.14314)."""
+"""Bytes per weight of a linear layer; in four bits with a quantised scale for every 64 weights (arXiv:2305.14314)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,23 +29,23 @@ class Weights:
 
     @property
     def wrapped(self) -> bool:
-        """Whether they are those of DiffuGPT's wrapper module (embed_tokens, denoise_model, lm_head)."""
+        """Whether the names are of DiffuGPT's wrapper module (embed_tokens, denoise_model, lm_head)."""
         return any(name.startswith("denoise_model.") for name in self.shapes)
 
     @property
     def quantised(self) -> bool:
-        """Whether bitsandbytes quantised them before they were saved."""
+        """Whether the saved weights are quantised by bitsandbytes."""
         return any(name.endswith((".absmax", ".SCB")) for name in self.shapes)
 
     def rows(self) -> int | None:
-        """Of the token embedding; None where it has none."""
+        """Return the number of rows of the token embedding, or None if there is none."""
         found = (
             shape[0] for name, shape in self.shapes.items() if name.endswith(("embed_tokens.weight", "wte.weight"))
         )
         return next(found, None)
 
     def memory(self, dtype: str, quantize: str | None = None) -> int:
-        """Bytes that they take once loaded, in a dtype of BYTES, their linear layers quantised or not."""
+        """Return the bytes of the loaded weights in a dtype of BYTES, with linear layers quantised or not."""
         if self.quantised:
             return self.bytes
         linear = [shape for name, shape in self.shapes.items() if _linear(name, shape)]
@@ -59,7 +59,7 @@ def _linear(name: str, shape: tuple[int, ...]) -> bool:
 
 
 def read_weights(folder: Path) -> Weights:
-    """The headers of a folder's safetensors. Raises ValueError where there are none, or one is missing or cut off."""
+    """Read the headers of a folder's safetensors. Raises ValueError if one is missing or cut off."""
     index = folder / INDEX
     names = ["model.safetensors"]
     if index.is_file():
@@ -71,8 +71,8 @@ def read_weights(folder: Path) -> Weights:
     if missing:
         if pickles := sorted({path.name for pattern in _PICKLES for path in folder.glob(pattern)}):
             raise ValueError(
-                f"{folder} has only pickled weights ({pickles[0]}), which can run code as they are read, and are "
-                "refused: load them where you trust them, and save them with `save_pretrained` as safetensors"
+                f"{folder} has only pickled weights ({pickles[0]}), which can run code when read and are refused; "
+                "load them where you trust them, and save them with `save_pretrained` as safetensors"
             )
         raise ValueError(f"{folder} is not a whole checkpoint: it has no {missing[0]}; copy or download it again")
     shapes: dict[str, tuple[int, ...]] = {}

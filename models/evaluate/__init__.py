@@ -1,5 +1,5 @@
-"""What a checkpoint can do, in numbers: `python -m models.evaluate MODEL --text VALID --problems FILE.jsonl`.
+"""Evaluations that need only a network: likelihood and the cost of quantising.
 
-Each part answers for a diffusion model and for an autoregressive one: `likelihood`, `filling` (accuracy, infilling),
-`sampling`. It is a command at the very top, above the application whose layout and metrics it uses; nothing imports it.
+`likelihood` takes a diffusion model or an autoregressive one; `quantisation` compares the forms of one model; `table`
+formats the results. Evaluations that also need the application, such as infilling, are in `app.measure`.
 """

@@ -1,4 +1,4 @@
-"""How probable a model finds a text: a bound for diffusion, the value itself for an autoregressive model."""
+"""The likelihood of a text: a bound for a diffusion model, the exact value for an autoregressive one."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from models.networks.transformer import TransformerDenoiser
 from models.terminal import progress
 
 _TOKENS = 4096
-"""About how many tokens go into a forward pass."""
+"""Approximate number of tokens in a forward pass."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Likelihood:
-    """Of every token of every chunk but the first one, which nothing stands before: -log p(x_1..x_L | x_0)."""
+    """-log p(x_1..x_L | x_0) over chunks, whose first token is given because nothing precedes it."""
 
     name: str
     nats_per_token: float
     standard_error: float  # of the nats per token, over chunks
-    bits_per_byte: float  # does not depend on how the tokenizer cuts; special tokens cost bits and have no bytes
+    bits_per_byte: float  # comparable between tokenizers; special tokens cost bits and have no bytes
     chunks: int
     tokens: int
 
 
 def elbo(denoiser: TransformerDenoiser, chunks: NDArray[np.integer], *, seed: int = 0) -> Likelihood:
-    """The denoising ELBO: an upper bound of the negative log-likelihood of chunks [k, L + 1].
+    """Estimate the denoising ELBO: an upper bound of the negative log-likelihood of chunks [k, L + 1].
 
     -log p(x_1..x_L | x_0) <= E over n ~ uniform{1..L}, A ~ uniform subsets of size n, of
     (L / n) sum over i in A of -log p(x_i | all tokens outside A).
@@ -41,13 +41,13 @@ def elbo(denoiser: TransformerDenoiser, chunks: NDArray[np.integer], *, seed: in
     Each chunk gets one antithetic pair: a set A of size n, and B of size L + 1 - n, which is the complement of A and
     one random token of A. The estimate is the mean of both. It is unbiased: given its size each set is a uniform
     subset, and a pair's two sizes, either with probability 1/2, are uniform on {1..L} (see `mask_counts`). With the
-    bare complement, of size L - n, the empty set would have a share and the full one none. Much and little masked go
-    together, and n is drawn by low discrepancy over the chunks; both take away variance. The standard error is that
-    of masks and text together, and takes pairs as independent: the strata make it too large rather than too small.
+    plain complement, of size L - n, the empty set could occur and the full one could not. Each pair masks much once
+    and little once, and n is drawn by low discrepancy over the chunks; both reduce variance. The standard error covers
+    masks and text together, and treats pairs as independent: because of the strata it is rather too large.
 
-    Nothing is banned, as in training: a mask token that is a word elsewhere (DiffuLLaMA's 811) may be in the text.
-    Position 0 is given: the kept shift by one (arXiv:2410.17891, section 3.2) cannot predict it. LLaDA
-    (arXiv:2502.09992) evaluates with fixed counts, too.
+    Nothing is banned, as in training: a mask token that is also a word (DiffuLLaMA's 811) may be in the text.
+    Position 0 is given: the shift by one (arXiv:2410.17891, section 3.2) cannot predict it. LLaDA (arXiv:2502.09992)
+    also evaluates with fixed counts.
     """
     rng = np.random.default_rng(seed)
     count, targets = chunks.shape[0], chunks.shape[1] - 1
@@ -67,7 +67,7 @@ def elbo(denoiser: TransformerDenoiser, chunks: NDArray[np.integer], *, seed: in
 
 @torch.inference_mode()
 def _masked_losses(denoiser: TransformerDenoiser, ids: Ids, chosen: Bools) -> Floats:
-    """[b] summed cross-entropy in nats of the chosen tokens [b, L] of ids [b, L + 1], all of them masked at once."""
+    """Return the summed cross-entropy [b] in nats of chosen tokens [b, L] of ids [b, L + 1], masked together."""
     truth = torch.from_numpy(ids).to(denoiser.device)
     masked = torch.from_numpy(chosen).to(denoiser.device)
     noised = truth.clone()
@@ -80,7 +80,7 @@ def _masked_losses(denoiser: TransformerDenoiser, ids: Ids, chosen: Bools) -> Fl
 
 
 def next_token_loss(model: AutoregressiveModel, chunks: NDArray[np.integer]) -> Likelihood:
-    """The negative log-likelihood of chunks [k, L + 1], exactly; its error is that of having only these chunks."""
+    """Compute the exact negative log-likelihood of chunks [k, L + 1]; its error comes from the choice of chunks."""
     values = []
     at_once = max(1, _TOKENS // chunks.shape[1])
     for start in progress(range(0, len(chunks), at_once), "next-token loss"):
@@ -90,7 +90,7 @@ def next_token_loss(model: AutoregressiveModel, chunks: NDArray[np.integer]) -> 
 
 
 def _likelihood(name: str, values: Floats, chunks: NDArray[np.integer], vocabulary: Vocabulary) -> Likelihood:
-    """values [k] in nats per token of chunks [k, L + 1]."""
+    """Summarise values [k] in nats per token of chunks [k, L + 1]."""
     targets = chunks[:, 1:]
     tokens, counts = np.unique(targets, return_counts=True)
     length = sum(

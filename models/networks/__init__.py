@@ -1,1 +1,1 @@
-"""From a network to beliefs: forward passes, their reduction to `Prediction`s, and the autoregressive parent."""
+"""Running networks: forward passes, their reduction to `Prediction`s, and the autoregressive parent."""

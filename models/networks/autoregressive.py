@@ -1,4 +1,4 @@
-"""A causal language model: continues texts from the left, and says how probable a text is."""
+"""A causal language model that continues texts and computes their probability."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ Text = Sequence[int] | NDArray[np.integer]
 
 
 class AutoregressiveModel:
-    """p(next token | all before it); special tokens are read, and counted when a text is scored, but never written."""
+    """p(next token | all before it). Special tokens may be read and scored, but are never written."""
 
     def __init__(self, name: str, model: Any, tokenizer: Vocabulary, *, context: int, vocabulary: int) -> None:
-        """`model` is a *ForCausalLM with causal attention; ids from `vocabulary` on are padded rows."""
+        """Wrap a *ForCausalLM with causal attention; ids from `vocabulary` on are padded rows."""
         self.name, self.tokenizer, self.context = name, tokenizer, context
         self.body, self.head = model.base_model, model.get_output_embeddings()
         self.device = self.head.weight.device
         self._model = model
-        self._model.generation_config = GenerationConfig()  # else what the folder says about sampling would join in
+        self._model.generation_config = GenerationConfig()  # the folder's sampling settings would apply otherwise
         self._never = sorted({*tokenizer.special_ids, *range(vocabulary, self.head.weight.shape[0])})
 
     @torch.inference_mode()
@@ -35,8 +35,8 @@ class AutoregressiveModel:
     ) -> list[list[int]]:
         """Continue each prefix by exactly `length` tokens, all in one batch; `temperature` 0 takes the likeliest token.
 
-        The same prefixes in the same order with the same seed are continued in the same way. Raises ValueError where
-        a prefix is empty or does not leave enough room in the context.
+        The same prefixes in the same order with the same seed are continued in the same way. Raises ValueError if a
+        prefix is empty or does not leave enough room in the context.
         """
         self._check(prefixes, [length] * len(prefixes))
         if not length or not len(prefixes):
@@ -57,10 +57,10 @@ class AutoregressiveModel:
 
     @torch.inference_mode()
     def log_probabilities(self, prefixes: Sequence[Text], continuations: Sequence[Text]) -> list[Floats]:
-        """log p of every token of each continuation given all before it, in nats, [its length]; one forward pass.
+        """Return log p in nats [length of each continuation] of its tokens given all before; one forward pass.
 
-        The sum is log p(continuation | prefix). Nothing is banned: padded rows and special tokens have their share.
-        Raises ValueError where a prefix is empty or both do not fit into the context.
+        The sum is log p(continuation | prefix). Nothing is banned: padded rows and special tokens have probabilities.
+        Raises ValueError if a prefix is empty or both do not fit into the context.
         """
         lengths = [len(continuation) for continuation in continuations]
         self._check(prefixes, lengths)
@@ -78,13 +78,13 @@ class AutoregressiveModel:
 
     def _check(self, prefixes: Sequence[Text], lengths: Sequence[int]) -> None:
         if any(len(prefix) == 0 for prefix in prefixes):
-            raise ValueError("there is nothing to continue: begin an empty prefix with the tokenizer's `begin`")
+            raise ValueError("there is nothing to continue; begin an empty prefix with the tokenizer's `begin`")
         longest = max((len(prefix) + n for prefix, n in zip(prefixes, lengths, strict=True)), default=0)
         if longest > self.context:
             raise ValueError(f"{longest} tokens do not fit: '{self.name}' reads {self.context}; shorten the prefix")
 
     def _padded(self, texts: Sequence[Text], *, left: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """ids [b, longest] and where they are real; None where all are."""
+        """Return padded ids [b, longest] and a mask that is 0 in the padding, or None without padding."""
         longest = max(map(len, texts))
         ids, seen = np.zeros((2, len(texts), longest), dtype=np.int64)
         for row, text in enumerate(texts):

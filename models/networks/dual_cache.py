@@ -1,4 +1,4 @@
-"""The dual cache: between full passes only the gap is computed; an approximation, and it says how good a one."""
+"""The dual cache: between full passes only the gap is computed; an approximation that measures its error."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from models.denoiser import BeliefCache, Ids, Query
 from models.networks.reduction import divergence
 from models.networks.transformer import TransformerDenoiser
 
-_KEY = b"dual cache"  # no state's key has this length: theirs are whole int64s and one byte more
+_KEY = b"dual cache"  # no state's key has this length: those are whole int64s and one more byte
 
 
 @dataclass(frozen=True, kw_only=True)
 class Meter:
-    """What the cache saved, and how far it led astray: pi of a full pass against that of the window just before it."""
+    """Savings of the cache and its error: pi of a full pass against that of a window pass just before it."""
 
-    forwards: int = 0  # all passes: full ones, of the window, and of the window for this comparison alone
+    forwards: int = 0  # all passes: full ones, window passes, and window passes only for the comparison
     positions: int = 0  # computed in these passes
-    whole: int = 0  # that as many full passes would have computed
+    whole: int = 0  # positions that the same number of full passes would have computed
     compared: int = 0  # asked positions of all refreshes
-    kl: float = 0.0  # sum over these of KL(full || window), in nats
+    kl: float = 0.0  # sum of KL(full || window) over these, in nats
     worst_kl: float = 0.0
     worst_variation: float = 0.0  # total variation distance, 0 to 1
 
     @property
     def mean_kl(self) -> float:
-        """Nats a position; 0 before the first refresh."""
+        """Mean KL in nats per position; 0 before the first refresh."""
         return self.kl / max(1, self.compared)
 
     @property
     def share(self) -> float:
-        """Of the positions that as many full passes would have computed."""
+        """Share of positions computed, of those that the same number of full passes would have computed."""
         return self.positions / max(1, self.whole)
 
     def __add__(self, other: Meter) -> Meter:
@@ -55,7 +55,7 @@ class Meter:
 
 
 def compare(full: Tensor, window: Tensor) -> Meter:
-    """Logits [n, vocabulary] of a full pass and of the window, -inf where banned (in both)."""
+    """Compare logits [n, vocabulary] of a full pass and of the window, -inf where banned (in both)."""
     log_p, log_q = full.log_softmax(-1), window.log_softmax(-1)
     p, q = log_p.exp(), log_q.exp()
     kl = divergence(log_p, log_q)
@@ -66,9 +66,9 @@ def compare(full: Tensor, window: Tensor) -> Meter:
 
 
 class _Rows(DynamicLayer):
-    """Keys and values of a whole canvas: the first pass fills them in, later ones overwrite the rows of the window.
+    """Keys and values of a whole canvas: the first pass sets all rows, later passes overwrite those of the window.
 
-    Keys carry their positions when they come here, so full attention needs nothing but the right rows.
+    Keys already include their positions here, so full attention only needs the right rows.
     """
 
     def __init__(self, window: slice) -> None:
@@ -85,22 +85,22 @@ class _Rows(DynamicLayer):
         return self.keys, self.values
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """As many keys as rows: the window's queries add none."""
+        """Return the number of rows, to which the window's queries add none, and the offset 0."""
         return self.get_seq_length() or query_length, 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Run:
-    """What is kept of one run."""
+    """The cached state of one run."""
 
     ids: Ids  # [length] the canvas of the last full pass
-    window: slice  # [s - 1, e): the output that is about token s stands one before it
-    cache: Cache  # on the network's device; takes length * layers * 2 * hidden numbers
-    windows: int = 0  # passes of the window since the full one
+    window: slice  # [s - 1, e): the output about token s is at s - 1
+    cache: Cache  # on the network's device; length * layers * 2 * hidden numbers
+    windows: int = 0  # window passes since the full one
     meter: Meter = Meter()
 
     def covers(self, query: Query) -> bool:
-        """Whether only the window has changed, and the query asks about nothing else."""
+        """Check that the query changes and asks about positions of the window only."""
         if len(query.ids) != len(self.ids):
             return False
         changed = np.flatnonzero(query.ids != self.ids)
@@ -109,48 +109,48 @@ class _Run:
 
 
 def check(refresh: int, *, static: bool) -> None:
-    """Raises ValueError where these settings of a dual cache make no sense; nothing has been loaded then."""
+    """Raise ValueError for invalid settings of a dual cache; needs no network."""
     if refresh < 1:
-        raise ValueError(f"the dual cache is refreshed every so many passes, 1 or more, not {refresh}")
+        raise ValueError(f"the dual cache must be refreshed every 1 or more passes, not {refresh}")
     if static:
         raise ValueError(
-            "the dual cache runs windows of any length, and goes without static shapes: leave one of the two away"
+            "the dual cache computes windows of any length and excludes static shapes; leave out one of the two"
         )
 
 
 class DualCacheDenoiser(TransformerDenoiser):
-    """A full pass in every `refresh` passes of a run; in the others only the window [s - 1, e) around the gap.
+    """Computes all positions in one of `refresh` passes of a run, and in the others the window [s - 1, e) of the gap.
 
-    Keys and values outside the window stay as the last full pass left them, and those inside are computed anew. With
-    full attention every token changes all the others' keys and values above the first layer, so this is an
-    approximation, unlike an autoregressive cache; `refresh` 1 is exact. Every refresh also passes the window once
-    more, to compare; that pass counts in NFE like any other. The canvases of a question are passed one by one, so here
-    a run's `calls`, and its budget, count questions rather than passes. Queries without a cache are answered exactly.
+    Keys and values outside the window are those of the last full pass; those inside are recomputed. With full
+    attention every token changes the keys and values of all others above the first layer, so this is an approximation,
+    unlike an autoregressive cache; `refresh` 1 is exact. Every refresh also passes the window once more, to measure
+    the error; that pass counts in the NFE like any other. The canvases of a call are passed one by one, but count as
+    one call in a run's `calls` and budget. Queries without a cache are answered exactly.
 
     Wu et al., 2025, Fast-dLLM (DualCache), arXiv:2505.22618; the window begins one token earlier, for the shift by one.
     """
 
     def __init__(self, exact: TransformerDenoiser, *, refresh: int = 4, compared: bool = True) -> None:
-        """`compared` False saves the comparing passes. Raises ValueError if a setting makes no sense."""
+        """Use the network of `exact`; `compared=False` saves the comparing passes. Raises as `check` does."""
         check(refresh, static=exact.static)
-        vars(self).update(vars(exact))  # the same network, read in another way
+        vars(self).update(vars(exact))  # the same network
         self.refresh, self.compared = refresh, compared
         if refresh > 1:
             self.notices += (
-                f"The dual cache is on: one pass in {refresh} computes the whole text, the others only the gap. That "
-                "is approximate, and may write something else than exact passes do: leave --dual-cache away for those.",
+                f"The dual cache is on: one pass in {refresh} computes the whole text, the others only the gap. This "
+                "is approximate, and may write other text than exact passes do; for those leave out --dual-cache.",
             )
         self.meter = Meter()
-        """Of all runs together."""
+        """Total of all runs."""
 
     @staticmethod
     def meter_of(beliefs: BeliefCache) -> Meter:
-        """Of the run that this cache belongs to."""
+        """Return the meter of the run that this cache belongs to."""
         run = beliefs.get(_KEY)
         return Meter() if run is None else run.meter
 
     def _forward(self, queries: Sequence[Query]) -> list[tuple[Tensor, int]]:
-        """One by one: their windows differ."""
+        """Pass the queries one by one, since their windows differ."""
         if self.refresh == 1:
             return super()._forward(queries)
         return [

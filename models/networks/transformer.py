@@ -15,32 +15,32 @@ from models.networks.reduction import contrasted, reduce
 from models.prediction import Prediction
 
 SHORTEST, HIGHEST = 64, 8
-"""Tokens and rows: static shapes are so long or twice, four times, … as long, up to the model's context; and 1, 2, 4 or
-so many rows high. A higher batch, such as that of all lengths of a gap, keeps the GPU busy without being compiled."""
+"""Static shapes have SHORTEST tokens, or twice or four times … as many up to the model's context, and 1, 2, 4, … rows.
+A higher batch, for example for all lengths of a gap, keeps the GPU busy without being compiled."""
 
 _COMPILED = 64
-"""Shapes of one network at most: more than SHORTEST and HIGHEST allow. Dynamo's own limit is 8."""
+"""Limit of shapes per network, more than SHORTEST and HIGHEST allow. Dynamo's own limit is 8."""
 
 
 def power_of_two(number: int) -> int:
-    """The smallest one that is not less."""
+    """Return the smallest power of two that is not less than a number."""
     return 1 << (number - 1).bit_length()
 
 
 def compile_shapes(body: Any, **settings: Any) -> Any:
-    """A network that is compiled anew for each shape, as `torch.compile` does by itself only for the first eight.
+    """Compile a network separately for each shape, which `torch.compile` by default does only for the first eight.
 
-    By default all networks share the eight, since transformers wraps them in one function. The limit is given here
-    because Dynamo's global settings hold only in the thread that makes them.
+    By default all networks share the eight, since transformers wraps them in one function. The limit is passed here
+    because Dynamo's global settings apply only in the thread that makes them.
     """
-    own = {"recompile_limit": _COMPILED, "isolate_recompiles": True}  # which torch's overloads leave out
+    own = {"recompile_limit": _COMPILED, "isolate_recompiles": True}  # missing in torch's overloads
     return torch.compile(body, dynamic=False, **own, **settings)  # pyright: ignore[reportCallIssue]
 
 
 class TransformerDenoiser:
-    """DiffuGPT and DiffuLLaMA keep the autoregressive read-out: output i - 1 is about token i (arXiv:2410.17891, 3.2).
+    """A network with the autoregressive read-out: output i - 1 is about token i (arXiv:2410.17891, section 3.2).
 
-    The network takes no time input; what a query's cache holds of a state is used again, and costs no forward pass.
+    The network takes no time input, so states in a query's cache cost no forward pass.
     """
 
     def __init__(
@@ -55,16 +55,16 @@ class TransformerDenoiser:
         notices: tuple[str, ...] = (),
         judge: Callable[[], Judge] | None = None,
     ) -> None:
-        """`model` is a *ForCausalLM with `config.is_causal = False`; ids from `vocabulary` on are padded rows.
+        """Wrap a *ForCausalLM with `config.is_causal = False`; ids from `vocabulary` on are padded rows.
 
         `static` pads a batch to one of a few shapes, and on a GPU compiles the network for each into a CUDA graph: the
-        first pass of a shape takes long (see `warm_up`), and the later ones launch nothing kernel by kernel. Networks
-        in int8 are never compiled, for the shapes inside them change with what they read.
-        `judge` loads the autoregressive parent; it is called when that is first needed.
+        first pass of a shape takes long (see `warm_up`), and later ones launch no single kernels. Networks in int8 are
+        never compiled, because the shapes inside them depend on the input.
+        `judge` loads the autoregressive parent; it is called on first use.
         """
         self.name, self.tokenizer, self.context, self.notices = name, tokenizer, context, notices
         self.body, self.head = model.base_model, model.get_output_embeddings()
-        spread = any(weight.is_meta for weight in model.parameters())  # by accelerate, whose hooks move what they need
+        spread = any(weight.is_meta for weight in model.parameters())  # by accelerate, whose hooks move the weights
         self.device = torch.device("cpu") if spread else self.head.weight.device
         self.vocabulary = vocabulary
         self.static = static
@@ -75,13 +75,13 @@ class TransformerDenoiser:
 
     @property
     def judge(self) -> Judge | None:
-        """The autoregressive parent, loaded when it is first asked for; None if there is none."""
+        """The autoregressive parent, loaded on first use; None if there is none."""
         return self._load_judge and self._load_judge()
 
     def warm_up(self) -> None:
-        """Compile the static shapes of a single text, so that nobody has to wait for it later; else nothing.
+        """Compile the static shapes of a single text in advance, if the network is compiled at all.
 
-        In the thread that will ask for predictions: CUDA graphs are recorded for each thread anew.
+        Call it in the thread that will ask for predictions: each thread records its own CUDA graphs.
         """
         length = 0
         while self.compiled and length < self.context:
@@ -91,21 +91,21 @@ class TransformerDenoiser:
             try:
                 for _ in range(2):  # the second one is recorded
                     self.predict([query])
-            except MemoryError:  # told to whoever comes with so long a text
+            except MemoryError:  # raised again for a text of that length
                 return
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        """One forward pass over all queries whose state is not known yet; see `Denoiser`.
+        """Run one forward pass over all queries whose states are not cached; see `Denoiser`.
 
-        Raises MemoryError where the GPU has too little memory, after giving back what the pass took.
+        Raises MemoryError if the GPU has too little memory, after freeing the memory of the pass.
         """
         try:
             return self._predict(queries)
         except torch.OutOfMemoryError as error:
-            told = str(error)
-        torch.cuda.empty_cache()  # here the failed pass's tensors are gone, which the error held
+            details = str(error)
+        torch.cuda.empty_cache()  # only here, where the error no longer holds the failed pass's tensors
         raise MemoryError(
-            f"the GPU has too little memory for this text; shorten it, or choose a smaller model ({told})"
+            f"the GPU has too little memory for this text; shorten it, or choose a smaller model ({details})"
         )
 
     @torch.inference_mode()
@@ -123,14 +123,14 @@ class TransformerDenoiser:
             predictions.append(reduce(self._ban(logits, query), query, forwards=forwards))
         for row, (logits, _) in zip(rows, believed, strict=True):
             if row.cache is not None:
-                # Only now: after a mistake in one query the others are asked again.
+                # Only now, because after an error in one query the others are asked again.
                 row.cache.put(row.state, logits)
         return predictions
 
     def _forward(self, queries: Sequence[Query]) -> list[tuple[Tensor, int]]:
-        """Raw logits [n, vocabulary rows] of each query's positions, and the forward passes that they cost.
+        """Return raw logits [n, vocabulary rows] of each query's positions, and the forward passes that they cost.
 
-        Shorter canvases are padded, and the padding is hidden.
+        Shorter canvases are padded, and the padding is masked out.
         """
         if not queries:
             return []
@@ -141,11 +141,11 @@ class TransformerDenoiser:
             height, longest = power_of_two(height), self._padded(longest)
         ids = np.full((height, longest), self.tokenizer.mask_id, dtype=np.int64)
         seen = np.zeros((height, longest), dtype=np.int64)
-        seen[:, 0] = 1  # a row in which nothing is seen has no softmax
+        seen[:, 0] = 1  # a row that is all padding would have no softmax
         for row, query in enumerate(queries):
             ids[row, : len(query.ids)] = query.ids
             seen[row, : len(query.ids)] = 1
-        # Without a mask attention can be flash attention; a static graph must have the mask that other canvases need.
+        # Without a mask attention can be flash attention; a static graph needs the mask for other canvases.
         attention = None if seen.all() and not static else torch.from_numpy(seen).to(self.device)
         run = self.body if high else self._run
         hidden = run(
@@ -157,13 +157,13 @@ class TransformerDenoiser:
         return [(part, 1) for part in logits.split([len(query.positions) for query in queries])]
 
     def _padded(self, length: int) -> int:
-        """Tokens of the static shape that holds so many."""
+        """Return the length of the static shape for a text."""
         return min(max(SHORTEST, power_of_two(length)), self.context)
 
     def _read(self, hidden: Tensor) -> Tensor:
-        """Raw logits [n, vocabulary rows] of hidden states [n, width]."""
+        """Return raw logits [n, vocabulary rows] of hidden states [n, width]."""
         logits = self.head(hidden).float()
-        return logits.cpu() if logits.device.type == "mps" else logits  # it has no float64, which the reduction sums in
+        return logits.cpu() if logits.device.type == "mps" else logits  # MPS has no float64, needed for sums
 
     def _ban(self, logits: Tensor, query: Query) -> Tensor:
         banned = sorted({self.tokenizer.mask_id, *query.sampling.banned, *range(self.vocabulary, logits.shape[-1])})

@@ -1,1 +1,1 @@
-"""Many callers, one network: batching of concurrent runs, loading on demand."""
+"""Many callers, one network: batch concurrent runs, load on demand."""

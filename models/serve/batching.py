@@ -1,4 +1,4 @@
-"""Several callers before one model: what they ask for at the same time becomes one forward pass."""
+"""One model for several threads: what they ask for at the same time becomes one forward pass."""
 
 from __future__ import annotations
 
@@ -15,58 +15,61 @@ from models.prediction import Prediction
 
 @dataclass(eq=False)
 class _Call:
-    """What one thread asks for, from when it comes until it leaves."""
+    """One thread's queries while it waits for their predictions."""
 
     queries: Sequence[Query]
-    predictions: list[Prediction] | None = None  # None: not served yet
-    alone: bool = False  # a pass that it shared has failed
+    predictions: list[Prediction] | None = None  # None: not computed yet
+    alone: bool = False  # do not share a pass, because a shared one failed
 
 
 class BatchingDenoiser:
-    """A denoiser for many threads: never two passes at once, first come, first served, whoever waits is merged.
+    """A denoiser for many threads: one pass at a time, first come, first served, and waiting calls are merged.
 
-    The call that has waited longest leads: it sees to a pass for itself and for those right behind it; then the next
-    leads. A call is never split, and none overtakes another. All passes run in one thread of their own, because torch
-    keeps OpenMP's workers and recorded CUDA graphs for each thread anew.
+    The call that has waited longest leads: it starts a pass for itself and the calls right behind it; then the next
+    call leads. Calls are never split and never overtake each other. All passes run in one dedicated thread, because
+    torch keeps separate OpenMP workers and recorded CUDA graphs for each thread.
 
-    What a caller gets does not depend on who else is there, up to rounding: a network's products differ in their last
-    digits with the shape of the batch. In fp32 every probability is within 1e-5 of what the query alone gives, and the
-    same seed commits the same tokens in the same order, except that a tie closer than about 1e-6 (of two tokens, of two
+    A caller's results do not depend on other callers, up to rounding: a network's products differ in their last digits
+    with the shape of the batch. In fp32 every probability is within 1e-5 of that of a single query, and the same seed
+    commits the same tokens in the same order, except that a tie closer than about 1e-6 (of two tokens, of two
     positions, of a draw and the edge that it falls on) may fall either way. In half precision rounding is coarser, and
     so are the ties. `most=1` merges nothing: exactly the numbers of single queries, still one pass at a time.
     """
 
     def __init__(self, denoiser: Denoiser, *, most: int = 8) -> None:
-        """At most `most` queries to a pass; a call of more goes alone. Waits until the denoiser has warmed up."""
+        """Put at most `most` queries into a pass; a larger call runs alone. Returns once the denoiser has warmed up."""
         self.name, self.tokenizer, self.context = denoiser.name, denoiser.tokenizer, denoiser.context
         self.notices = denoiser.notices
         self._denoiser, self._most = denoiser, most
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
-        warm_up = getattr(denoiser, "warm_up", None)  # of networks, which may be compiled
+        warm_up = getattr(denoiser, "warm_up", None)  # only networks have it
         if warm_up is not None:
             self._thread.submit(warm_up).result()
-        self._changed = threading.Condition()  # guards the rest
-        self._waiting: list[_Call] = []  # in the order in which they came, those that are being served included
+        self._changed = threading.Condition()  # guards the attributes below
+        self._waiting: list[_Call] = []  # in order of arrival, those of the running pass included
         self._leader: _Call | None = None
 
     @property
     def judge(self) -> Judge | None:
-        """The denoiser's own judge, which does not wait for its turn."""
+        """The denoiser's own judge, whose calls are not queued."""
         return self._denoiser.judge
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        """Wait for a pass that these queries are in; see `Denoiser`. Raises what the denoiser raises for them alone."""
+        """Wait for a pass that includes these queries; see `Denoiser`.
+
+        Raises whatever the denoiser raises for these queries alone.
+        """
         call = _Call(queries)
         try:
             while call.predictions is None:
                 if batch := self._turn(call):
                     self._serve(batch)
             return call.predictions
-        finally:  # however it ends, an interrupt while it waits or leads included: the others go on
+        finally:  # also after an interrupt, so that the others continue
             self._leave(call)
 
     def _turn(self, call: _Call) -> list[_Call]:
-        """Wait until the call leads, and say whom it serves; nobody where another one has served it meanwhile."""
+        """Wait until the call leads, and return the calls of its pass; none if another pass has included it."""
         with self._changed:
             if call not in self._waiting:
                 self._waiting.append(call)
@@ -86,9 +89,9 @@ class BatchingDenoiser:
         return self._leader in (None, call) and self._waiting[0] is call
 
     def _serve(self, batch: list[_Call]) -> None:
-        """One forward pass. If a shared one fails, each of its calls goes alone in its turn, to its own error.
+        """Run one forward pass. If a shared one fails, each of its calls runs alone in its turn, to its own error.
 
-        If that was for want of memory, later ones are half as large, rather than fail in every step again.
+        After a MemoryError later passes are half as large, so that they do not all fail too.
         """
         queries = [query for call in batch for query in call.queries]
         try:
@@ -96,7 +99,7 @@ class BatchingDenoiser:
         except Exception as error:
             if len(batch) == 1:
                 raise
-            # Said aloud, for the calls may well succeed alone: a batch that does not fit into memory, say.
+            # Logged, because each call may succeed alone, for example if the batch did not fit into memory.
             getLogger(__name__).warning("%d calls failed in one pass; each is tried alone", len(batch), exc_info=True)
             if isinstance(error, MemoryError):
                 with self._changed:

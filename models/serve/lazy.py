@@ -1,4 +1,4 @@
-"""A denoiser that is loaded when it is first needed, or in the background before that."""
+"""A denoiser that is loaded on first use, or in the background before that."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from models.denoiser import Denoiser
 
 
 class LazyDenoiser:
-    """Loads once, so that a page need not wait for torch; raises what `load` raises, each time it is asked."""
+    """Loads a denoiser once, on first use; a failed load is tried again on the next use."""
 
     def __init__(self, load: Callable[[], Denoiser]) -> None:
         self._load = load
         self._lock, self._starting = threading.Lock(), threading.Lock()
         self._denoiser: Denoiser | None = None
         self._thread: threading.Thread | None = None
-        self.failure = ""  # what the last try to load it said
-        self.downloaded = (0, 0)  # bytes here, and in all; both 0 where nothing is downloaded
+        self.failure = ""  # message of the last failed load
+        self.downloaded = (0, 0)  # bytes so far and in total; both 0 if nothing is downloaded
 
     @property
     def ready(self) -> bool:
@@ -29,7 +29,7 @@ class LazyDenoiser:
         return self._thread is not None and self._thread.is_alive()
 
     def start(self) -> None:
-        """Load in the background; what goes wrong becomes the `failure`."""
+        """Start loading in the background; an error's message becomes the `failure`."""
 
         def load() -> None:
             with suppress(ValueError):
@@ -39,10 +39,10 @@ class LazyDenoiser:
             if not self.loading:
                 thread = threading.Thread(target=load, name="load-model", daemon=True)
                 thread.start()
-                self._thread = thread  # only now can others wait for it
+                self._thread = thread  # only now can `wait` join it
 
     def wait(self, seconds: float | None = None) -> None:
-        """Until what was started ends, well or not, or until the time is over."""
+        """Wait until a load in the background ends, successfully or not, or for so many seconds."""
         if self._thread is not None:
             self._thread.join(seconds)
 
@@ -52,11 +52,11 @@ class LazyDenoiser:
         return 0 < here < total
 
     def report(self, here: int, total: int) -> None:
-        """Take note of how far a download is; passed to `models.load` as `progress`."""
+        """Record the progress of a download; pass this method to `models.load` as `progress`."""
         self.downloaded = (here, total)
 
     def get(self) -> Denoiser:
-        """Wait for it. Raises what `load` raises."""
+        """Return the denoiser, loaded now if necessary. Raises what `load` raises."""
         with self._lock:
             if self._denoiser is None:
                 self.failure = ""
@@ -68,6 +68,6 @@ class LazyDenoiser:
             return self._denoiser
 
     def drop(self) -> None:
-        """Hold it no longer; whoever asks again waits until it has been loaded again."""
+        """Release the denoiser; the next use loads it again."""
         with self._lock:
             self._denoiser, self.downloaded = None, (0, 0)

@@ -89,7 +89,7 @@ def test_a_damaged_state_is_named_with_a_way_out_before_anything_is_written(trai
     assert main(command("adapt", trained, out)) == 2
     error = capsys.readouterr().err
     assert f"error: {state} is damaged" in error
-    assert f"move it away to start again, from the weights in {out} if you give them as --model" in error
+    assert f"move it away to start again, or give {out} as --model" in error
     assert ((out / "model.safetensors").read_bytes(), beside(out, "jsonl").read_bytes()) == before
     assert main(command("adapt", trained, tmp_path / "next", model=out)) == 0, "the way out leads nowhere"
 

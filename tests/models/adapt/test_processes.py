@@ -124,4 +124,4 @@ def test_the_processes_refuse_what_does_not_divide_is_damaged_or_does_not_work(l
     output = (launched / "output.txt").read_text()
     assert "a batch of 5 does not divide among 2 processes and 1 parts" in output
     assert f"{launched / 'damaged.state'} is damaged" in output
-    assert "muon trains neither in fp16 nor under FSDP" in output
+    assert "muon does not support fp16 or FSDP" in output

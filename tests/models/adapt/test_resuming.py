@@ -111,7 +111,7 @@ def test_a_validation_that_is_interrupted_is_made_again(trained, tmp_path):
 
 def test_ctrl_c_says_how_to_go_on(trained, tmp_path, capsys):
     interrupt(1, command("adapt", trained, tmp_path / "out"))
-    assert "the same command goes on from the last checkpoint" in capsys.readouterr().err
+    assert "the same command continues from the last checkpoint" in capsys.readouterr().err
 
 
 # Crashes between two renames

@@ -76,7 +76,7 @@ def maskless(trained, tmp_path) -> Path:
 def test_a_parent_without_a_mask_is_refused_with_both_ways_to_give_one(trained, maskless, tmp_path, capsys):
     assert main(command("adapt", trained, tmp_path / "out", model=maskless)) == 2
     error = capsys.readouterr().err
-    assert "give --mask-token '<|mask|>' to add one, or --mask-token-id to re-use a token" in error
+    assert "add one with --mask-token '<|mask|>', or reuse a rare token with --mask-token-id" in error
     with pytest.raises(ValueError, match="no mask token"):
         models.load(str(maskless))
 
@@ -161,7 +161,7 @@ def without_a_layer(path: Path) -> None:
         ("model.safetensors", cut, "model.safetensors is damaged"),
         ("model.safetensors", Path.unlink, "it has no model.safetensors; copy or download it again"),
         ("model.safetensors", without_a_layer, "it has no model.layers.0.mlp.up_proj.weight"),
-        ("tokenizer.json", Path.unlink, "it needs its tokenizer.json"),
+        ("tokenizer.json", Path.unlink, "it needs a tokenizer.json"),
         ("tokenizer.json", cut, "no tokenizer can be read from it"),
         ("config.json", cut, "its config.json cannot be read"),
     ],

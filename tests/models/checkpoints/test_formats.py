@@ -180,7 +180,7 @@ def test_static_shapes_and_the_dual_cache_are_switched_on_by_name():
     assert loaded.refresh == 3
     with pytest.raises(ValueError, match="1 or more, not 0"):
         models.load("bundled", dual_cache=0)
-    with pytest.raises(ValueError, match="'toy' is none"):
+    with pytest.raises(ValueError, match="which 'toy' is not"):
         models.load("toy", dual_cache=2)
 
 

@@ -122,7 +122,7 @@ def test_what_cannot_be_is_told_with_what_can(machine, settings, message):
 
 def test_a_gpu_that_is_not_there_and_kernels_that_are_not_there_are_told(machine):
     machine([])
-    with pytest.raises(ValueError, match="there is no CUDA GPU here: leave --device away"):
+    with pytest.raises(ValueError, match="there is no CUDA GPU here; leave out --device"):
         place("x", LARGE, device="cuda")
     machine([], mps=True)
     with pytest.raises(ValueError, match="bitsandbytes has no kernels for MPS"):

@@ -145,7 +145,7 @@ def test_nothing_to_do_is_done():
 
 
 def test_an_empty_prefix_and_a_text_beyond_the_context_are_refused():
-    with pytest.raises(ValueError, match="nothing to continue: begin an empty prefix"):
+    with pytest.raises(ValueError, match="nothing to continue; begin an empty prefix"):
         model().complete([[]], 3)
     with pytest.raises(ValueError, match="65 tokens do not fit: 'random' reads 64; shorten the prefix"):
         model().complete([[1] * 60], 5)

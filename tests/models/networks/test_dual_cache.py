@@ -173,7 +173,7 @@ def test_who_reads_the_result_is_told_that_it_is_approximate():
     before, told = DualCacheDenoiser(exact, refresh=4).notices
     assert before == "said before"
     assert "one pass in 4" in told
-    assert "leave --dual-cache away" in told
+    assert "leave out --dual-cache" in told
     assert DualCacheDenoiser(exact, refresh=1).notices == exact.notices == ("said before",), "that is exact"
 
 

@@ -22,6 +22,7 @@ from app.sampling.decode import decode
 from app.sampling.layout import lay_out
 from app.sampling.request import MAX_LENGTH
 from app.strategies.registry import find
+from models.corpus import read_records
 from models.denoiser import Bools, Denoiser, Floats, Sampling
 from models.terminal import progress, table
 
@@ -77,8 +78,6 @@ def _calibrate(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
 
 
 def _problems_in(path: Path, seed: int) -> list[Problem]:
-    from models.adapt.data import read_records  # it imports torch
-
     try:
         problems = list(sentences_out(read_records(path), seed))
     except ValueError as error:

@@ -20,6 +20,7 @@ from app.measure import length_fit
 from app.measure.length_gain import NEAR, LengthGain, measure_lengths
 from app.measure.problems import read_problems
 from app.strategies.registry import find as find_strategy
+from models.corpus import read_records
 from models.denoiser import Denoiser
 from models.terminal import progress, table
 
@@ -59,8 +60,6 @@ def add_command(commands: Any) -> None:
 def _fit(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     if args.holes < 20:
         raise InfillError(f"--holes must be 20 or more, not {args.holes}")
-    from models.adapt.data import read_records  # it imports transformers
-
     try:
         records = read_records(args.text)
     except ValueError as error:

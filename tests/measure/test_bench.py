@@ -207,7 +207,7 @@ def test_the_plot_is_one_file_that_needs_neither_network_nor_colour(problems, tm
         (["--baseline"], "'toy' is not one"),
         (["--baseline", "--overhead"], "not allowed with"),
         (["--tau", "1"], "--tau"),
-        (["--dual-cache", "4"], "'toy' is none"),
+        (["--dual-cache", "4"], "the dual cache needs a transformer"),
         (["--contexts", "64"], "--random-weights"),
         (["--random-weights", "diffulama"], "diffullama"),
         (["--random-weights", "bundled", "--dtypes", "int3"], "int8"),

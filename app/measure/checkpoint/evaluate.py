@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from app.errors import InfillError, unknown
 from app.measure.problems import read_problems
 from app.sampling.request import MAX_LENGTH
+from models.corpus import read_records
 from models.evaluate.table import format_rows
 
 if TYPE_CHECKING:  # it imports torch
@@ -82,7 +83,6 @@ def _prepare(args: argparse.Namespace, parts: list[str]) -> Evaluation:
     """Read the files and load the model. Raises InfillError if one of them cannot be used."""
     problems = read_problems(args.problems)[: args.limit] if {"top1", "infill"} & set(parts) else []
     from app.measure.checkpoint.parts import Evaluation, chunk, load_checkpoint, temperature_of
-    from models.adapt.data import read_records
 
     try:
         records = read_records(args.text) if args.text and {"elbo", "samples"} & set(parts) else []

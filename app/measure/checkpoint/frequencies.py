@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import models
 from app.errors import InfillError
-from models.checkpoints.frequencies import NAME
+from models.checkpoints.frequencies import NAME, write_frequencies
 
 
 def add_command(commands: Any) -> None:
@@ -34,7 +33,7 @@ def add_command(commands: Any) -> None:
 
 
 def _count(args: argparse.Namespace, load: object) -> int:
-    from models.checkpoints.frequencies import count
+    from models.adapt.frequencies import count  # it imports transformers
 
     try:
         source = models.find(args.model)
@@ -45,7 +44,7 @@ def _count(args: argparse.Namespace, load: object) -> int:
     except ValueError as error:
         raise InfillError(str(error)) from error
     try:
-        out.write_text(json.dumps(dict(counts.most_common()), ensure_ascii=False) + "\n", encoding="utf-8")
+        write_frequencies(out, counts)
     except OSError as error:
         raise InfillError(f"cannot write '{out}': {error.strerror}") from None
     print(f"{out}: {counts.total()} tokens, {len(counts)} of them different")

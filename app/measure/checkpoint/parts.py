@@ -14,10 +14,10 @@ import models
 from app.errors import InfillError
 from app.measure.checkpoint import filling, sampling
 from app.measure.problems import Problem
-from models.adapt.data import Packed
 from models.checkpoints import checkpoint
 from models.checkpoints.checkpoint import load_autoregressive
 from models.checkpoints.tokenizer import read_tokenizer
+from models.corpus import Packed
 from models.evaluate import likelihood
 from models.networks.autoregressive import AutoregressiveModel
 from models.networks.transformer import TransformerDenoiser

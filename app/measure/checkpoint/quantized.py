@@ -6,13 +6,9 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import models
-from app.errors import InfillError, unknown
-
-if TYPE_CHECKING:  # it imports torch
-    from models.evaluate.quantisation import Cost
+from app.errors import InfillError
 
 _FORMS = "fp32,bf16,int8,nf4,fp4"  # those of models.evaluate.quantisation, which imports torch
 
@@ -40,11 +36,14 @@ def add_command(commands: Any) -> None:
 
 
 def _evaluate_quantized(args: argparse.Namespace, load: object) -> int:
-    from models.evaluate.quantisation import draw
+    if args.chunks < 1:
+        raise InfillError(f"--chunks must be 1 or more, not {args.chunks}")
+    from models.evaluate.quantisation import draw, measure
     from models.evaluate.table import format_rows
 
+    forms = None if args.forms is None else args.forms.split(",")
     try:
-        costs, title = _measure(args)
+        costs, title = measure(args.model, args.text, chunks=args.chunks, forms=forms, device=args.device)
     except ValueError as error:
         raise InfillError(str(error)) from error
     rows = [asdict(cost) for cost in costs]
@@ -55,34 +54,3 @@ def _evaluate_quantized(args: argparse.Namespace, load: object) -> int:
         except OSError as error:
             raise InfillError(f"cannot write '{args.plot}': {error.strerror}") from None
     return 0
-
-
-def _measure(args: argparse.Namespace) -> tuple[list[Cost], str]:
-    """Return the cost of each form, and a title. Raises ValueError for a model, form, text or device that fails."""
-    from models.adapt.data import Packed, read_records
-    from models.bench.speed import machine
-    from models.checkpoints.placement import place
-    from models.checkpoints.tokenizer import read_tokenizer
-    from models.evaluate.quantisation import FORMS, costs
-
-    if args.chunks < 1:
-        raise InfillError(f"--chunks must be 1 or more, not {args.chunks}")
-    if args.forms is None:
-        on_cpu = place("", None, device=args.device).device == "cpu"
-        names = [name for name in FORMS if not (on_cpu and name == "bf16")]
-    else:
-        names = args.forms.split(",")
-    for name in names:
-        if name not in FORMS:
-            raise unknown("number format", name, FORMS)
-    source = models.find(args.model)
-    if source is None:
-        raise InfillError("the toy has no weights to quantise; give a checkpoint folder or a hub name")
-    records = read_records(args.text)
-    settings: dict[str, dict[str, Any]] = {name: {"device": args.device, **FORMS[name]} for name in names}
-    denoisers: dict[str, Any] = {name: models.load(args.model, **given) for name, given in settings.items()}
-    first = denoisers[names[0]]
-    tokenizer = read_tokenizer(models.fetch(source))
-    chunks = Packed(records, tokenizer, context=min(first.context, 1024), seed=0).epoch(0)[: args.chunks]
-    where = machine(first.device) if first.device.type == "cuda" else str(first.device)
-    return costs(denoisers, chunks), f"{source.name} on {where}, {chunks.size:,} tokens"

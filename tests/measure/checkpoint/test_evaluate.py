@@ -14,7 +14,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from app.__main__ import main
 from app.measure.bench import PROBLEMS
-from models.adapt.data import END_OF_TEXT, train_tokenizer
+from models.adapt.data import train_tokenizer
+from models.corpus import END_OF_TEXT
 from models.evaluate.table import format_rows
 
 

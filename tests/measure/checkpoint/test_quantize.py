@@ -30,11 +30,11 @@ def test_a_mistake_is_one_line_and_leaves_the_folders_unchanged(tmp_path, capsys
     (tmp_path / "other" / "letter.txt").write_text("dear")
     capsys.readouterr()
     for arguments, message in (
-        ((small, again), "is quantised already"),
-        ((plain, other), other),
+        ((small, again), "is already quantised"),
+        ((plain, other), "is not a checkpoint folder"),
         (("nowhere", again), "no model 'nowhere'"),
         (("toy", again), "no weights to quantise"),
-        ((plain, again, "--device", "spread"), "one device"),
+        ((plain, again, "--device", "spread"), "stay on one device"),
         ((plain, again, "--to", "int3"), "invalid choice: 'int3'"),
         ((plain,), "the following arguments are required: DST"),
     ):

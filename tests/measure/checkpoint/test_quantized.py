@@ -44,7 +44,7 @@ def test_by_default_all_forms_but_bf16_are_measured_on_a_cpu(text, capsys):
     [
         ((), "the following arguments are required: MODEL, --text"),
         (("toy", "--text", "{text}"), "no weights to quantise"),
-        (("bundled", "--text", "{text}", "--forms", "fp32,int3"), "unknown number format 'int3'"),
+        (("bundled", "--text", "{text}", "--forms", "fp32,int3"), "'int3' is not a form"),
         (("bundled", "--text", "{text}", "--device", "cuda"), "no CUDA GPU"),
         (("bundled", "--text", "nowhere.txt"), "cannot read nowhere.txt"),
         (("bundled", "--text", "{text}", "--chunks", "0"), "--chunks must be 1 or more, not 0"),

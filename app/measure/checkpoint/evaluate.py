@@ -7,16 +7,14 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.errors import InfillError, unknown
+from app.measure.checkpoint.parts import Evaluation, chunk, load_checkpoint, temperature_of
 from app.measure.problems import read_problems
 from app.sampling.request import MAX_LENGTH
 from models.corpus import read_records
 from models.evaluate.table import format_rows
-
-if TYPE_CHECKING:  # it imports torch
-    from app.measure.checkpoint.parts import Evaluation
 
 PARTS = {"elbo": "text", "top1": "problems", "infill": "problems", "samples": None}
 """Every part, and the flag of the file that it needs."""
@@ -82,8 +80,6 @@ def _chosen_parts(args: argparse.Namespace) -> list[str]:
 def _prepare(args: argparse.Namespace, parts: list[str]) -> Evaluation:
     """Read the files and load the model. Raises InfillError if one of them cannot be used."""
     problems = read_problems(args.problems)[: args.limit] if {"top1", "infill"} & set(parts) else []
-    from app.measure.checkpoint.parts import Evaluation, chunk, load_checkpoint, temperature_of
-
     try:
         records = read_records(args.text) if args.text and {"elbo", "samples"} & set(parts) else []
         if "elbo" in parts and not records:

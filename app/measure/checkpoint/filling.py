@@ -7,6 +7,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +17,10 @@ from app.prefix_only import continue_prefix
 from app.sampling.layout import encode_sides, lay_out
 from app.trace import metrics
 from models.denoiser import Denoiser, Query, Sampling
-from models.networks.autoregressive import AutoregressiveModel
 from models.terminal import progress
+
+if TYPE_CHECKING:  # it imports torch
+    from models.networks.autoregressive import AutoregressiveModel
 
 STEPS = 32
 """T of the paper's infilling numbers (arXiv:2410.17891, table 1)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,24 +14,26 @@ import models
 from app.errors import InfillError
 from app.measure.checkpoint import filling, sampling
 from app.measure.problems import Problem
-from models.checkpoints import checkpoint
-from models.checkpoints.checkpoint import load_autoregressive
-from models.checkpoints.tokenizer import read_tokenizer
 from models.corpus import Packed
-from models.evaluate import likelihood
-from models.networks.autoregressive import AutoregressiveModel
-from models.networks.transformer import TransformerDenoiser
 
-Model = TransformerDenoiser | AutoregressiveModel
+if TYPE_CHECKING:  # they import torch
+    from models.networks.autoregressive import AutoregressiveModel
+    from models.networks.transformer import TransformerDenoiser
+
+    Model = TransformerDenoiser | AutoregressiveModel
 
 
 def load_checkpoint(name: str) -> tuple[Path, Model]:
     """Return a model's folder, and the model: diffusion or autoregressive. Raises ValueError if there is none."""
+    from models.checkpoints.checkpoint import load_autoregressive
+    from models.checkpoints.facts import is_diffusion
+    from models.networks.transformer import TransformerDenoiser
+
     source = models.find(name)
     if source is None:
         raise ValueError("the toy is exact and needs no evaluation; give 'bundled' or a checkpoint folder")
     folder = models.fetch(source)
-    if source.adapted or checkpoint.is_diffusion(folder):
+    if source.adapted or is_diffusion(folder):
         denoiser = models.load(name)
         assert isinstance(denoiser, TransformerDenoiser)
         return folder, denoiser
@@ -45,6 +47,8 @@ def chunk(
 
     Raises ValueError if the text is too short, or the model reads fewer tokens than `context`.
     """
+    from models.checkpoints.tokenizer import read_tokenizer
+
     if context is not None and context > model.context:
         raise ValueError(f"--context {context} is more than the {model.context} tokens that '{model.name}' reads")
     packed = Packed(records, read_tokenizer(folder), context=context or model.context, seed=seed)
@@ -53,7 +57,9 @@ def chunk(
 
 def temperature_of(folder: Path) -> float:
     """Return the sampling temperature of arXiv:2410.17891 for a checkpoint: it depends on the architecture."""
-    return 0.95 if checkpoint.read_config(folder).get("model_type") == "gpt2" else 0.9
+    from models.checkpoints.facts import read_config
+
+    return 0.95 if read_config(folder).get("model_type") == "gpt2" else 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +77,8 @@ class Evaluation:
 
     def facts(self) -> dict[str, Any]:
         """Return the model's name, kind and number of parameters, and the seed."""
+        from models.networks.transformer import TransformerDenoiser
+
         body, head = self.model.body, self.model.head
         return {
             "model": self.model.name,
@@ -81,11 +89,15 @@ class Evaluation:
 
     def rows(self, part: str) -> list[dict[str, Any]]:
         """Measure one part (elbo, top1, infill or samples) and return its rows."""
+        from models.networks.transformer import TransformerDenoiser
+
         if isinstance(self.model, TransformerDenoiser):
             return [asdict(row) for row in self._diffusion(part, self.model)]
         return [asdict(row) for row in self._autoregressive(part, self.model)]
 
     def _diffusion(self, part: str, denoiser: TransformerDenoiser) -> Iterator[Any]:
+        from models.evaluate import likelihood
+
         if part == "elbo":
             yield likelihood.elbo(denoiser, self._text, seed=self.seed)
         elif part == "top1":
@@ -97,6 +109,8 @@ class Evaluation:
             yield from self._taken_from_text()
 
     def _autoregressive(self, part: str, model: AutoregressiveModel) -> Iterator[Any]:
+        from models.evaluate import likelihood
+
         if part == "elbo":
             yield likelihood.next_token_loss(model, self._text)
         elif part == "top1":

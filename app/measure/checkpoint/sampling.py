@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,10 @@ from app.infill import infill
 from app.sampling.request import InfillRequest
 from app.trace import metrics
 from models.denoiser import Denoiser, Vocabulary
-from models.networks.autoregressive import AutoregressiveModel
 from models.terminal import progress
+
+if TYPE_CHECKING:  # it imports torch
+    from models.networks.autoregressive import AutoregressiveModel
 
 TEMPERATURE, TOP_P = 0.9, 0.95
 _BATCH = 64

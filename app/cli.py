@@ -54,7 +54,7 @@ def unknown_arguments(command: str, left: Sequence[str], strategy: Strategy) -> 
         return InfillError(
             f"{flag} is not a knob of strategy '{strategy.name}', but of {', '.join(owners)}; see --strategy"
         )
-    return InfillError(f"unknown argument '{left[0]}'; see python -m app {command} --help")
+    return InfillError(f"unknown argument '{left[0]}'; see {command} --help")
 
 
 def add_commands(commands: Any, strategy: Strategy, request: type[InfillRequest] = InfillRequest) -> None:

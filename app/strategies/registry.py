@@ -39,8 +39,8 @@ Tau = Annotated[
         calibrated=lambda at: at["confidence"],
     ),
 ]
-AlgTemp = Annotated[float, Knob(0.0, 2.0, "0 takes the surest; more draws from softmax(score / alg_temp)")]
-Raw = Annotated[bool, Switch("score before temperature and top-p; off is Dream's own way, with many ties")]
+AlgTemp = Annotated[float, Knob(0.0, 2.0, "0 commits the surest; larger values draw from softmax(score / alg_temp)")]
+Raw = Annotated[bool, Switch("score before temperature and top-p; off is as in Dream, with many ties")]
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ FEW = [
 
 ROOT = Path(__file__).parents[2]
 
+
 @pytest.fixture
 def problems(tmp_path) -> Path:
     file = tmp_path / "problems.jsonl"

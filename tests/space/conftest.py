@@ -25,6 +25,9 @@ def folder(tmp_path) -> Path:
     (folder / "app" / "__pycache__").mkdir(parents=True)
     for name in ("Spacefile", "README.md", "requirements.txt", "LICENSE"):
         shutil.copy(ROOT / name, folder)
+    (folder / "docs").mkdir()
+    for name in ("CONTRIBUTING.md", "CHANGELOG.md", "LOG.md", "docs/one.md"):
+        (folder / name).write_text("text\n")
     (folder / "app.py").write_text("print('page')\n")
     (folder / "app" / "one.py").write_text("one = 1\n")
     (folder / "app" / ".hidden").write_text("not this\n")

@@ -11,6 +11,7 @@ from tests.space.fake_hub import TOKEN, Space
 
 UPLOADED = {
     *("LICENSE", "README.md", "Spacefile", "requirements.txt", "app.py", "app/one.py"),
+    *("CONTRIBUTING.md", "CHANGELOG.md", "LOG.md", "docs/one.md"),
     *("assets/page.png", "models/weights.safetensors"),
 }
 SECRET = "the-words-that-nobody-may-see"

@@ -216,12 +216,12 @@ import json, os, sys
 from pathlib import Path
 from transformers.utils import logging
 import models
-from models.checkpoints.convert import main
+from models.checkpoints.convert import quantize
 from tests.models.checkpoints.test_formats import write
 
 logging.set_verbosity_error()
 plain, nf4 = str(write(Path(sys.argv[1]) / "plain", is_causal=False)), sys.argv[1] + "/nf4"
-assert main([plain, nf4, "--to", "nf4"]) == 0
+quantize(plain, Path(nf4), "nf4")
 
 from tests.ui import emulator
 emulator.start()

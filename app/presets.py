@@ -20,7 +20,7 @@ from app.strategies.registry import find, strategies
 
 LEVELS = {"safe": 0.95, "balanced": 0.9, "fast": 0.8}
 """Level to the required probability that a masked position's first choice is what is committed in the end."""
-STRICTEST = {"confidence": 1.0, "margin": 1.0, "entropy": 0.0, "gap": math.inf, "drift": 0.0}
+STRICTEST = {"confidence": 1.0, "margin": 1.0, "entropy": 0.0, "logit_margin": math.inf, "drift": 0.0}
 """The calibrated scores of a `Prediction`, each with its threshold for a level that is never reached."""
 FILE = "calibration.json"
 

@@ -23,7 +23,7 @@ class Prediction:
     confidence: NDArray[np.float64]  # [length] pi(candidate)
     entropy: NDArray[np.float64]  # [length] of pi, in nats
     margin: NDArray[np.float64]  # [length] largest minus second largest probability of pi
-    gap: NDArray[np.float64]  # [length] largest minus second largest logit
+    logit_margin: NDArray[np.float64]  # [length] largest minus second largest logit
     drawn_confidence: NDArray[np.float64]  # [length] q(candidate)
     drawn_entropy: NDArray[np.float64]  # [length] of q, in nats
     drawn_margin: NDArray[np.float64]  # [length] of q

@@ -14,8 +14,8 @@ from models.prediction import Prediction
 UNLIKELY = -100.0
 """Logit that stands in for minus infinity where a difference to it is needed."""
 
-LARGEST_GAP = 1e3
-"""Limit of `Prediction.gap`, which is infinite where all tokens but one are banned."""
+LARGEST_LOGIT_MARGIN = 1e3
+"""Limit of `Prediction.logit_margin`, which is infinite where all tokens but one are banned."""
 
 
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")  # logs of 0, and tiny temperatures
@@ -50,7 +50,7 @@ def reduce(logits: Floats, query: Query, *, forwards: int = 1) -> Prediction:
         confidence=confidence,
         entropy=entropy,
         margin=margin,
-        gap=np.minimum(top_log[:, 0] - top_log[:, 1], LARGEST_GAP),
+        logit_margin=np.minimum(top_log[:, 0] - top_log[:, 1], LARGEST_LOGIT_MARGIN),
         drawn_confidence=drawn_confidence,
         drawn_entropy=drawn_entropy,
         drawn_margin=drawn_margin,

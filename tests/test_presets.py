@@ -15,7 +15,7 @@ from app.presets import FILE, LEVELS, STRICTEST, knobs_at
 from app.strategies.registry import Knob, find, strategies
 from app.trace import recording
 
-MEASURED = {"confidence": 0.8, "margin": 0.6, "entropy": 0.7, "gap": 2.0, "drift": 0.03}
+MEASURED = {"confidence": 0.8, "margin": 0.6, "entropy": 0.7, "logit_margin": 2.0, "drift": 0.03}
 RUN = ["infill", "--prefix", "the cat", "--suffix", "sat", "--length", "4", "--json"]
 
 

@@ -35,13 +35,16 @@ def early_commit(
             0.0,
             20.0,
             "threshold at the start, in logits; small models have smaller logit margins",
-            calibrated=lambda at: 1.5 * at["gap"],  # the paper's ratio to the middle threshold
+            calibrated=lambda at: 1.5 * at["logit_margin"],  # the paper's ratio to the middle threshold
         ),
     ] = 7.5,
     middle: Annotated[
-        float, Knob(0.0, 20.0, "threshold in the second third, only for prophet", calibrated=lambda at: at["gap"])
+        float,
+        Knob(0.0, 20.0, "threshold in the second third, prophet only", calibrated=lambda at: at["logit_margin"]),
     ] = 5.0,
-    low: Annotated[float, Knob(0.0, 20.0, "threshold at the end", calibrated=lambda at: 0.5 * at["gap"])] = 2.5,
+    low: Annotated[
+        float, Knob(0.0, 20.0, "threshold at the end", calibrated=lambda at: 0.5 * at["logit_margin"])
+    ] = 2.5,
     rate: Annotated[float, Knob(0.5, 16.0, "how fast the exponential schedule falls")] = 4.0,
     aggregate: Annotated[
         str, OneOf(tuple(AGGREGATES), "how to combine the masks' logit margins; quantile is the 20th percentile")
@@ -70,7 +73,7 @@ def early_commit(
             "exponential": math.exp(-rate * progress),
         }[schedule]
         limit = low + (high - low) * left
-    logit_margin = float(AGGREGATES[aggregate](now.prediction.gap[masks]))
+    logit_margin = float(AGGREGATES[aggregate](now.prediction.logit_margin[masks]))
     early = logit_margin >= limit and 1 - len(masks) / len(span) >= min_progress
     notes = {"gap": logit_margin, "threshold": limit, "early": float(early)}
     if early:

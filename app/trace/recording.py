@@ -229,13 +229,13 @@ def _read_prediction(record: dict[str, Any], start: Canvas) -> Prediction:
     top_probs = spread("top_probs", 1.0, (length, TOP))
     unknown = np.full(length, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        gap = np.nan_to_num(np.log(top_probs[:, 0] / top_probs[:, 1]), nan=0.0, posinf=1e3)
+        logit_margin = np.nan_to_num(np.log(top_probs[:, 0] / top_probs[:, 1]), nan=0.0, posinf=1e3)
     return Prediction(
         candidates=candidates,
         confidence=spread("confidence", 1.0),
         entropy=spread("entropy", 100.0),
         margin=top_probs[:, 0] - top_probs[:, 1],
-        gap=gap,
+        logit_margin=logit_margin,
         drawn_confidence=unknown,
         drawn_entropy=unknown,
         drawn_margin=unknown,

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from models.denoiser import Query
 from models.prediction import Prediction
-from models.reduction import LARGEST_GAP, UNLIKELY, assemble, drift
+from models.reduction import LARGEST_LOGIT_MARGIN, UNLIKELY, assemble, drift
 
 
 def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
@@ -42,7 +42,7 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
         confidence=confidence.cpu().numpy(),
         entropy=entropy.cpu().numpy(),
         margin=margin.cpu().numpy(),
-        gap=(top_log[:, 0] - top_log[:, 1]).clamp(max=LARGEST_GAP).cpu().numpy(),
+        logit_margin=(top_log[:, 0] - top_log[:, 1]).clamp(max=LARGEST_LOGIT_MARGIN).cpu().numpy(),
         drawn_confidence=drawn_confidence.cpu().numpy(),
         drawn_entropy=drawn_entropy.cpu().numpy(),
         drawn_margin=drawn_margin.cpu().numpy(),

@@ -27,7 +27,7 @@ def test_every_mask_of_a_pass_is_observed_except_the_one_it_commits():
     first = slice(0, length - 1)
     assert np.isinf(scores["drift"][first]).all(), "the first pass has no pass before it"
     assert np.isfinite(np.delete(scores["drift"], [*range(length - 1), *range(21, 20 + length)])).all()
-    assert all(np.isfinite(scores[name]).all() for name in ("confidence", "margin", "entropy", "gap"))
+    assert all(np.isfinite(scores[name]).all() for name in ("confidence", "margin", "entropy", "logit_margin"))
     assert ((scores["confidence"] > 0) & (scores["confidence"] <= 1)).all()
 
 

@@ -62,7 +62,7 @@ def ask(
 
 
 NUMBERS = (
-    *("confidence", "entropy", "margin", "gap", "drawn_confidence", "drawn_entropy", "drawn_margin"),
+    *("confidence", "entropy", "margin", "logit_margin", "drawn_confidence", "drawn_entropy", "drawn_margin"),
     "top_probs",
 )
 

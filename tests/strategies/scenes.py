@@ -22,6 +22,7 @@ from models.prediction import TOP, Prediction
 from models.toy import MarkovDenoiser, ToyTokenizer
 
 COIN = ToyTokenizer("ab")
+_SCORES = ("confidence", "entropy", "margin", "logit_margin")
 
 
 def blank(length: int, *, before: Sequence[int] = (0,), after: Sequence[int] = (1,), mask_id: int = 3) -> Canvas:
@@ -41,7 +42,15 @@ def belief(canvas: Canvas, **scores: Any) -> Prediction:
     drift = drift[:, None] if drift.ndim == 1 else drift
     arrays: dict[str, Any] = {
         name: np.zeros(len(canvas))
-        for name in ("confidence", "entropy", "margin", "gap", "drawn_confidence", "drawn_entropy", "drawn_margin")
+        for name in (
+            "confidence",
+            "entropy",
+            "margin",
+            "logit_margin",
+            "drawn_confidence",
+            "drawn_entropy",
+            "drawn_margin",
+        )
     }
     for name, values in scores.items():
         arrays[name][canvas.masks] = values
@@ -195,7 +204,7 @@ class Indifferent:
                     confidence=half,
                     entropy=half,
                     margin=half,
-                    gap=half,
+                    logit_margin=half,
                     drawn_confidence=half,
                     drawn_entropy=half,
                     drawn_margin=half,

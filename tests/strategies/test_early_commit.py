@@ -10,7 +10,7 @@ NEVER = {"high": 2000.0, "middle": 2000.0, "low": 2000.0}
 
 
 def limit(taken: int, *, steps: int = 9, **knobs) -> float:
-    return choose("early_commit", snapshot(length=9, steps=steps, taken=taken, gap=[0.0] * 9), **knobs).notes[
+    return choose("early_commit", snapshot(length=9, steps=steps, taken=taken, logit_margin=[0.0] * 9), **knobs).notes[
         "threshold"
     ]
 
@@ -38,12 +38,12 @@ def test_the_cosine_stays_above_the_line_in_the_first_half():
 
 @pytest.mark.parametrize(("aggregate", "gap"), [("mean", 4.0), ("median", 2.0), ("quantile", 1.4), ("min", 1.0)])
 def test_the_gap_is_aggregated_over_masked_positions(aggregate, gap):
-    selection = choose("early_commit", snapshot(gap=[1.0, 2.0, 9.0]), aggregate=aggregate)
+    selection = choose("early_commit", snapshot(logit_margin=[1.0, 2.0, 9.0]), aggregate=aggregate)
     assert selection.notes["gap"] == pytest.approx(gap)
 
 
 def test_a_gap_at_the_threshold_commits_everything_by_argmax():
-    now = snapshot(gap=[7.0, 8.0], confidence=[0.1, 0.2])
+    now = snapshot(logit_margin=[7.0, 8.0], confidence=[0.1, 0.2])
     selection = choose("early_commit", now)
     assert selection.commit.tolist() == [1, 2]
     assert selection.tokens is not None
@@ -52,13 +52,13 @@ def test_a_gap_at_the_threshold_commits_everything_by_argmax():
 
 
 def test_below_the_threshold_the_most_confident_draft_is_committed():
-    selection = choose("early_commit", snapshot(gap=[7.0, 7.9], confidence=[0.1, 0.2]))
+    selection = choose("early_commit", snapshot(logit_margin=[7.0, 7.9], confidence=[0.1, 0.2]))
     assert selection.commit.tolist() == [2]
     assert selection.tokens is None
 
 
 def test_progress_must_be_made_first_if_asked_for():
-    assert choose("early_commit", snapshot(gap=[9.0, 9.0]), min_progress=0.5).notes["early"] == 0
+    assert choose("early_commit", snapshot(logit_margin=[9.0, 9.0]), min_progress=0.5).notes["early"] == 0
 
 
 def test_a_threshold_that_is_never_reached_is_low_confidence():

@@ -69,7 +69,7 @@ def test_entropy_margin_and_gap_by_hand():
     prediction = draw(0.5, temperature=0.5)
     assert prediction.entropy[1] == pytest.approx(-(PI * np.log(PI)).sum())
     assert prediction.margin[1] == pytest.approx(0.1)
-    assert prediction.gap[1] == pytest.approx(np.log(0.4 / 0.3))
+    assert prediction.logit_margin[1] == pytest.approx(np.log(0.4 / 0.3))
     q = PI**2 / (PI**2).sum()
     assert prediction.drawn_entropy[1] == pytest.approx(-(q * np.log(q)).sum())
     assert prediction.drawn_margin[1] == pytest.approx(q[1] - q[2])
@@ -111,7 +111,7 @@ def test_one_token_left_is_certain():
         assert prediction.candidates[1] == 2
         assert prediction.confidence[1] == prediction.margin[1] == 1
         assert prediction.entropy[1] == 0
-        assert np.isfinite(prediction.gap[1])
+        assert np.isfinite(prediction.logit_margin[1])
 
 
 def test_draws_follow_the_distribution():

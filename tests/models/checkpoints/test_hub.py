@@ -110,7 +110,7 @@ LOAD = f"import models; print(models.load('{REPO}').name)"
 
 @pytest.fixture
 def load(monkeypatch) -> Iterator[Callable[..., Any]]:
-    """Return `load(home, address)`, which returns facts of the loaded model and the last progress, or the error message.
+    """Return `load(home, address)`, which returns facts of the loaded model and the last progress, or the error.
 
     The hub's library reads its environment once, into constants. They are set here: a process for each load would
     import torch and transformers each time.

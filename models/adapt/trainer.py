@@ -120,7 +120,7 @@ def _share(plan: Plan, accelerator: Accelerator) -> int:
 
 def _finite(value: float, done: int) -> float:
     if not math.isfinite(value):
-        raise ValueError(f"the loss is {value} at step {done}; resume with a lower --learning-rate")
+        raise ValueError(f"the loss is {value} at step {done}; resume with another --learning-rate")
     return round(value, 4)
 
 

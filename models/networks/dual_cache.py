@@ -111,7 +111,7 @@ class _Run:
 def check(refresh: int, *, static: bool) -> None:
     """Raise ValueError for invalid settings of a dual cache; needs no network."""
     if refresh < 1:
-        raise ValueError(f"the dual cache must be refreshed every 1 or more passes, not {refresh}")
+        raise ValueError(f"the passes between refreshes of the dual cache must be 1 or more, not {refresh}")
     if static:
         raise ValueError(
             "the dual cache computes windows of any length and excludes static shapes; leave out one of the two"

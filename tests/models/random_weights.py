@@ -68,7 +68,7 @@ NUMBERS = (
 
 
 def difference(first: Prediction, second: Prediction) -> float:
-    """The largest one between any of their numbers; infinite if they would write other tokens."""
+    """Return the largest difference of any number; infinite if the candidates differ."""
     if not np.array_equal(first.candidates, second.candidates):
         return float("inf")
     return max(float(np.abs(getattr(first, name) - getattr(second, name)).max()) for name in NUMBERS)

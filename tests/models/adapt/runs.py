@@ -1,4 +1,4 @@
-"""Tiny trainings through the command line's front door, and what they leave behind."""
+"""Tiny trainings through the command line, and their files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ STEPS, SAVE_EVERY, VOCABULARY = 6, 3, 280
 
 
 def command(stage: str, corpus: Path, out: Path, **changed: Any) -> list[str]:
-    """The arguments of a stage; `changed` options replace the usual ones (None: left out, True: a flag)."""
+    """Return the arguments of a stage; `changed` options replace the usual ones (None: left out, True: a flag)."""
     given: dict[str, Any] = {
         "text": corpus / "train.txt",
         "valid": corpus / "valid.txt.xz",
@@ -73,19 +73,19 @@ def curve(out: Path) -> Curve:
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
-    """As a resume reads them, in full precision."""
+    """Read the weights of the state, in full precision."""
     return load_file(beside(out, "state") / "model.safetensors")
 
 
 def difference(first: Path, second: Path) -> float:
-    """The largest one between two trainings' weights."""
+    """Return the largest difference between two trainings' weights."""
     one, other = weights(first), weights(second)
     assert one.keys() == other.keys()
     return max(float((one[name] - other[name]).abs().max()) for name in one)
 
 
 def assert_same(out: Path, whole: Path) -> None:
-    """The folder, the state, and the curve, all to the last bit."""
+    """Check that folder, state and curve are equal to the last bit."""
     assert difference(out, whole) == 0
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
     assert curve(out) == curve(whole)
@@ -94,13 +94,13 @@ def assert_same(out: Path, whole: Path) -> None:
 
 
 def resumptions(out: Path) -> list[int]:
-    """From which steps the training was begun."""
+    """Return the steps from which the training was started."""
     begun = [json.loads(line).get("resumed_at") for line in beside(out, "jsonl").read_text().splitlines()]
     return [step for step in begun if step is not None]
 
 
 def copied(trained: Path, name: str, folder: Path) -> Path:
-    """A finished or stopped training again, elsewhere."""
+    """Copy a finished or stopped training to another folder."""
     shutil.copytree(trained / name, folder / name)
     shutil.copytree(trained / f"{name}.state", folder / f"{name}.state")
     shutil.copy(trained / f"{name}.jsonl", folder)
@@ -115,7 +115,7 @@ def fill(folder: Path) -> str:
 
 
 def failing_at(call: int, function: Any, error: BaseException) -> Any:
-    """`function`, but its call of that number, from 1, raises."""
+    """Wrap `function` so that its call of that number, from 1, raises."""
     made = 0
 
     def called(*given: Any, **named: Any) -> Any:
@@ -129,7 +129,7 @@ def failing_at(call: int, function: Any, error: BaseException) -> Any:
 
 
 def interrupt(step: int, arguments: list[str]) -> None:
-    """Run until the gradient of that step, from 1, is there, and no further."""
+    """Run until the gradient of that step, from 1, is computed, and interrupt."""
     with pytest.MonkeyPatch.context() as patch:
         clip = torch.nn.utils.clip_grad_norm_
         patch.setattr(torch.nn.utils, "clip_grad_norm_", failing_at(step, clip, KeyboardInterrupt()))

@@ -1,4 +1,4 @@
-"""What the network may see: causal at first, everything at last, padding never."""
+"""Attention: causal at first, full at last, never to padding."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_in_between_a_share_of_the_future_is_seen_and_all_of_the_past():
 
 
 def changed_by_a_later_token(model: Any, attention: torch.Tensor | None) -> float:
-    """How far the loss of the mask at position 3 moves when position 6 says something else."""
+    """Return the change in the loss of the mask at position 3 when position 6 changes."""
     ids, weights = torch.tensor([[3, 8, 2, MASK, 5, 6, 1]]), torch.zeros(1, 7)
     weights[0, 3] = 1
     other = ids.clone()
@@ -54,7 +54,7 @@ def changed_by_a_later_token(model: Any, attention: torch.Tensor | None) -> floa
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_masked_token_is_told_by_later_ones_through_full_attention_and_not_through_causal(architecture):
+def test_later_tokens_inform_a_mask_through_full_attention_but_not_causal(architecture):
     model = network(architecture)
     assert changed_by_a_later_token(model, None) > 1e-3
     assert changed_by_a_later_token(model, annealed_attention(7, 0.0, generator())) == 0
@@ -94,7 +94,7 @@ def test_attention_becomes_full_over_the_steps_and_is_full_in_validation():
 
 
 def test_the_noise_of_a_step_is_the_same_with_and_without_annealing():
-    """Else a curve of the ablation would differ by its noise, too."""
+    """Otherwise curves of the ablation would also differ by their noise."""
     batch = Batch(ids=some_ids(4, 20).numpy())
     first, second = (diffusion_ask(MASK, anneal_steps=steps)(batch, 0, generator(3)) for steps in (1, 100))
     assert torch.equal(first.inputs, second.inputs)

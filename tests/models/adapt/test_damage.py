@@ -1,4 +1,4 @@
-"""A full disk or a damaged file: a training says what is wrong, and what was good stays."""
+"""After a full disk or with a damaged file a training reports the error and keeps the last good files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.models.adapt.runs import SAVE_EVERY, assert_same, beside, command, co
 
 @contextmanager
 def no_file_beyond(size: int) -> Iterator[None]:
-    """The kernel lets no file grow beyond so many bytes: writing fails as on a full disk."""
+    """Limit file sizes through the kernel, so that writing fails as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -25,7 +25,7 @@ def no_file_beyond(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("fails", ["folder", "state's model", "state's optimizer"])
-def test_a_full_disk_at_the_second_save_leaves_the_first_one_and_the_run_resumes_from_it(
+def test_after_a_full_disk_at_the_second_save_a_run_resumes_from_the_first(
     trained, tmp_path, capsys, monkeypatch, fails
 ):
     sizes = {

@@ -1,4 +1,4 @@
-"""Examples to fine-tune on: what is the target, what is hidden, what is left out."""
+"""Examples to fine-tune on: targets, padding, and examples left out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ END = 0
 
 @pytest.fixture
 def read(tokenizer, tmp_path) -> Any:
-    """Texts or examples, one to a line, to a source."""
+    """Make a source of texts or examples, one per line."""
 
     def read(*lines: str | dict[str, str], context: int = 64, seed: int = 0) -> Examples:
         written = [line if isinstance(line, str) else json.dumps(line, ensure_ascii=False) for line in lines]
@@ -31,7 +31,7 @@ def read(tokenizer, tmp_path) -> Any:
 
 
 def parts(batch: Batch, tokenizer: PreTrainedTokenizerFast, row: int = 0) -> tuple[str, str, str]:
-    """What stands before the target, the target, and what stands behind it without the padding."""
+    """Return the texts before the target, of it, and after it without the padding."""
     assert batch.maskable is not None
     assert batch.real is not None
     places = np.flatnonzero(batch.maskable[row])

@@ -1,4 +1,4 @@
-"""What is noised, what is asked, what it counts, and how outputs are read."""
+"""Noise, targets, weights, and the read-out."""
 
 from __future__ import annotations
 
@@ -72,9 +72,7 @@ def test_about_t_of_the_tokens_become_the_mask_and_the_others_stay():
 @pytest.mark.parametrize("weighting", ["elbo", "uniform"])
 @pytest.mark.parametrize("normalization", ["tokens", "masked"])
 @pytest.mark.parametrize("restricted", [False, True])
-def test_a_masked_token_counts_one_over_t_or_one_and_the_sum_is_divided_by_all_or_by_the_masked(
-    weighting, normalization, restricted
-):
+def test_weights_are_one_over_t_or_one_divided_by_all_or_by_masked_tokens(weighting, normalization, restricted):
     ids = some_ids(3, 6)
     maskable = torch.rand(3, 6, generator=generator(8)) < 0.7 if restricted else None
     exercise = masked_diffusion(
@@ -163,7 +161,7 @@ def trainee(logits: torch.Tensor, **settings: Any) -> Trainee:
 
 
 @pytest.mark.parametrize("shift", [True, False])
-def test_the_loss_is_the_cross_entropy_one_output_before_each_token_or_without_the_shift_at_it(shift):
+def test_the_loss_reads_one_output_before_each_token_or_at_it_without_the_shift(shift):
     logits = torch.randn(3, 6, 11, generator=generator(5))
     ids, weights = some_ids(3, 6), torch.rand(3, 6, generator=generator(7)) * (some_ids(3, 6) > 4)
     weights[:, 0] = 0

@@ -1,4 +1,4 @@
-"""Interrupted or killed, a training ends as if nothing had been."""
+"""A resumed training ends as if it had not been interrupted or killed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_run_that_was_interrupted_and_resumed_ends_as_if_it_had_not_been(train
 
 
 def test_dropout_is_drawn(trained, gpt2, tmp_path):
-    """Else resuming it would be no test."""
+    """Otherwise resuming it would test nothing."""
     outs = [tmp_path / name for name in ("first", "second")]
     for out, chance in zip(outs, (0.0, 0.1), strict=True):
         shutil.copytree(gpt2, tmp_path / "parent", dirs_exist_ok=True)
@@ -88,7 +88,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_a_process_that_is_killed_while_it_writes_its_state_is_resumed_as_if_it_had_not_been(trained, tmp_path):
+def test_a_process_killed_while_it_writes_its_state_resumes_exactly(trained, tmp_path):
     out = tmp_path / "out"
     arguments = command("adapt", trained, out)
     done = subprocess.run([sys.executable, "-c", KILLED, *arguments], cwd=ROOT, capture_output=True, text=True)

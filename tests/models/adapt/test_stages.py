@@ -1,4 +1,4 @@
-"""The commands: which token is the mask, which parents are taken, and what the folders hold."""
+"""The commands: the choice of the mask token, accepted parents, and the folders written."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_a_tokenizer_larger_than_the_network_is_refused(trained, tokenizer, tmp_
     shutil.copytree(trained / "parent", tmp_path / "parent")
     tokenizer.save_pretrained(tmp_path / "parent")
     assert main(command(stage, trained, tmp_path / "out", model=tmp_path / "parent")) == 2
-    assert "the tokenizer has 300 tokens, but the network knows 280" in capsys.readouterr().err
+    assert "the tokenizer has 300 tokens, but the network only 280" in capsys.readouterr().err
 
 
 def cut(path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_folder_with_something_else_in_it_is_not_written_over(trained, tmp_pat
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "thesis.txt").write_text("years")
     assert main(command("adapt", trained, tmp_path / "work")) == 2
-    assert "work exists and is no checkpoint folder; give another --out" in capsys.readouterr().err
+    assert "work exists and is not a checkpoint folder; choose another --out" in capsys.readouterr().err
     assert (tmp_path / "work" / "thesis.txt").read_text() == "years"
     (tmp_path / "empty").mkdir()
     assert main(command("adapt", trained, tmp_path / "empty", steps=1)) == 0

@@ -205,12 +205,12 @@ def test_a_number_below_its_least_is_refused(trained, tmp_path, capsys, option):
     assert "must be at least" in capsys.readouterr().err
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_the_last_good_checkpoint_stays(trained, tmp_path, capsys):
+def test_a_loss_that_is_not_finite_stops_the_run_and_the_last_good_checkpoint_stays(trained, tmp_path, capsys):
     out = tmp_path / "child"
     interrupt(SAVE_EVERY + 1, command("adapt", trained, out))
     first, folder = weights(out), (out / "model.safetensors").read_bytes()
     assert main(command("adapt", trained, out, learning_rate="1e30")) == 2
-    assert "the loss is nan at step 6: resume from the last checkpoint, with another rate" in capsys.readouterr().err
+    assert "the loss is nan at step 6; resume with another --learning-rate" in capsys.readouterr().err
     assert "NaN" not in beside(out, "jsonl").read_text()
     assert all(torch.equal(weights(out)[name], tensor) for name, tensor in first.items())
     assert (out / "model.safetensors").read_bytes() == folder

@@ -1,4 +1,4 @@
-"""The reference loop where the model is not in one place, or finds no room."""
+"""The reference loop with an offloaded model, and without enough memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_an_offloaded_models_beliefs_come_to_where_the_canvas_is():
     assert forwards == 4
 
 
-def test_a_gpu_without_memory_is_told_without_torchs_own_error(monkeypatch):
+def test_a_gpu_without_memory_raises_memory_error(monkeypatch):
     model = denoiser(network("llama"))
 
     def full(**_: object) -> SimpleNamespace:

@@ -107,7 +107,7 @@ def test_every_shape_is_compiled_in_every_network_and_thread():
     assert len(graphs) == 2 * len(batches)
 
 
-def test_a_compiled_network_meets_every_length_before_the_first_visitor_in_the_thread_that_serves_him():
+def test_a_compiled_network_warms_up_for_every_length_in_the_serving_thread():
     _, static = padded("llama")
     static.context, met, run = 50 + 2 * 64, [], static.body.forward
     static._run = lambda **given: met.append((tuple(given["input_ids"].shape), threading.get_ident())) or run(**given)

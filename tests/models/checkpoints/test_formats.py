@@ -1,4 +1,4 @@
-"""The forms in which checkpoints are stored, and what is said of those that cannot be read."""
+"""Storage formats of checkpoints, and errors for those that cannot be read."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def write(folder: Path, architecture: str = "llama", *, mask: bool = True, **cha
 
 
 def wrap(folder: Path) -> Path:
-    """As DiffuGPT is stored: the wrapper module's names, and a tied head left out."""
+    """Store a checkpoint as DiffuGPT is: under the wrapper module's names, without the tied head."""
     weights = load_file(folder / "model.safetensors")
     body = "transformer" if any(name.startswith("transformer.") for name in weights) else "model"
     embedding = f"{body}.wte." if body == "transformer" else f"{body}.embed_tokens."
@@ -131,13 +131,13 @@ def test_what_is_stored_quantised_is_not_quantised_in_another_way(tmp_path):
     network.save_pretrained(tmp_path / "b")
     train_tokenizer(WORDS, 280).save_pretrained(tmp_path / "b")
     assert models.load(str(tmp_path / "b"), quantize="nf4")
-    with pytest.raises(ValueError, match="is stored in nf4: leave --quantize away"):
+    with pytest.raises(ValueError, match="is stored in nf4; leave out --quantize"):
         models.load(str(tmp_path / "b"), quantize="int8")
 
 
 def test_four_bits_on_a_cpu_need_widths_that_its_kernels_can_take(tmp_path):
     folder = write(tmp_path / "narrow", hidden_size=48)
-    with pytest.raises(ValueError, match=r"multiple of 64, and .*narrow has 48: give int8"):
+    with pytest.raises(ValueError, match=r"multiple of 64, and .*narrow has 48; use int8"):
         models.load(str(folder), quantize="nf4")
 
 
@@ -184,38 +184,38 @@ def test_static_shapes_and_the_dual_cache_are_switched_on_by_name():
         models.load("toy", dual_cache=2)
 
 
-def preset(folder: Path, **facts: Any) -> Source:
+def source(folder: Path, **facts: Any) -> Source:
     return Source(name="published", folder=folder, adapted=True, **facts)
 
 
 CPU = Placement(device="cpu", dtype="float32")
 
 
-def test_the_mask_is_as_asked_or_the_tokenizers_or_the_presets(tmp_path):
+def test_the_mask_is_as_asked_or_the_tokenizers_or_the_catalogues(tmp_path):
     own, none = write(tmp_path / "own"), write(tmp_path / "none", mask=False)
     assert models.load(str(own)).tokenizer.mask_id == 1
     assert models.load(str(own), mask_token_id=12).tokenizer.mask_id == 12
-    assert load_denoiser(none, preset(none, mask_id=7), CPU).tokenizer.mask_id == 7
-    assert load_denoiser(own, preset(own, mask_id=1, context=32), CPU).context == 32
+    assert load_denoiser(none, source(none, mask_id=7), CPU).tokenizer.mask_id == 7
+    assert load_denoiser(own, source(own, mask_id=1, context=32), CPU).context == 32
     with pytest.raises(ValueError, match=r"has no mask token .* --mask-token-id"):
-        load_denoiser(none, preset(none), CPU)
+        load_denoiser(none, source(none), CPU)
     said = r"none' does not say that it was adapted .* `python -m models.adapt adapt --model .*none` .* --mask-token-id"
     with pytest.raises(ValueError, match=said):
         models.load(str(none))
-    with pytest.raises(ValueError, match=r"mask is token 1, but it was published with 7: .* --mask-token-id"):
-        load_denoiser(own, preset(own, mask_id=7), CPU)
+    with pytest.raises(ValueError, match=r"mask is token 1, but it was published with 7; .* --mask-token-id"):
+        load_denoiser(own, source(own, mask_id=7), CPU)
     with pytest.raises(ValueError, match=r"--mask-token-id 300 is not in the vocabulary of '.*own', 0 to 299"):
         models.load(str(own), mask_token_id=300)
-    with pytest.raises(ValueError, match="is token 811, but the network knows only 300"):
-        load_denoiser(none, preset(none, mask_id=811), CPU)
+    with pytest.raises(ValueError, match="is token 811, but the network has only 300"):
+        load_denoiser(none, source(none, mask_id=811), CPU)
 
 
 def test_published_facts_are_those_of_the_paper_and_its_code():
-    facts = {name: (preset.mask_id, preset.context) for name, preset in CATALOGUE.items() if preset.repo}
+    facts = {name: (entry.mask_id, entry.context) for name, entry in CATALOGUE.items() if entry.repo}
     assert facts == {"diffugpt-s": (10541, 512), "diffugpt-m": (50257, 1024), "diffullama": (811, 2048)}
 
 
-def test_names_are_presets_folders_or_hub_names(tmp_path):
+def test_names_are_catalogue_entries_folders_or_hub_names(tmp_path):
     assert models.find("toy") is None
     assert models.find("diffusionfamily/diffullama") is CATALOGUE["diffullama"]
     assert models.find("somebody/else") == Source(name="somebody/else", repo="somebody/else")
@@ -229,11 +229,11 @@ def test_names_are_presets_folders_or_hub_names(tmp_path):
         models.find("a/b/c")
 
 
-def test_weights_of_another_shape_tokenizers_of_another_vocabulary_and_pickles_are_refused(tmp_path):
+def test_mismatched_weights_or_tokenizers_and_pickles_are_refused(tmp_path):
     folder = write(tmp_path / "shapes")
     weights = load_file(folder / "model.safetensors")
     save_file({**weights, "model.norm.weight": torch.ones(7)}, folder / "model.safetensors", {"format": "pt"})
-    wrong = r"its model.norm.weight has the shape \[7\], and its config.json asks for \[64\]; download the folder again"
+    wrong = r"its model.norm.weight has the shape \[7\], but its config.json says \[64\]; download the folder again"
     with pytest.raises(ValueError, match=wrong):
         models.load(str(folder))
     del weights["model.norm.weight"]
@@ -242,7 +242,7 @@ def test_weights_of_another_shape_tokenizers_of_another_vocabulary_and_pickles_a
         models.load(str(folder))
 
     folder = write(tmp_path / "tokens", vocab_size=270)
-    with pytest.raises(ValueError, match=r"has 280 tokens, but the network knows 270: .*; put the tokenizer that was"):
+    with pytest.raises(ValueError, match=r"has 280 tokens, but the network only 270: .*; add the tokenizer that was"):
         models.load(str(folder))
 
     folder = write(tmp_path / "pickled")
@@ -254,7 +254,7 @@ def test_weights_of_another_shape_tokenizers_of_another_vocabulary_and_pickles_a
     folder = tmp_path / "other"
     shutil.copytree(write(tmp_path / "t5"), folder)
     T5Config(vocab_size=270).save_pretrained(folder)
-    with pytest.raises(ValueError, match="architecture 't5', those that can be read are gpt2, llama, qwen2, mistral"):
+    with pytest.raises(ValueError, match="architecture 't5'; supported are gpt2, llama, qwen2, mistral"):
         models.load(str(folder))
 
 
@@ -277,16 +277,16 @@ def test_a_config_without_its_type_is_read_by_its_class_or_by_the_tensors(tmp_pa
     models.load(str(folder))
 
 
-def test_a_config_without_its_type_that_nothing_tells_is_refused_with_what_to_add(tmp_path):
+def test_a_config_without_any_sign_of_its_type_is_refused_with_what_to_add(tmp_path):
     folder = write(tmp_path)
     config = json.loads((folder / "config.json").read_text())
     del config["model_type"], config["architectures"]
     (folder / "config.json").write_text(json.dumps(config))
     save_file({"some.weight": torch.ones(3)}, folder / "model.safetensors")
-    with pytest.raises(ValueError, match=r"has no model_type; add the right one of gpt2, llama, qwen2, mistral$"):
+    with pytest.raises(ValueError, match=r"has no model_type; add one of gpt2, llama, qwen2, mistral$"):
         models.load(str(folder))
     (folder / "config.json").write_text(json.dumps({**config, "architectures": ["GemmaForCausalLM"]}))
-    with pytest.raises(ValueError, match=r"architecture 'gemma', those that can be read are gpt2"):
+    with pytest.raises(ValueError, match=r"architecture 'gemma'; supported are gpt2"):
         models.load(str(folder))
 
 
@@ -321,7 +321,7 @@ def sentencepiece(*, legacy: bool) -> PreTrainedTokenizerFast:
 
 
 @pytest.mark.parametrize("legacy", [True, False])
-def test_sentencepiece_puts_its_space_before_a_text_and_not_before_what_follows_a_gap(legacy):
+def test_sentencepiece_puts_its_space_before_a_text_and_not_after_a_gap(legacy):
     tokenizer = TextTokenizer(sentencepiece(legacy=legacy))
 
     def pieces(text: str, *, opening: bool = False) -> list[bytes]:

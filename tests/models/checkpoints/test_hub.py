@@ -1,4 +1,4 @@
-"""Downloads from a hub on this machine: what is asked for, what comes, what is said where it does not."""
+"""Downloads from a local hub: requests, results, and errors."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ LOAD = f"import models; print(models.load('{REPO}').name)"
 
 @pytest.fixture
 def load(monkeypatch) -> Iterator[Callable[..., Any]]:
-    """`load(home, address)` is what `models.load` gives, and the last progress it told; or the words of its mistake.
+    """Return `load(home, address)`, which returns facts of the loaded model and the last progress, or the error.
 
     The hub's library reads its environment once, into constants. They are set here: a process for each load would
     import torch and transformers each time.

@@ -1,4 +1,4 @@
-"""Where a model goes, and what is said where it cannot; the GPUs are pretended, the sums are real."""
+"""Choosing a model's placement, and errors if it does not fit; GPUs are simulated."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LARGE = Weights(
 
 @pytest.fixture
 def machine(monkeypatch):
-    """Pretends to have so many GPUs, each with so many GB free, and the processor's memory."""
+    """Simulate a machine with GPUs, given the GB free on each, and with the processor's memory."""
 
     def pretend(gpus: list[float], memory: float = 64, *, mps: bool = False, bf16: bool = True) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(gpus))
@@ -81,7 +81,7 @@ def test_a_model_that_only_fits_on_several_gpus_is_spread_over_them_with_a_word(
     assert place("x", LARGE, quantize="nf4").device == "cuda"
 
 
-def test_too_little_memory_is_told_with_the_numbers_and_what_would_fit(machine):
+def test_too_little_memory_is_reported_with_sizes_and_what_would_fit(machine):
     machine([9])
     with pytest.raises(
         TooLargeError, match=r"'x' needs about 15.5 GB in bfloat16, and cuda has 9.0 GB free: try"
@@ -105,16 +105,16 @@ def test_too_little_memory_is_told_with_the_numbers_and_what_would_fit(machine):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"device": "gpu"}, "'gpu' is no device: give cpu, cuda"),
-        ({"device": "cuda:x"}, "'cuda:x' is no device"),
-        ({"device": "cuda:1"}, "there is no cuda:1 here: the last GPU is cuda:0"),
+        ({"device": "gpu"}, "'gpu' is not a device; choose cpu, cuda"),
+        ({"device": "cuda:x"}, "'cuda:x' is not a device"),
+        ({"device": "cuda:1"}, "there is no cuda:1 here; the last GPU is cuda:0"),
         ({"device": "mps"}, "no Apple GPU"),
-        ({"quantize": "int3"}, "'int3' is no quantisation: give one of int8, nf4, fp4"),
-        ({"dtype": "float64"}, "'float64' is no number format"),
+        ({"quantize": "int3"}, "'int3' is not a quantisation; choose one of int8, nf4, fp4"),
+        ({"dtype": "float64"}, "'float64' is not a supported number format"),
         ({"device": "spread", "quantize": "nf4"}, "quantised weights stay on one device"),
     ],
 )
-def test_what_cannot_be_is_told_with_what_can(machine, settings, message):
+def test_impossible_settings_are_refused_with_what_is_possible(machine, settings, message):
     machine([80])
     with pytest.raises(ValueError, match=message):
         place("x", LARGE, **settings)
@@ -174,7 +174,7 @@ def test_what_pytorch_has_reserved_on_a_gpu_and_does_not_use_is_free(monkeypatch
     assert placement.free_memory("cuda") == 3 * GB
 
 
-def test_nobody_knows_the_memory_of_a_gpu_that_is_only_pretended(monkeypatch):
+def test_the_memory_of_an_emulated_gpu_is_unknown(monkeypatch):
     monkeypatch.setenv("SPACES_ZERO_GPU", "true")
     assert placement.free_memory("cuda") is None
     assert placement.free_memory("cpu")

@@ -77,7 +77,7 @@ def test_both_sizes_of_the_pairs_together_are_uniform(targets):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_a_pair_covers_every_token_and_one_of_them_twice_and_every_subset_is_as_likely(size):
+def test_a_pair_covers_every_token_one_of_them_twice_and_subsets_are_uniform(size):
     ranks = np.array(list(itertools.permutations(range(4))))
     first, second = likelihood.antithetic(ranks, np.full(len(ranks), size))
     assert (first | second).all()

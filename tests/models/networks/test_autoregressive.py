@@ -34,7 +34,7 @@ def model(architecture: str = "llama", *, net: Any = None, vocabulary: int = VOC
 
 
 def logits(net: Any, text: list[int]) -> torch.Tensor:
-    """[length, vocabulary]"""
+    """Return logits [length, vocabulary]."""
     with torch.no_grad():
         return net(input_ids=torch.tensor([text])).logits[0].double()
 
@@ -183,7 +183,7 @@ def whole(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def folder(whole, tmp_path) -> Path:
-    """A copy to spoil."""
+    """Return a copy to damage."""
     return Path(shutil.copytree(whole, tmp_path / "parent"))
 
 
@@ -221,7 +221,7 @@ def test_a_folder_without_a_configuration_is_refused(folder, config):
 
 def test_a_model_of_another_kind_is_refused(folder):
     T5Config(vocab_size=270).save_pretrained(folder)
-    with pytest.raises(ValueError, match="of the architecture 't5', those that can be read"):
+    with pytest.raises(ValueError, match="of the architecture 't5'; supported are gpt2"):
         load_autoregressive(folder)
 
 

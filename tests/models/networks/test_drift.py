@@ -1,4 +1,4 @@
-"""How far a belief has moved since the run's earlier predictions."""
+"""The drift of a belief from the run's earlier predictions."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ OPEN, LATER, LAST = [3, 8, MASK, MASK, MASK, 5, 6], [3, 8, MASK, 17, MASK, 5, 6]
 
 
 def drifts(model, texts, *, lookback=1, cache=None, mask_id=MASK) -> list[np.ndarray]:
-    """[length, lookback] after each of the texts of a run."""
+    """Return the drift [length, lookback] at each of the texts of a run."""
     cache = BeliefCache() if cache is None else cache
     queries = [ask(text, cache=cache, lookback=lookback, mask_id=mask_id) for text in texts]
     return [model.predict([query])[0].drift for query in queries]
 
 
 def by_hand(network_, now: list[int], before: list[int], position: int) -> float:
-    """KL of all tokens but the mask, in float64."""
+    """Compute the KL over all tokens but the mask, in float64."""
     with torch.inference_mode():
         logits = network_(input_ids=torch.tensor([now, before])).logits[:, position - 1, :MASK]
     p, q = logits.double().softmax(-1).numpy()
@@ -106,7 +106,7 @@ def test_the_dual_cache_compares_what_it_believes_itself(architecture):
             assert one == pytest.approx(other, abs=error)
 
 
-def test_who_does_not_ask_pays_nothing_and_keeps_nothing():
+def test_without_lookback_no_belief_is_stored():
     model, cache = denoiser(network("llama")), BeliefCache()
     (prediction,) = model.predict([ask(OPEN, cache=cache)])
     assert prediction.drift.shape == (len(OPEN), 0)

@@ -126,7 +126,7 @@ def test_another_text_or_a_position_outside_the_window_is_seen_in_full():
         assert difference(found, exact.predict([replace(query, cache=None)])[0]) < 1e-5
 
 
-def test_a_run_does_not_touch_the_cache_of_another_and_a_query_without_a_run_is_answered_exactly():
+def test_runs_do_not_share_caches_and_queries_without_a_run_are_exact():
     exact, cached = both("gpt2", 8)
     caches = [BeliefCache(), BeliefCache()]
     alone = [cached.predict([ask(state, cache=caches[0])])[0] for state in STATES]
@@ -167,7 +167,7 @@ def test_they_are_refused_before_anything_is_downloaded(settings, said, monkeypa
         models.load("owner/model", **{"dual_cache": 4} | settings)
 
 
-def test_who_reads_the_result_is_told_that_it_is_approximate():
+def test_a_notice_says_that_the_result_is_approximate():
     exact = denoiser(network("llama"))
     exact.notices = ("said before",)
     before, told = DualCacheDenoiser(exact, refresh=4).notices

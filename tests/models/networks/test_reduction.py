@@ -12,7 +12,7 @@ LOGITS = torch.from_numpy(np.log(PI))[None]
 
 
 def draw(uniform: float, *, temperature: float = 1.0, top_p: float = 1.0, logits: torch.Tensor = LOGITS):
-    """About position 1 of a canvas of three."""
+    """Reduce logits about position 1 of a canvas of three."""
     query = Query(
         ids=np.array([7, 9, 8]),
         positions=np.array([1]),

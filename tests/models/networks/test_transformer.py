@@ -25,7 +25,7 @@ def test_a_suffix_token_changes_the_belief_in_the_gap(architecture):
 
 @every_architecture
 def test_a_causal_network_does_not_see_the_suffix(architecture):
-    """What the test above guards against: this is what transformers does unless it is told."""
+    """The error that the test above would detect: transformers is causal by default."""
     model = denoiser(network(architecture, is_causal=True))
     first, second = model.predict([ask(GAP), ask([*GAP[:-1], 7])])
     assert difference(first, second) < 1e-6

@@ -1,4 +1,4 @@
-"""Several threads before one model."""
+"""Several threads that share one model."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ def test_what_a_call_gets_is_what_it_would_get_alone(architecture, temperature):
         assert difference(future.result(PATIENCE)[0], model.predict([query])[0]) < 1e-5
 
 
-def told(trace: Trace) -> list[Any]:
+def summary(trace: Trace) -> list[Any]:
     commits = [[step.selection.commit.tolist(), step.canvas.ids.tolist(), step.nfe] for step in trace.steps]
     return [trace.text, trace.ended, trace.order.tolist(), commits]
 
 
 @pytest.mark.parametrize("architecture", [*ARCHITECTURES, "toy"])
 @pytest.mark.parametrize("strategy", ["low_confidence", "entropy_bound", "random", "reference"])
-def test_the_same_seed_gives_the_same_trace_whoever_else_is_there(architecture, strategy):
+def test_the_same_seed_gives_the_same_trace_whatever_other_runs_there_are(architecture, strategy):
     toy = architecture == "toy"
     model = models.load("toy") if toy else denoiser(network(architecture))
     sides = [("the cat", "sat"), ("", "x"), ("a", "")] if toy else [("3 8", "5 6"), ("", "7"), ("1 2 3 4", "")]
@@ -76,16 +76,16 @@ def test_the_same_seed_gives_the_same_trace_whoever_else_is_there(architecture, 
         )
         for seed, (prefix, suffix) in enumerate(sides)
     ]
-    alone = [told(list(infill(request, model))[-1]) for request in requests]
+    alone = [summary(list(infill(request, model))[-1]) for request in requests]
     held = Held(model)
     shared = BatchingDenoiser(held)
     runs = [lambda request=request: list(infill(request, shared))[-1] for request in requests]
     futures = in_this_order(shared, held, runs)
-    assert [told(future.result(PATIENCE)) for future in futures] == alone
+    assert [summary(future.result(PATIENCE)) for future in futures] == alone
     assert len(held.passes[0]) == 1 < len(held.passes[1]), "no pass was shared"
 
 
-def test_a_runs_memory_stays_its_own():
+def test_runs_do_not_share_caches():
     held = Held(denoiser(network("llama")))
     caches = [BeliefCache(), BeliefCache()]
     text = [3, MASK, 5]
@@ -94,7 +94,7 @@ def test_a_runs_memory_stays_its_own():
     assert [future.result(PATIENCE)[0].forwards for future in futures] == [1, 0, 1]
 
 
-def test_a_mistake_hits_only_the_caller_who_made_it(caplog):
+def test_an_error_reaches_only_the_caller_that_caused_it(caplog):
     held = Held(denoiser(network("gpt2")))
     wrong = ask([3, MASK, 400])
     calls = [[ask([1, MASK])], [ask([2, MASK])], [wrong], [ask([4, MASK, 5])]]
@@ -175,7 +175,7 @@ def test_a_leader_that_is_interrupted_leaves_the_others_to_the_next_one():
     assert [len(each) for each in held.passes] == [1, 3, 2]
 
 
-def test_a_run_that_is_closed_half_way_holds_up_nobody():
+def test_a_run_closed_half_way_does_not_delay_others():
     held = Held(models.load("toy"))
     shared = BatchingDenoiser(held)
 
@@ -191,7 +191,7 @@ def test_a_run_that_is_closed_half_way_holds_up_nobody():
     assert [sum(len(query.ids) > 40 for each in held.passes for query in each)] == [2]
 
 
-def test_nobody_waits_for_ever_and_everybody_gets_his_own():
+def test_no_caller_waits_forever_and_each_gets_its_own_results():
     toy = models.load("toy")
     held = Held(toy)
     held.go.set()

@@ -1,4 +1,4 @@
-"""Threads whose calls come to a model in a known order, and a model that can be made to wait for them."""
+"""Threads that call a model in a known order, and a model that can be made to wait for them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from models.serve.batching import BatchingDenoiser
 from tests.models.random_weights import ask, difference
 
 PATIENCE = 60.0
-"""Seconds after which a thread is taken to wait for ever."""
+"""Seconds after which a thread is considered stuck."""
 
 
 class Held:
-    """A denoiser that keeps what it was asked for, and that waits in its first pass until it is let go."""
+    """A denoiser that records its queries, and waits in its first pass until `go` is set."""
 
     def __init__(self, inner: Denoiser, fails: Callable[[list[Query]], None] = lambda queries: None) -> None:
         self.name, self.tokenizer, self.context, self.notices = inner.name, inner.tokenizer, inner.context, ()
@@ -41,7 +41,7 @@ class Held:
 
 
 class Arrivals(list):
-    """The queue, which says when a call has come."""
+    """A queue that signals when a call has arrived."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,13 +53,13 @@ class Arrivals(list):
 
 
 def started(work: Callable[[], Any]) -> Future:
-    """The work in a thread of its own, which ends with the tests even if it hangs."""
+    """Run the work in its own daemon thread, which ends with the tests even if it hangs."""
     future: Future = Future()
 
     def run() -> None:
         try:
             future.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - for whoever asks for the result
+        except BaseException as error:  # noqa: BLE001 - raised by `Future.result`
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
@@ -67,7 +67,7 @@ def started(work: Callable[[], Any]) -> Future:
 
 
 def in_this_order(shared: BatchingDenoiser, held: Held, works: Sequence[Callable[[], Any]]) -> list[Future]:
-    """Start all, each once the one before waits, while the first one's pass goes on; then let that pass end."""
+    """Start each once the previous one waits, all during the first one's pass; then let that pass end."""
     shared._waiting = arrivals = Arrivals()
     futures = []
     for work in works:
@@ -86,7 +86,7 @@ def outcome(calls: Sequence[Sequence[Query]], held: Held, **settings: int) -> li
 
 
 def letters(*texts: str, **settings: Any) -> list[Query]:
-    """Queries for the toy; `_` is a mask."""
+    """Make queries for the toy; `_` is a mask."""
     toy = models.load("toy").tokenizer
     ids = [[toy.mask_id if letter == "_" else toy.encode(letter)[0] for letter in text] for text in texts]
     return [ask(each, mask_id=toy.mask_id, **settings) for each in ids]

@@ -22,7 +22,6 @@ from models.prediction import TOP, Prediction
 from models.toy import MarkovDenoiser, ToyTokenizer
 
 COIN = ToyTokenizer("ab")
-_SCORES = ("confidence", "entropy", "margin", "logit_margin")
 
 
 def blank(length: int, *, before: Sequence[int] = (0,), after: Sequence[int] = (1,), mask_id: int = 3) -> Canvas:

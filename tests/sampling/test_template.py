@@ -42,15 +42,15 @@ def test_a_text_is_cut_at_its_gaps(text, given, gaps):
         ("[[1]] [[]]", "gap 2, '[[]]' at character 7"),
         ("[[²]]", "write a number of masks"),
         ("[[-1]]", "write a number of masks"),
-        ("[[0]]", f"a gap has from 1 to {MAX_LENGTH} masks, not 0"),
+        ("[[0]]", f"a gap must have 1 to {MAX_LENGTH} masks, not 0"),
         (f"[[{MAX_LENGTH + 1}]]", f"not {MAX_LENGTH + 1}"),
-        ("[[4|]]", "after the | stand positions with words"),
+        ("[[4|]]", "write positions with words after the |"),
         ("[[4|dog]]", "not 'dog'"),
         ("[[4|2:]]", "not '2:'"),
         ("[[4|0:dog]]", "'0:dog' does not fit, because its positions are 1 to 4"),
         ("[[4|5:dog]]", "'5:dog' does not fit, because its positions are 1 to 4; move it, or make the gap longer"),
         ("[[4|2:dog, 2:cat]]", "'2:cat' does not fit, because another word is pinned to position 2"),
-        ("[[1]]" * (MAX_GAPS + 1), f"{MAX_GAPS} are the most"),
+        ("[[1]]" * (MAX_GAPS + 1), f"at most {MAX_GAPS} are allowed"),
     ],
 )
 def test_a_broken_text_is_refused_with_the_place_and_the_fix(text, words):

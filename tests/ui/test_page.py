@@ -104,7 +104,7 @@ def test_after_a_refused_request_the_page_says_what_it_said_before(page: Page) -
     gaps = page.get_by_placeholder("Tom went to the [[3]]")
     gaps.fill("a [[0]] b")
     page.click("#fill")
-    expect(page.locator(".toast-body")).to_contain_text("a gap has from 1 to 128 masks")
+    expect(page.locator(".toast-body")).to_contain_text("a gap must have 1 to 128 masks")
     expect(part(page, "ended")).to_have_text(said)
     gaps.fill("")
     type_in(page, "Once", "the end.", masks=4)

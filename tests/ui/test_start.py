@@ -158,7 +158,7 @@ from models.serve.lazy import LazyDenoiser
 
 loaded = lambda: sorted({"torch", "transformers"} & set(sys.modules))
 assert not loaded(), f"importing the page loads {loaded()}"
-denoiser = LazyDenoiser(lambda: models.load("toy"))
+denoiser = LazyDenoiser(lambda: models.load("bundled"))
 _, address, _ = build(ModelPool(denoiser)).launch(prevent_thread_lock=True, quiet=True, **launch_options())
 assert urlopen(address).status == 200
 assert not loaded(), f"the first page loads {loaded()}"

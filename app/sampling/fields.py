@@ -20,8 +20,24 @@ MAX_WORDS = 64
 AUTO = "auto"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Domain:
+    """What every domain has besides its `help`."""
+
+    label: str = ""  # on the page; by default from the field's name
+    flag: str = ""  # on the command line; by default from the field's name
+
+    def range(self, kind: type) -> str:
+        """Return the allowed values of this type in words."""
+        raise NotImplementedError
+
+    def check(self, title: str, value: Any, kind: type) -> Any:
+        """Return the value in the field's own form. Raises InfillError, naming the field by `title`."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class Knob:
+class Knob(_Domain):
     """A number from `low` to `high`, whole if the annotated type is int.
 
     `calibrated` returns its value for a checkpoint from the scores (those in `app.presets.STRICTEST`) at which a first
@@ -32,14 +48,11 @@ class Knob:
     high: float
     help: str
     calibrated: Callable[[Mapping[str, float]], float] | None = None
-    label: str = ""
-    flag: str = ""
     above_low: bool = False  # `low` itself is not allowed
     auto: bool = False  # "auto" and None are allowed, and become None
     slider: tuple[float, float] | None = None  # ends of the page's slider if not the whole range
 
     def range(self, kind: type) -> str:
-        """Return the allowed values in words."""
         low, high = _plain(self.low), _plain(self.high)
         return f"above {low} and at most {high}" if self.above_low else f"{low} to {high}"
 
@@ -57,15 +70,12 @@ class Knob:
 
 
 @dataclass(frozen=True)
-class Switch:
+class Switch(_Domain):
     """True or false."""
 
     help: str
-    label: str = ""
-    flag: str = ""
 
     def range(self, kind: type) -> str:
-        """Return the allowed values in words."""
         return "true or false"
 
     def check(self, title: str, value: Any, kind: type) -> bool:
@@ -76,16 +86,13 @@ class Switch:
 
 
 @dataclass(frozen=True)
-class OneOf:
+class OneOf(_Domain):
     """One of a few words."""
 
     options: tuple[str, ...]
     help: str
-    label: str = ""
-    flag: str = ""
 
     def range(self, kind: type) -> str:
-        """Return the allowed values in words."""
         return ", ".join(self.options)
 
     def check(self, title: str, value: Any, kind: type) -> str:
@@ -96,16 +103,13 @@ class OneOf:
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(_Domain):
     """Text as it was typed; line breaks of all systems become newlines."""
 
     help: str
-    label: str = ""
-    flag: str = ""
     placeholder: str = ""
 
     def range(self, kind: type) -> str:
-        """Return the allowed values in words."""
         return f"up to {MAX_CHARACTERS} characters"
 
     def check(self, title: str, value: Any, kind: type) -> str:
@@ -126,16 +130,13 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Words:
+class Words(_Domain):
     """A list of single words, or one text with commas or spaces between them."""
 
     help: str
-    label: str = ""
-    flag: str = ""
     placeholder: str = ""
 
     def range(self, kind: type) -> str:
-        """Return the allowed values in words."""
         return f"up to {MAX_WORDS} words"
 
     def check(self, title: str, value: Any, kind: type) -> tuple[str, ...]:
@@ -153,15 +154,12 @@ class Words:
 
 
 @dataclass(frozen=True)
-class Name:
+class Name(_Domain):
     """The name of something that is looked up elsewhere."""
 
     help: str
-    label: str = ""
-    flag: str = ""
 
     def range(self, kind: type) -> str:
-        """Return the allowed values in words."""
         return "a name"
 
     def check(self, title: str, value: Any, kind: type) -> str:
@@ -172,15 +170,12 @@ class Name:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(_Domain):
     """Names with values; the names and ranges that are allowed are checked elsewhere."""
 
     help: str
-    label: str = ""
-    flag: str = ""
 
     def range(self, kind: type) -> str:
-        """Return the allowed values in words."""
         return "names with values"
 
     def check(self, title: str, value: Any, kind: type) -> dict[str, Value]:

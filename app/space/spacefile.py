@@ -106,7 +106,9 @@ def _parse(folder: Path) -> Any:
     try:
         return yaml.load((folder / NAME).read_text(encoding="utf-8"), _NoDuplicates)
     except OSError as error:
-        raise InfillError(f"cannot read the Spacefile in '{folder}': {error.strerror}") from None
+        raise InfillError(
+            f"cannot read the Spacefile in '{folder}': {error.strerror}; run this in a checkout of the repository"
+        ) from None
     except UnicodeDecodeError as error:
         raise InfillError(f"the Spacefile is not UTF-8 at byte {error.start}") from None
     except yaml.MarkedYAMLError as error:

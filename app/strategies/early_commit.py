@@ -66,13 +66,7 @@ def early_commit(
     if schedule == "prophet":
         limit = high if now.step - 1 < last / 3 else middle if now.step - 1 < last * 2 / 3 else low
     else:
-        progress = (now.step - 1) / max(1, last - 1)
-        left = {
-            "linear": 1 - progress,
-            "cosine": (1 + math.cos(math.pi * progress)) / 2,
-            "exponential": math.exp(-rate * progress),
-        }[schedule]
-        limit = low + (high - low) * left
+        limit = low + (high - low) * _remaining_height(schedule, (now.step - 1) / max(1, last - 1), rate)
     logit_margin = float(AGGREGATES[aggregate](now.prediction.logit_margin[masks]))
     early = logit_margin >= limit and 1 - len(masks) / len(span) >= min_progress
     notes = {"gap": logit_margin, "threshold": limit, "early": float(early)}
@@ -80,3 +74,10 @@ def early_commit(
         best, probability = now.prediction.top_tokens[masks, 0], now.prediction.top_probs[masks, 0]
         return Selection(commit=masks, tokens=best, confidence=probability, notes=notes)
     return now.commit_first(now.rank(now.prediction.confidence), 1, **notes)
+
+
+def _remaining_height(schedule: str, progress: float, rate: float) -> float:
+    """Return the fraction of its fall that a threshold still has before it, at a progress from 0 to 1."""
+    if schedule == "linear":
+        return 1 - progress
+    return (1 + math.cos(math.pi * progress)) / 2 if schedule == "cosine" else math.exp(-rate * progress)

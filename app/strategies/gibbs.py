@@ -60,9 +60,7 @@ def gibbs(
         before = now.history[-2].canvas
         changed = int((~before.masked[sites] & (before.ids[sites] != tokens)).sum())
         changed += int(now.history[-1].selection.notes["changed"]) if previous_sweep == sweep else 0
-    wanted, visited = now.carry > 0, np.zeros(len(canvas), dtype=np.bool_)
-    for step in now.history:
-        visited |= step.canvas.masked & (step.selection.notes["sweep"] == sweep)
+    wanted, visited = now.carry > 0, _visited(now, sweep)
     needed = 2 if energy else 1  # calls of a visit, which must be left after this step
     unfinished = now.temperature > 0 or changed > 0
     if not sweep or (unfinished and not (wanted & ~visited).any()):
@@ -84,6 +82,14 @@ def gibbs(
         temperature=_next_temperature(now, cooling),
         carry=wanted.astype(np.float64),
     )
+
+
+def _visited(now: Snapshot, sweep: int) -> Bools:
+    """Return which positions [length] have been masked in a sweep."""
+    visited = np.zeros(len(now.canvas), dtype=np.bool_)
+    for step in now.history:
+        visited |= step.canvas.masked & (step.selection.notes["sweep"] == sweep)
+    return visited
 
 
 def _next_temperature(now: Snapshot, cooling: float) -> float:

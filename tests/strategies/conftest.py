@@ -1,4 +1,4 @@
-"""Thousands of tiny tensors: handing them to other threads costs more than it saves."""
+"""Use one torch thread: for thousands of tiny tensors, more threads cost more than they save."""
 
 from __future__ import annotations
 

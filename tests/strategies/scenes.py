@@ -1,4 +1,4 @@
-"""Hand-made canvases, snapshots and denoisers on which a strategy's arithmetic can be done by hand."""
+"""Small canvases, snapshots and denoisers on which a strategy can be checked by hand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COIN = ToyTokenizer("ab")
 
 
 def blank(length: int, *, before: Sequence[int] = (0,), after: Sequence[int] = (1,), mask_id: int = 3) -> Canvas:
-    """A span of `length` masks between given tokens."""
+    """Return a span of `length` masks between given tokens."""
     ids = np.array([*before, *[mask_id] * length, *after], dtype=np.int64)
     span = np.zeros(len(ids), dtype=np.bool_)
     span[len(before) : len(before) + length] = True
@@ -33,9 +33,9 @@ def blank(length: int, *, before: Sequence[int] = (0,), after: Sequence[int] = (
 
 
 def belief(canvas: Canvas, **scores: Any) -> Prediction:
-    """Scores by name, given for the masked positions from left to right; those left out are 0.
+    """Return a prediction from scores by name, for the masked positions from left to right; others are 0.
 
-    A drift is a number a position, or a row of numbers, the newest prediction's first.
+    A drift is one number per position, or a row of numbers, the newest prediction's first.
     """
     drift = np.asarray(scores.pop("drift", np.empty((len(canvas.masks), 0))), dtype=float)
     drift = drift[:, None] if drift.ndim == 1 else drift
@@ -65,7 +65,7 @@ def belief(canvas: Canvas, **scores: Any) -> Prediction:
 
 
 def snapshot(*, steps: int = 64, taken: int = 0, length: int | None = None, seed: int = 0, **scores: Any) -> Snapshot:
-    """What a strategy sees after `taken` steps; the span starts at position 1."""
+    """Return what a strategy sees after `taken` steps; the span starts at position 1."""
     canvas = blank(length or len(next(iter(scores.values()))))
     prediction = belief(canvas, **scores)
     idle = Step(
@@ -88,14 +88,14 @@ def snapshot(*, steps: int = 64, taken: int = 0, length: int | None = None, seed
 
 
 def probing(now: Snapshot, denoiser: Denoiser) -> Snapshot:
-    """The same, whose probes ask this denoiser, as a budget stands in which every step took one call."""
+    """Return the snapshot with probes that ask this denoiser, after one call per step so far."""
     forwards = Forwards(denoiser)
     forwards.rows = forwards.calls = now.step
     return replace(now, forwards=forwards)
 
 
 def after(now: Snapshot, selection: Selection, **scores: Any) -> Snapshot:
-    """What a strategy sees next if that is decided; the scores are for the positions that are masked then."""
+    """Return what a strategy sees after a selection; the scores are for the positions masked then."""
     canvas = now.canvas.remask(selection.remask).commit(selection.commit, now.prediction.candidates[selection.commit])
     taken = Step(
         canvas=canvas,
@@ -110,12 +110,12 @@ def after(now: Snapshot, selection: Selection, **scores: Any) -> Snapshot:
 
 
 def choose(name: str, now: Snapshot, **knobs: Any) -> Selection:
-    """What a strategy decides; knobs may lie outside their range here, for the limits."""
+    """Return what a strategy selects; knobs may be outside their range here, to test limits."""
     return find(name).choose(now, **knobs)
 
 
 class Judged:
-    """A denoiser with another judge."""
+    """A denoiser with a different judge."""
 
     def __init__(self, denoiser: Denoiser, judge: Judge | None) -> None:
         self._denoiser, self.judge = denoiser, judge
@@ -137,7 +137,7 @@ def decode(
     judge: Judge | None = None,
     **sampling: Any,
 ) -> Iterator[Step]:
-    """The loop, with a function for a policy, the fields of a `Sampling`, and the judge spelled out."""
+    """Run the loop with a function as policy, and with the fields of `Sampling` and `Guide` as arguments."""
     return loop.decode(
         canvas,
         denoiser if judge is None else Judged(denoiser, judge),  # pyright: ignore[reportArgumentType]
@@ -164,7 +164,7 @@ def run(
     judge: Judge | None = None,
     **knobs: Any,
 ) -> list[Step]:
-    """A whole run; the token banned is the toy coin's begin token. Knobs may lie outside their range."""
+    """Return the steps of a whole run. Token 2, banned, is the coin's begin token. Knobs may be outside their range."""
     policy = replace(find(name).bind({}), choose=functools.partial(find(name).choose, **knobs))
     settings = {"temperature": temperature, "top_p": top_p, "banned": banned}
     return list(decode(canvas, denoiser, policy, steps=steps, seed=seed, cache=cache, judge=judge, **settings))
@@ -179,14 +179,14 @@ def orders(steps: Sequence[Step]) -> list[list[int]]:
 
 
 def written(steps: Sequence[Step]) -> tuple[int, ...]:
-    """The finished span."""
+    """Return the finished span."""
     canvas = steps[-1].canvas
     return tuple(canvas.ids[canvas.span].tolist())
 
 
 @dataclass
 class Indifferent:
-    """Believes the same of every position, at no cost: for statistics of the order."""
+    """Believes the same about every position and is fast: for statistics of the order."""
 
     name: str = "indifferent"
     context: int = 256
@@ -217,11 +217,11 @@ class Indifferent:
 
 
 @dataclass
-class Told:
-    """Believes what it is told: of each canvas, the probabilities of tokens 0, 1, … (six at most) at each position."""
+class Scripted:
+    """Believes what a function returns: from ids and position, the probabilities of tokens 0, 1, … (at most six)."""
 
     beliefs: Callable[[list[int], int], Sequence[float]]
-    name: str = "told"
+    name: str = "scripted"
     context: int = 256
     tokenizer: Tokenizer = COIN
     notices: tuple[str, ...] = ()
@@ -237,20 +237,20 @@ class Told:
         for query in queries:
             rows = torch.zeros(len(query.positions), 6, dtype=torch.float64)
             for row, place in zip(rows, query.positions, strict=True):
-                told = self.beliefs(query.ids.tolist(), int(place))
-                row[: len(told)] = torch.tensor(told, dtype=torch.float64)
+                probabilities = self.beliefs(query.ids.tolist(), int(place))
+                row[: len(probabilities)] = torch.tensor(probabilities, dtype=torch.float64)
             beliefs.append(reduce(rows.log(), query, forwards=len(query.rows)))
         return beliefs
 
 
 @dataclass
 class Counting:
-    """A denoiser whose batches and the canvases in them are counted, those left out that the cache holds."""
+    """Counts the batches and canvases that a denoiser is asked for, except those in the cache."""
 
     denoiser: Denoiser
     rows: int = 0
     calls: int = 0
-    aside: int = 0  # of the rows: what canvases were held against
+    aside: int = 0  # rows that are not states of the run, but what guidance compares with
 
     def __post_init__(self) -> None:
         self.name, self.context, self.tokenizer = self.denoiser.name, self.denoiser.context, self.denoiser.tokenizer
@@ -267,7 +267,7 @@ class Counting:
 
 @dataclass
 class ChainJudge:
-    """A Markov chain read from the left: its letters depend on the one before."""
+    """A Markov chain read from the left: each letter depends on the one before."""
 
     transition: Floats
     name: str = "chain"
@@ -285,7 +285,7 @@ STICKY = np.array([[0.7, 0.3], [0.35, 0.65]])
 
 
 def sticky() -> MarkovDenoiser:
-    """Two letters that like to stay as they are: neighbours depend strongly on each other."""
+    """Return a chain of two letters that tend to repeat: neighbours depend strongly on each other."""
     return MarkovDenoiser(COIN, STICKY)
 
 
@@ -315,7 +315,7 @@ def _chance_of_zero(ids: tuple[int, ...]) -> Floats:
 
 
 def joint(transition: np.ndarray, canvas: Canvas) -> dict[tuple[int, ...], float]:
-    """The exact probability of every filling of the span, by summing up all of them."""
+    """Return the exact probability of every filling of the span, by enumerating all of them."""
     states, length = len(transition), len(canvas.span)
     weights = {}
     for filling in itertools.product(range(states), repeat=length):
@@ -327,7 +327,7 @@ def joint(transition: np.ndarray, canvas: Canvas) -> dict[tuple[int, ...], float
 
 
 def chi_square(samples: Sequence[tuple[int, ...]], expected: dict[tuple[int, ...], float]) -> float:
-    """Pearson's statistic; every filling's expected count must be large enough for it to mean something."""
+    """Return Pearson's statistic. Asserts that every expected count is at least 5, below which it is meaningless."""
     least = min(expected.values()) * len(samples)
     assert least >= 5, f"the rarest filling is expected {least:.1f} times: draw more"
     observed = dict.fromkeys(expected, 0)
@@ -337,11 +337,11 @@ def chi_square(samples: Sequence[tuple[int, ...]], expected: dict[tuple[int, ...
 
 
 def two_sample_chi_square(first: Sequence[tuple[int, ...]], second: Sequence[tuple[int, ...]]) -> float:
-    """For equally many samples of both."""
+    """Return the two-sample statistic for equally many samples of both."""
     assert len(first) == len(second)
     seen = set(first) | set(second)
     return sum((first.count(f) - second.count(f)) ** 2 / (first.count(f) + second.count(f)) for f in seen)
 
 
 CHI_SQUARE_LIMIT = {7: 24.322, 15: 37.697}
-"""Degrees of freedom to the value that chance passes once in a thousand times."""
+"""From degrees of freedom to the 99.9th percentile of the chi-square distribution."""

@@ -12,7 +12,7 @@ SURE = [0.5, 0.95, 0.6, 0.9, 0.1, 0.99, 0.2, 0.3]
 
 
 def drifting(**by_position: list[float]) -> np.ndarray:
-    """[8, 5] a nat at all ages, where no others are given."""
+    """Return [8, 5] drifts: those given by position, and one nat at all ages elsewhere."""
     drift = np.ones((8, 5))
     for name, values in by_position.items():
         drift[int(name.removeprefix("at_")) - 1] = values
@@ -25,7 +25,7 @@ def test_the_current_block_is_filled_above_a_threshold_and_later_ones_wait():
     assert choose("ahd", now, blocks=2, tau=0.96).commit.tolist() == [2], "the surest of the block, not of all"
 
 
-def test_what_has_not_drifted_is_committed_ahead_of_its_block_however_sure():
+def test_beliefs_without_drift_are_committed_ahead_of_their_block_however_unsure():
     now = snapshot(confidence=SURE, drift=drifting(at_1=[0] * 5, at_5=[0] * 5, at_7=[0.009] * 5, at_8=[0.011] * 5))
     selection = choose("ahd", now, blocks=2)
     assert selection.commit.tolist() == [2, 4, 7, 5]
@@ -49,14 +49,14 @@ def test_older_predictions_count_less(window, decay, edge):
     assert choose("ahd", now, epsilon=edge - 1e-9, **settings).commit.tolist() == [2, 4]
 
 
-def test_a_history_that_is_too_short_unlocks_nothing():
+def test_a_history_that_is_too_short_allows_no_commit_ahead():
     now = snapshot(confidence=SURE, drift=drifting(at_6=[0.0, 0.0, np.inf, np.inf, np.inf]))
     assert choose("ahd", now, blocks=2, window=4).commit.tolist() == [2, 4]
     assert choose("ahd", now, blocks=2, window=3).commit.tolist() == [2, 4, 6]
 
 
 class Sixfold(Settled):
-    """Has as many earlier beliefs as there were predictions."""
+    """Believes the same always; drift is known as far back as there were predictions."""
 
     def predict(self, queries):
         (query,) = queries
@@ -68,19 +68,19 @@ class Sixfold(Settled):
 
 
 @pytest.mark.parametrize("window", [2, 4, 6])
-def test_the_first_token_is_unlocked_in_step_window(window):
+def test_the_first_commit_ahead_of_a_block_is_in_step_window(window):
     steps = run("ahd", Sixfold(), blank(64), steps=64, tau=0.9, window=window)
     assert counts(steps)[:window] == [1] * (window - 1) + [1 + 48]
     assert [step.selection.notes["block"] for step in steps] == [1.0] * 16
 
 
-def test_where_the_budget_asks_for_more_the_current_block_comes_first():
+def test_extra_commits_for_the_budget_come_from_the_current_block_first():
     now = snapshot(steps=2, confidence=SURE, drift=drifting(at_8=[0] * 5))
     assert choose("ahd", now, blocks=2, tau=0.96).commit.tolist() == [2, 8, 4, 3]
 
 
 @pytest.mark.parametrize("length", [7, 16])
-def test_a_single_block_is_the_threshold_and_a_short_gap_is_one(length):
+def test_one_block_equals_threshold_and_a_short_gap_is_one_block(length):
     denoiser = toy()
     canvas = blank(length, mask_id=denoiser.tokenizer.mask_id)
     settings = {"steps": 16, "temperature": 0.8, "tau": 0.5, "banned": tuple(denoiser.tokenizer.special_ids)}
@@ -90,7 +90,7 @@ def test_a_single_block_is_the_threshold_and_a_short_gap_is_one(length):
     assert written(ours) == written(host)
 
 
-def test_blocks_are_filled_from_the_left_where_nothing_is_unlocked():
+def test_blocks_are_filled_from_left_to_right_if_nothing_is_committed_ahead():
     denoiser = toy()
     steps = run("ahd", denoiser, blank(16, mask_id=denoiser.tokenizer.mask_id), steps=64, epsilon=0.0)
     blocks = [(step.selection.commit - 1) // 4 + 1 for step in steps]

@@ -21,24 +21,24 @@ SURE = [0.95, 0.92, 0.91, 0.5, 0.97]
         (0.0, 2, [5, 1, 3]),
     ],
 )
-def test_the_surest_are_taken_first_and_keep_their_distance(tau, distance, expected):
+def test_the_surest_are_committed_first_at_the_given_distance(tau, distance, expected):
     assert choose("apart", snapshot(confidence=SURE), tau=tau, distance=distance).commit.tolist() == expected
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(5, [5]), (2, [5, 1, 3]), (1, [5, 1, 3, 2, 4])])
-def test_the_budget_is_met_without_neighbours_first(steps, expected):
+def test_extra_commits_for_the_budget_avoid_neighbours_as_long_as_possible(steps, expected):
     assert choose("apart", snapshot(confidence=SURE, steps=steps), tau=0.99).commit.tolist() == expected
 
 
 @pytest.mark.parametrize("tau", [0.2, 0.5, 0.9])
-def test_distance_one_is_the_threshold(tau):
+def test_distance_one_equals_threshold(tau):
     denoiser = toy()
     canvas = blank(24, mask_id=denoiser.tokenizer.mask_id)
     host = run("threshold", denoiser, canvas, steps=24, tau=tau)
     assert orders(run("apart", denoiser, canvas, steps=24, tau=tau, distance=1)) == orders(host)
 
 
-def test_no_step_commits_neighbours_when_there_is_time():
+def test_no_step_commits_neighbours_if_the_budget_is_large_enough():
     denoiser = toy()
     steps = run("apart", denoiser, blank(24, mask_id=denoiser.tokenizer.mask_id), steps=24, tau=0.0)
     assert len(steps) < 24, "nothing was ever committed together: the test shows nothing"

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from app.sampling.step import Selection, Snapshot
-from tests.strategies.scenes import Indifferent, Told, after, blank, choose, counts, probing, run, snapshot
+from tests.strategies.scenes import Indifferent, Scripted, after, blank, choose, counts, probing, run, snapshot
 
 MASK = 3
 UNMOVED = (0.1, 0.8, 0.1)
-"""Token 1, which all drafts are, stays the first choice."""
+"""All drafts are token 1, which stays the first choice."""
 
 
 def halfway(*margins: float, steps: int = 12) -> Snapshot:
-    """Of eight positions the first ones are written, one by one, with these margins; eight steps commit."""
+    """Return a snapshot in which the first of eight positions were committed one by one with these margins."""
     now = snapshot(length=8, steps=steps)
     for number, margin in enumerate(margins, start=1):
         carry = now.carry
@@ -24,15 +24,15 @@ def halfway(*margins: float, steps: int = 12) -> Snapshot:
     return now
 
 
-def tell(**beliefs: Sequence[float]) -> Told:
-    """Beliefs by position, `at_1` and so on; `UNMOVED` elsewhere."""
-    return Told(lambda ids, place: beliefs.get(f"at_{place}", UNMOVED))
+def scripted_at(**beliefs: Sequence[float]) -> Scripted:
+    """Return a denoiser with beliefs by position, `at_1` and so on, and `UNMOVED` elsewhere."""
+    return Scripted(lambda ids, place: beliefs.get(f"at_{place}", UNMOVED))
 
 
-def test_half_of_the_written_tokens_are_hidden_in_one_canvas_those_of_the_least_margins():
-    told = tell()
-    selection = choose("core", probing(halfway(0.3, 0.1, 0.2, 0.4), told), every=1)
-    ((hidden,),) = told.asked
+def test_the_half_with_the_smallest_margins_is_hidden_in_one_canvas():
+    scripted = scripted_at()
+    selection = choose("core", probing(halfway(0.3, 0.1, 0.2, 0.4), scripted), every=1)
+    ((hidden,),) = scripted.asked
     assert hidden[1:5] == [1, MASK, MASK, 1]
     assert selection.notes["tested"] == 2
     assert (selection.notes["replaced"], selection.remask.tolist()) == (0, [])
@@ -47,8 +47,8 @@ def test_half_of_the_written_tokens_are_hidden_in_one_canvas_those_of_the_least_
         ((0.29, 0.1, 0.25, 0.18, 0.18), False),  # another is first, but not probable enough
     ],
 )
-def test_a_token_is_replaced_where_another_is_first_and_probable_enough(believed, replaced):
-    selection = choose("core", probing(halfway(0.2, 0.1), Told(lambda ids, place: believed)), every=1, sure=0.3)
+def test_a_token_is_replaced_if_another_is_first_and_probable_enough(believed, replaced):
+    selection = choose("core", probing(halfway(0.2, 0.1), Scripted(lambda ids, place: believed)), every=1, sure=0.3)
     assert selection.remask.tolist() == ([2] if replaced else [])
     assert selection.tokens is not None
     assert selection.confidence is not None
@@ -59,10 +59,10 @@ def test_a_token_is_replaced_where_another_is_first_and_probable_enough(believed
     assert selection.notes["instability"] == pytest.approx(-np.log(believed[1]))
 
 
-def test_the_shakiest_is_replaced_and_the_step_commits_what_it_would_have_committed():
-    """-log 0.25 = 1.386 against -log 0.3 = 1.204; -log 0.2 = 1.609 would be more, but there token 1 stays the first."""
-    told = tell(at_1=(0.7, 0.3), at_2=(0.5, 0.25, 0.25), at_3=(0.16, 0.2, 0.16, 0.16, 0.16, 0.16))
-    now = probing(halfway(0.3, 0.2, 0.1), told)
+def test_the_most_unstable_is_replaced_and_the_step_still_commits_its_share():
+    """-log 0.25 = 1.386 against -log 0.3 = 1.204; -log 0.2 = 1.609 would be more, but token 1 is still first there."""
+    scripted = scripted_at(at_1=(0.7, 0.3), at_2=(0.5, 0.25, 0.25), at_3=(0.16, 0.2, 0.16, 0.16, 0.16, 0.16))
+    now = probing(halfway(0.3, 0.2, 0.1), scripted)
     selection = choose("core", now, every=1, rate=1.0)
     assert selection.remask.tolist() == [2]
     assert selection.commit.tolist() == [2, 4]
@@ -70,17 +70,17 @@ def test_the_shakiest_is_replaced_and_the_step_commits_what_it_would_have_commit
     assert now.canvas.remask(selection.remask).masked[selection.commit].all()
 
 
-def test_no_more_are_replaced_than_the_step_commits():
-    """Eight masks in eight steps are one a step; in four, with two tests, two or more."""
-    told = tell(**{f"at_{place}": (0.9, 0.1, 0.0) for place in range(1, 9)})
-    assert len(choose("core", probing(halfway(0.3, 0.2, 0.1), told), every=1, rate=1.0, replaced=8).remask) == 1
+def test_a_step_replaces_no_more_tokens_than_it_commits():
+    """Eight masks in eight steps are one per step; in four steps with two tests, at least two."""
+    scripted = scripted_at(**{f"at_{place}": (0.9, 0.1, 0.0) for place in range(1, 9)})
+    assert len(choose("core", probing(halfway(0.3, 0.2, 0.1), scripted), every=1, rate=1.0, replaced=8).remask) == 1
     hurried = halfway(0.3, 0.2, steps=6)
-    assert len(choose("core", probing(hurried, told), every=1, rate=1.0, replaced=8).remask) == 2
+    assert len(choose("core", probing(hurried, scripted), every=1, rate=1.0, replaced=8).remask) == 2
 
 
-def test_a_margin_is_that_of_the_time_of_writing_or_of_the_test_that_wrote_anew():
-    told = tell(at_2=(0.7, 0.1, 0.2))
-    now = probing(halfway(0.3, 0.1), told)
+def test_a_margin_is_from_the_commit_or_from_the_test_that_replaced_the_token():
+    scripted = scripted_at(at_2=(0.7, 0.1, 0.2))
+    now = probing(halfway(0.3, 0.1), scripted)
     margin = now.prediction.margin.copy()
     margin[3] = 0.25
     selection = choose("core", replace(now, prediction=replace(now.prediction, margin=margin)), every=1)
@@ -100,13 +100,13 @@ def test_a_margin_is_that_of_the_time_of_writing_or_of_the_test_that_wrote_anew(
         (4, 2, [2]),
     ],
 )
-def test_tests_lie_in_the_middle_half_of_the_run_and_their_passes_are_set_aside(steps, every, tests):
+def test_tests_are_in_the_middle_half_of_the_run_and_their_passes_are_reserved(steps, every, tests):
     taken = run("core", Indifferent(), blank(16), steps=steps, every=every)
     assert [number for number, step in enumerate(taken, start=1) if "tested" in step.selection.notes] == tests
     assert taken[-1].nfe == taken[-1].calls == len(taken) + len(tests) <= steps
 
 
-def test_the_shares_are_those_of_low_confidence_in_the_steps_that_are_left():
+def test_shares_are_those_of_low_confidence_with_the_steps_without_tests():
     """Sixteen in thirteen steps, rounded up: 2, 2, 2, and ten ones."""
     assert counts(run("core", Indifferent(), blank(16), steps=16)) == [2, 2, 2, *[1] * 10]
     assert counts(run("core", Indifferent(), blank(16), steps=16)) == counts(
@@ -114,23 +114,23 @@ def test_the_shares_are_those_of_low_confidence_in_the_steps_that_are_left():
     )
 
 
-def test_without_replacements_it_writes_what_low_confidence_writes():
-    told = Told(lambda ids, place: (0.5 + place / 100, 0.3, 0.2 - place / 100))
-    ours = run("core", told, blank(8), steps=64, banned=())
-    host = run("low_confidence", told, blank(8), steps=64, banned=())
+def test_without_replacements_it_equals_low_confidence():
+    scripted = Scripted(lambda ids, place: (0.5 + place / 100, 0.3, 0.2 - place / 100))
+    ours = run("core", scripted, blank(8), steps=64, banned=())
+    host = run("low_confidence", scripted, blank(8), steps=64, banned=())
     assert [step.canvas.ids.tolist() for step in ours] == [step.canvas.ids.tolist() for step in host]
     assert sum("tested" in step.selection.notes for step in ours) == 2
 
 
-def test_an_error_that_the_rest_speaks_against_is_put_right():
-    """Token 0 is written first, at position 1; once others are known, the model would rather have 2 there."""
+def test_an_error_that_contradicts_later_tokens_is_corrected():
+    """Token 0 is committed first, at position 1; once others are known, the model prefers 2 there."""
 
     def beliefs(ids: list[int], place: int) -> tuple[float, ...]:
         if place == 1:
             return (0.52, 0.45, 0.03) if ids[2:8].count(MASK) == 6 else (0.1, 0.2, 0.7)
         return (0.25, 0.5 - place / 100, 0.25 + place / 100)
 
-    first, *others = run("core", Told(beliefs), blank(8), steps=16, banned=())
+    first, *others = run("core", Scripted(beliefs), blank(8), steps=16, banned=())
     assert first.canvas.ids[1] == 0
     assert others[-1].canvas.ids[1] == 2
     (anew,) = [step for step in others if len(step.selection.remask)]

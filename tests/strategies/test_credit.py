@@ -12,7 +12,7 @@ from tests.strategies.scenes import after, blank, choose, orders, run, snapshot,
 
 
 def believing(now: Snapshot, beliefs: Mapping[int, Mapping[int, float]], **drafts: int) -> Snapshot:
-    """Beliefs are the best tokens and their probabilities; the best is the draft where no other is given."""
+    """Return the snapshot with these best tokens and probabilities; the best is the draft unless another is given."""
     tokens, probs = np.full_like(now.prediction.top_tokens, -1), np.zeros_like(now.prediction.top_probs)
     candidates, confidence = now.prediction.candidates.copy(), now.prediction.confidence.copy()
     for position, belief in beliefs.items():
@@ -27,7 +27,7 @@ def believing(now: Snapshot, beliefs: Mapping[int, Mapping[int, float]], **draft
 
 
 def second_step(**drafts: int) -> Snapshot:
-    """Half of the span is known. Position 1 still puts token 7 first, position 2 has changed from 9 to 8."""
+    """Return a snapshot with half of the span known: position 1 still prefers 7, position 2 went from 9 to 8."""
     now = believing(snapshot(length=4), {1: {7: 0.5}, 2: {9: 0.98}, 3: {5: 0.9}, 4: {5: 0.9}})
     now = after(now, Selection(commit=np.array([3, 4])))
     return believing(now, {1: {7: 0.4, 8: 0.3}, 2: {8: 0.442, 9: 0.44}}, **drafts)
@@ -39,7 +39,7 @@ FIRST = 0.4 * 1.65**0.5 / (0.6 + 0.4 * 1.65**0.5)
 SECOND = 0.44 * 1.49**0.5 / (0.118 + 0.442 * 1.442**0.5 + 0.44 * 1.49**0.5)
 
 
-def test_a_first_choice_that_was_one_before_passes_a_threshold_above_its_probability():
+def test_an_earlier_first_choice_passes_a_threshold_above_its_probability():
     assert pytest.approx(0.4613, abs=1e-4) == FIRST
     assert pytest.approx(0.4529, abs=1e-4) == SECOND
     for tau, expected in ((FIRST + 1e-9, [1]), (FIRST - 1e-9, [1]), (SECOND - 1e-9, [1, 2])):
@@ -48,14 +48,14 @@ def test_a_first_choice_that_was_one_before_passes_a_threshold_above_its_probabi
         assert selection.notes["passed"] == (len(expected) if tau < FIRST else 0)
 
 
-def test_without_the_trace_the_present_probabilities_decide():
+def test_with_weight_zero_only_current_probabilities_decide():
     selection = choose("credit", second_step(), tau=0.42, weight=0.0)
     assert selection.commit.tolist() == [2]
     assert selection.tokens is not None
     assert selection.tokens.tolist() == [8]
 
 
-def test_credit_may_change_the_token_and_what_is_recorded_is_its_probability():
+def test_credit_may_change_the_token_and_its_own_probability_is_recorded():
     selection = choose("credit", second_step(), tau=0.1)
     assert selection.tokens is not None
     assert selection.confidence is not None
@@ -63,7 +63,7 @@ def test_credit_may_change_the_token_and_what_is_recorded_is_its_probability():
     assert selection.confidence.tolist() == [0.4, 0.44]
 
 
-def test_a_draft_that_is_not_the_first_choice_is_left_as_drawn():
+def test_a_draft_that_is_not_the_first_choice_is_committed_as_drawn():
     selection = choose("credit", second_step(at_1=8, at_2=5), tau=0.1)
     assert selection.tokens is not None
     assert selection.confidence is not None
@@ -71,13 +71,13 @@ def test_a_draft_that_is_not_the_first_choice_is_left_as_drawn():
     assert selection.confidence.tolist() == [0.3]
 
 
-def test_nothing_is_earned_before_something_is_known():
+def test_no_credit_counts_before_any_token_is_known():
     now = believing(snapshot(length=2), {1: {7: 0.6}, 2: {7: 0.5}})
     assert choose("credit", now, tau=0.55).commit.tolist() == [1]
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
-def test_weight_zero_is_the_threshold(temperature):
+def test_weight_zero_equals_threshold(temperature):
     denoiser = toy()
     canvas = blank(16, mask_id=denoiser.tokenizer.mask_id)
     settings = {"steps": 16, "temperature": temperature, "tau": 0.5, "banned": tuple(denoiser.tokenizer.special_ids)}

@@ -1,4 +1,4 @@
-"""S3: maskgit, margin and entropy share the schedule and `alg_temp`."""
+"""The strategies maskgit, margin and entropy, which share the schedule and `alg_temp`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_surest_positions_come_first(name, score):
 
 
 @pytest.mark.parametrize(("name", "score"), ORDERS.items())
-def test_raw_off_ranks_by_the_distribution_that_drafts_are_drawn_from(name, score):
+def test_without_raw_it_ranks_by_the_distribution_of_the_drafts(name, score):
     sign = -1 if score == "entropy" else 1
     now = snapshot(**{score: [sign * 0.9, sign * 0.1], f"drawn_{score}": [sign * 0.1, sign * 0.9]})
     assert choose(name, now).commit.tolist() == [1]

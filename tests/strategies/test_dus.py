@@ -16,7 +16,7 @@ def test_thirty_two_positions_take_five_rounds_that_double():
     assert rounds[:3] == [[1, 17], [9, 25], [5, 13, 21, 29]]
 
 
-def test_a_length_that_is_no_power_is_the_beginning_of_one_that_is():
+def test_other_lengths_are_treated_as_the_start_of_a_power_of_the_base():
     assert grids(7) == [[1, 5], [3, 7], [2, 4, 6]]
     assert grids(1) == [[1]]
 
@@ -27,13 +27,13 @@ def test_a_larger_base_takes_fewer_rounds():
 
 
 @pytest.mark.parametrize("length", range(3, 33))
-def test_positions_of_one_round_stand_a_stride_apart(length):
+def test_positions_of_one_round_are_a_stride_apart(length):
     for step in run("dus", Indifferent(), blank(length), steps=64):
         assert (np.diff(step.selection.commit) >= max(2, step.selection.notes["stride"])).all()
 
 
 @pytest.mark.parametrize(("steps", "expected"), [(5, [2, 2, 4, 8, 16]), (4, [4, 4, 8, 16]), (2, [16, 16]), (1, [32])])
-def test_too_few_steps_join_the_first_rounds(steps, expected):
+def test_too_few_steps_merge_the_first_rounds(steps, expected):
     assert [len(grid) for grid in grids(32, steps=steps)] == expected
 
 

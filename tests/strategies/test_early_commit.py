@@ -23,7 +23,7 @@ def test_prophets_threshold_falls_in_three_phases():
     ("schedule", "halfway"),
     [("linear", 5.0), ("cosine", 5.0), ("exponential", 2.5 + 5 * np.exp(-2.0))],
 )
-def test_scheds_thresholds_run_from_high_towards_low(schedule, halfway):
+def test_scheds_thresholds_fall_from_high_to_low(schedule, halfway):
     values = [limit(taken, schedule=schedule) for taken in range(9)]
     assert values[0] == pytest.approx(7.5)
     assert values[4] == pytest.approx(halfway)
@@ -37,12 +37,12 @@ def test_the_cosine_stays_above_the_line_in_the_first_half():
 
 
 @pytest.mark.parametrize(("aggregate", "gap"), [("mean", 4.0), ("median", 2.0), ("quantile", 1.4), ("min", 1.0)])
-def test_the_gap_is_aggregated_over_masked_positions(aggregate, gap):
+def test_logit_margins_are_combined_over_masked_positions(aggregate, gap):
     selection = choose("early_commit", snapshot(logit_margin=[1.0, 2.0, 9.0]), aggregate=aggregate)
     assert selection.notes["gap"] == pytest.approx(gap)
 
 
-def test_a_gap_at_the_threshold_commits_everything_by_argmax():
+def test_a_logit_margin_at_the_threshold_commits_everything_by_argmax():
     now = snapshot(logit_margin=[7.0, 8.0], confidence=[0.1, 0.2])
     selection = choose("early_commit", now)
     assert selection.commit.tolist() == [1, 2]
@@ -57,11 +57,11 @@ def test_below_the_threshold_the_most_confident_draft_is_committed():
     assert selection.tokens is None
 
 
-def test_progress_must_be_made_first_if_asked_for():
+def test_min_progress_delays_the_early_commit():
     assert choose("early_commit", snapshot(logit_margin=[9.0, 9.0]), min_progress=0.5).notes["early"] == 0
 
 
-def test_a_threshold_that_is_never_reached_is_low_confidence():
+def test_a_threshold_that_is_never_reached_equals_low_confidence():
     denoiser = toy()
     canvas = blank(9, mask_id=denoiser.tokenizer.mask_id)
     for steps in (1, 4, 9, 20):
@@ -77,7 +77,7 @@ def test_a_run_that_ends_early_takes_fewer_forward_passes():
     assert steps[-1].selection.notes["early"] == 1
 
 
-def test_the_confidence_recorded_is_that_of_the_token_written_not_of_the_draft():
+def test_the_recorded_confidence_is_that_of_the_committed_token():
     canvas = blank(6, mask_id=toy().tokenizer.mask_id)
     for seed in range(5):
         (step,) = run("early_commit", toy(), canvas, steps=6, temperature=3.0, seed=seed, high=0.0, banned=())

@@ -17,13 +17,13 @@ from tests.strategies.scenes import after, blank, choose, orders, run, snapshot
         (0.2, 2.0, [4, 1, 2, 3]),  # times 0.955, 0.926, 0.879, 0.8: 0.573, 0.463, 0.439, 0.64
     ],
 )
-def test_what_stands_before_the_suffix_counts_less(damping, reach, order):
+def test_scores_right_before_the_suffix_are_damped(damping, reach, order):
     now = snapshot(steps=1, confidence=[0.6, 0.5, 0.5, 0.8])
     assert choose("edge_damping", now, damping=damping, reach=reach).commit.tolist() == order
 
 
 def test_the_damping_fades_as_the_span_becomes_known():
-    """A half of 0.5 is left: 0.5 x 0.848 = 0.424 against 0.65 x 0.75 = 0.4875; undiminished, 0.348 against 0.325."""
+    """With half of it left: 0.5 x 0.848 = 0.424 against 0.65 x 0.75 = 0.4875; with all of it: 0.348 against 0.325."""
     fresh = choose("edge_damping", snapshot(steps=1, confidence=[0.0, 0.0, 0.5, 0.65]))
     assert (fresh.commit.tolist()[:2], fresh.notes["damped"]) == ([3, 4], 0.5)
     now = after(snapshot(steps=2, length=4), Selection(commit=np.array([1, 2])), confidence=[0.5, 0.65])
@@ -45,7 +45,7 @@ def test_any_score_can_be_damped(score, order):
 
 
 @pytest.mark.parametrize("steps", [1, 4, 9, 64])
-def test_without_damping_it_is_low_confidence(steps):
+def test_without_damping_it_equals_low_confidence(steps):
     denoiser = toy()
     canvas = blank(9, mask_id=denoiser.tokenizer.mask_id)
     ours = run("edge_damping", denoiser, canvas, steps=steps, damping=0.0)
@@ -53,7 +53,7 @@ def test_without_damping_it_is_low_confidence(steps):
 
 
 @pytest.mark.parametrize(("score", "host"), [("margin", "margin"), ("entropy", "entropy")])
-def test_without_damping_a_token_a_step_is_the_order_of_the_score(score, host):
+def test_without_damping_and_one_token_per_step_it_is_the_order_of_the_score(score, host):
     denoiser = toy()
     canvas = blank(9, mask_id=denoiser.tokenizer.mask_id)
     ours = run("edge_damping", denoiser, canvas, steps=9, damping=0.0, score=score)

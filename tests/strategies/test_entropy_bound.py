@@ -19,20 +19,20 @@ def test_the_count_is_the_largest_n_whose_risk_is_within_the_bound(bound, expect
     assert selection.commit.tolist() == expected
 
 
-def test_the_risk_noted_is_that_of_what_was_committed_also_when_hurried():
+def test_the_recorded_risk_is_that_of_the_committed_positions_for_any_budget():
     assert choose("entropy_bound", snapshot(entropy=ENTROPIES), bound=0.31).notes["risk"] == pytest.approx(0.3)
     hurried = choose("entropy_bound", snapshot(entropy=ENTROPIES, steps=1), bound=0.31)
     assert hurried.notes["risk"] == pytest.approx(0.7)
 
 
-def test_bound_zero_commits_one_token_a_step_and_infinity_all():
+def test_bound_zero_commits_one_token_per_step_and_infinity_all():
     denoiser = toy()
     canvas = blank(8, mask_id=denoiser.tokenizer.mask_id)
     assert counts(run("entropy_bound", denoiser, canvas, steps=64, bound=0.0)) == [1] * 8
     assert counts(run("entropy_bound", denoiser, canvas, steps=64, bound=math.inf)) == [8]
 
 
-def test_no_step_risks_more_than_the_bound_when_there_is_time():
+def test_no_step_risks_more_than_the_bound_if_the_budget_is_large_enough():
     denoiser = toy()
     several = False
     for bound in (0.1, 1.0, 3.0):

@@ -16,7 +16,7 @@ def sigmoid(logit: float) -> float:
 
 
 def seen(*logits: Sequence[float], best: Sequence[Sequence[int]] | None = None) -> Snapshot:
-    """The best tokens' logits in every step, by position; each step commits nothing, and drafts are token 1."""
+    """Return a snapshot after steps with these logits of the best tokens; no step commits, drafts are token 1."""
     now = None
     for number, row in enumerate(logits):
         probabilities = [sigmoid(logit) for logit in row]
@@ -40,20 +40,20 @@ RISING = [[-4.0, 0.01], [-2.0, 0.01], [0.0, 0.01]]
 
 
 @pytest.mark.parametrize(("horizon", "reached"), [(1, 0.0355), (3, 2.0438)])
-def test_a_draft_on_its_way_to_the_threshold_is_committed_now(horizon, reached):
+def test_a_draft_forecast_to_reach_the_threshold_is_committed_now(horizon, reached):
     for shift, commit, passed in ((1e-3, [2], 0), (-1e-3, [1], 1)):
         selection = choose("extrapolate", seen(*RISING), tau=sigmoid(reached + shift), horizon=horizon)
         assert selection.commit.tolist() == commit
         assert (selection.notes["passed"], selection.notes["ahead"]) == (passed, passed)
 
 
-def test_more_certainty_asks_for_more():
+def test_a_higher_certainty_commits_less():
     now = seen(*RISING)
     passed = [choose("extrapolate", now, tau=0.88, certainty=c).notes["passed"] for c in (0.5, 0.9, 0.92, 0.999)]
     assert passed == [1, 1, 0, 0]
 
 
-def test_two_steps_are_too_few_and_a_falling_logit_goes_nowhere():
+def test_two_steps_or_a_falling_logit_are_not_enough():
     assert choose("extrapolate", seen([-6.0], [0.0]), tau=0.7).notes["passed"] == 0
     assert choose("extrapolate", seen([4.0], [2.0], [0.0]), tau=0.7).notes["passed"] == 0
 
@@ -71,13 +71,13 @@ def test_the_best_token_must_have_been_the_same_and_be_the_draft(best, passed):
 
 
 @pytest.mark.parametrize(("near", "passed"), [(0, 1), (1, 0), (2, 1), (3, 1)])
-def test_an_unsteady_mask_on_the_left_is_waited_for_unless_known_tokens_are_near_on_both_sides(near, passed):
-    """Position 1 wavers, position 2 rises, and positions 0 and 3 are given: within two of it on both sides."""
+def test_an_unsteady_mask_on_the_left_blocks_unless_known_tokens_enclose(near, passed):
+    """Position 1 is unsteady, position 2 rises, and positions 0 and 3 are given: within two on both sides."""
     now = seen(*[[-1.0, rising] for rising, _ in RISING], best=[[1, 1], [2, 1], [1, 1]])
     assert choose("extrapolate", now, tau=0.88, near=near).notes["passed"] == passed
 
 
-def test_a_steady_mask_on_the_left_or_any_on_the_right_is_no_hindrance():
+def test_a_steady_mask_on_the_left_or_any_mask_on_the_right_does_not_block():
     steady = [[1, 1, 1, 1]] * 3
     wavering = [[1, 1, 1, 1], [1, 1, 2, 1], [1, 1, 1, 1]]
     rows = [[-1.0, rising, -1.0, -1.0] for rising, _ in RISING]
@@ -86,7 +86,7 @@ def test_a_steady_mask_on_the_left_or_any_on_the_right_is_no_hindrance():
         assert choose("extrapolate", seen(*rows, best=best), tau=0.88, near=1).notes["passed"] == 1
 
 
-def test_the_pace_of_the_budget_is_a_floor_and_what_passes_comes_first():
+def test_the_pace_is_a_minimum_and_positions_that_pass_come_first():
     now = seen(*[[rising, 1.0, 0.5] for rising, _ in RISING])
     hurried = replace(now, steps=4)
     assert choose("extrapolate", now, tau=0.88).commit.tolist() == [1]
@@ -94,7 +94,7 @@ def test_the_pace_of_the_budget_is_a_floor_and_what_passes_comes_first():
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
-def test_horizon_zero_is_the_threshold(temperature):
+def test_horizon_zero_equals_threshold(temperature):
     denoiser = toy()
     canvas = blank(16, mask_id=denoiser.tokenizer.mask_id)
     settings = {"steps": 16, "temperature": temperature, "tau": 0.5, "banned": tuple(denoiser.tokenizer.special_ids)}
@@ -104,6 +104,6 @@ def test_horizon_zero_is_the_threshold(temperature):
     assert written(ours) == written(host)
 
 
-def test_probabilities_of_zero_and_one_have_a_logit():
+def test_probabilities_of_zero_and_one_have_finite_logits():
     assert choose("extrapolate", seen([-np.inf], [np.inf], [np.inf]), tau=1.0).notes["passed"] == 1
     assert choose("extrapolate", seen([np.inf], [-np.inf], [-np.inf]), tau=0.5).notes["passed"] == 0

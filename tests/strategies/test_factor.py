@@ -22,13 +22,13 @@ def test_a_failing_last_rank_is_not_committed():
     assert choose("factor", snapshot(confidence=[0.99, 0.98, 0.1]), factor=1.0).commit.tolist() == [1, 2]
 
 
-def test_the_threshold_noted_is_the_one_at_the_rank_reached():
+def test_the_recorded_threshold_is_that_of_the_last_rank_that_passes():
     notes = choose("factor", snapshot(confidence=SURE), factor=1.0).notes
     assert notes["passed"] == 3
     assert notes["threshold"] == pytest.approx(1 - 1 / 4)
 
 
-def test_factor_towards_zero_commits_one_token_a_step_and_a_huge_one_all():
+def test_a_factor_near_zero_commits_one_token_per_step_and_a_huge_one_all():
     denoiser = toy()
     canvas = blank(8, mask_id=denoiser.tokenizer.mask_id)
     assert counts(run("factor", denoiser, canvas, steps=64, factor=1e-9)) == [1] * 8

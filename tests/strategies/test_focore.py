@@ -20,15 +20,15 @@ def gap(length: int = 16):
 
 
 def believing(now, *beliefs: dict[int, float]):
-    """The snapshot with these best tokens and probabilities at the masks, from left to right."""
+    """Return the snapshot with these best tokens and probabilities at the masks, from left to right."""
     tokens, probs = np.full((len(now.canvas), TOP), -1), np.zeros((len(now.canvas), TOP))
     for position, belief in zip(now.canvas.masks, beliefs, strict=True):
         tokens[position, : len(belief)], probs[position, : len(belief)] = list(belief), list(belief.values())
     return replace(now, prediction=replace(now.prediction, top_tokens=tokens, top_probs=probs))
 
 
-def test_a_belief_has_changed_by_half_of_what_its_best_tokens_have_gained_and_lost():
-    """Token 1 falls by 0.1, token 2 goes with 0.4, token 3 comes with 0.5."""
+def test_a_belief_changes_by_half_the_sum_of_its_best_tokens_gains_and_losses():
+    """Token 1 loses 0.1, token 2 loses 0.4, token 3 gains 0.5."""
     now = believing(snapshot(length=2), {1: 0.9}, {1: 0.6, 2: 0.4})
     assert choose("focore", now).notes["moved"] == 0
     now = after(now, Selection(commit=np.array([1]), notes={"converged": 0.0}), confidence=[0.5])
@@ -36,9 +36,9 @@ def test_a_belief_has_changed_by_half_of_what_its_best_tokens_have_gained_and_lo
 
 
 def test_a_contrast_by_hand():
-    """On the coin, from the left. The second letter became surer by 0.105 before it was written: the key of the third.
+    """The second letter became surer by 0.105 before its commit, so it is the key token for the third.
 
-    With the key the third is a with 0.7, without it with 0.595.
+    The third letter is a with probability 0.7 with the key token, and 0.595 without it.
     """
     steps = run("focore", sticky(), blank(3, after=()), steps=64, weight=0.5, density=1.0)
     assert orders(steps) == [[1], [2], [3]]
@@ -52,7 +52,7 @@ def test_a_contrast_by_hand():
 
 @pytest.mark.parametrize("knobs", [{"weight": 0.0, "converge": 0.0}, {"density": 0.0}])
 @pytest.mark.parametrize("steps", [1, 4, 16, 64])
-def test_without_weight_or_keys_it_is_low_confidence(knobs, steps):
+def test_without_weight_or_keys_it_equals_low_confidence(knobs, steps):
     ours = run("focore", TOY, gap(), steps=steps, banned=BANNED, **knobs)
     assert orders(ours) == orders(run("low_confidence", TOY, gap(), steps=steps, banned=BANNED))
     assert ours[-1].calls == len(ours)
@@ -65,7 +65,7 @@ def test_three_steps_have_no_room_for_a_contrast(steps):
 
 
 @pytest.mark.parametrize("steps", [4, 7, 16, 31, 64])
-def test_a_contrast_is_a_pass_of_its_own_and_the_pace_heeds_it(steps):
+def test_a_contrast_costs_a_pass_and_the_pace_allows_for_it(steps):
     ours = run("focore", TOY, gap(), steps=steps, banned=BANNED, converge=0.0)
     contrasted = [step.selection.tokens is not None for step in ours]
     assert any(contrasted)
@@ -74,7 +74,7 @@ def test_a_contrast_is_a_pass_of_its_own_and_the_pace_heeds_it(steps):
     assert all(step.selection.notes["keys"] or not twice for step, twice in zip(ours, contrasted, strict=True))
 
 
-def test_a_contrast_changes_what_is_written():
+def test_a_contrast_changes_the_text():
     model, canvas = denoiser(network("gpt2")), blank(16, before=(4, 9, 2), after=(6, 1), mask_id=MASK)
     plain, ours = (written(run("focore", model, canvas, steps=64, banned=(), weight=w)) for w in (0.0, 2.0))
     assert plain != ours
@@ -85,7 +85,7 @@ def test_no_more_than_eight_keys_are_hidden():
     assert max(step.selection.notes["keys"] for step in steps) == 8
 
 
-def test_once_converged_there_is_no_contrast_and_the_window_is_committed_together():
+def test_after_convergence_the_window_is_committed_together_without_contrast():
     steps = run("focore", TOY, gap(), steps=64, banned=BANNED, converge=1.0, tau=0.0, window=4, density=0.1)
     converged = [bool(step.selection.notes["converged"]) for step in steps]
     first = converged.index(True)
@@ -98,7 +98,7 @@ def test_once_converged_there_is_no_contrast_and_the_window_is_committed_togethe
         assert step.selection.tokens is None
 
 
-def test_an_unsure_window_yields_one_token_a_step():
+def test_an_unsure_window_commits_one_token_per_step():
     steps = run("focore", TOY, gap(), steps=64, banned=BANNED, converge=1.0, tau=1.0, window=4, density=0.1)
     assert any(step.selection.notes["converged"] for step in steps)
     assert all(len(step.selection.commit) == 1 for step in steps)

@@ -17,7 +17,7 @@ def test_the_count_is_the_largest_n_whose_bound_exceeds_delta(delta, expected):
     assert choose("frechet", snapshot(confidence=SURE), delta=delta).commit.tolist() == expected
 
 
-def test_the_notes_hold_the_joint_bound_and_the_lead_of_what_was_committed():
+def test_the_notes_have_the_joint_bound_and_the_lead_of_the_committed_set():
     notes = choose("frechet", snapshot(confidence=SURE), delta=0.25).notes
     assert notes["joint"] == pytest.approx(0.65)
     assert notes["lead"] == pytest.approx(0.45)
@@ -25,7 +25,7 @@ def test_the_notes_hold_the_joint_bound_and_the_lead_of_what_was_committed():
     assert hurried["lead"] == pytest.approx(0.05)
 
 
-def test_delta_one_commits_one_token_a_step():
+def test_delta_one_commits_one_token_per_step():
     denoiser = toy()
     assert (
         counts(run("frechet", denoiser, blank(8, mask_id=denoiser.tokenizer.mask_id), steps=64, delta=1.0)) == [1] * 8

@@ -19,7 +19,7 @@ from tests.strategies.scenes import (
     ChainJudge,
     Indifferent,
     Quick,
-    Told,
+    Scripted,
     blank,
     chi_square,
     counts,
@@ -35,7 +35,7 @@ EVEN = (0.4, 0.35, 0.25)
 
 
 def visits(steps: Sequence[Step]) -> list[list[int]]:
-    """The positions that a step left masked for their visit, without those of the draft."""
+    """Return the positions that each step after the draft left masked for their visit."""
     return [step.canvas.masks.tolist() for step in steps if step.selection.notes["sweep"] and step.canvas.masked.any()]
 
 
@@ -50,7 +50,7 @@ def test_the_draft_takes_a_third_of_the_steps_in_equal_shares(steps, length, dra
 
 
 @pytest.mark.parametrize("length", [2, 5, 8])
-def test_a_sweep_visits_every_position_once_one_a_step_and_in_an_order_of_its_own(length):
+def test_a_sweep_visits_every_position_once_in_a_random_order(length):
     taken = run("gibbs", sticky(), blank(length), steps=100, temperature=1.0, seed=4)
     places = [place for (place,) in visits(taken)]
     sweeps = [places[start : start + length] for start in range(0, len(places) - length, length)]
@@ -69,42 +69,42 @@ def test_a_block_has_no_neighbours(block):
 
 
 def test_a_greedy_run_ends_with_the_first_sweep_that_changes_nothing():
-    """Nine draft steps, of which the last leaves a position to its visit; nine visits."""
-    taken = run("gibbs", Told(lambda ids, place: EVEN), blank(9), steps=200, banned=())
+    """Nine draft steps, of which the last leaves one position for its visit, and nine visits."""
+    taken = run("gibbs", Scripted(lambda ids, place: EVEN), blank(9), steps=200, banned=())
     assert len(taken) == 9 + 9
     assert written(taken) == (0,) * 9
     assert sorted(place for (place,) in visits(taken)) == list(range(1, 10))
 
 
-def test_a_change_brings_another_sweep_and_is_counted():
-    """Position 1 is drafted as 1, for it is written first, and becomes 2 once position 2 is known."""
+def test_a_change_is_counted_and_leads_to_another_sweep():
+    """Position 1, committed first, is drafted as 1 and becomes 2 once position 2 is known."""
 
     def beliefs(ids: list[int], place: int) -> tuple[float, ...]:
         if place == 1:
             return (0.0, 0.9, 0.1) if ids[2] == MASK else (0.0, 0.1, 0.9)
         return EVEN
 
-    taken = run("gibbs", Told(beliefs), blank(4), steps=200, banned=())
+    taken = run("gibbs", Scripted(beliefs), blank(4), steps=200, banned=())
     assert written(taken) == (2, 0, 0, 0)
     assert len(taken) == 4 + 2 * 4
     swept = [step.selection.notes["changed"] for step in taken[4:]]
     assert (swept[3], swept[7]) == (1, 0)  # at the end of the two sweeps
 
 
-def test_the_last_tenth_takes_nothing_back_and_what_is_masked_is_written():
+def test_the_last_tenth_remasks_nothing_and_commits_what_is_masked():
     taken = run("gibbs", sticky(), blank(6), steps=40, temperature=1.0)
     assert [len(step.selection.remask) for step in taken][-2:] == [1, 0]
-    assert len(taken) == 37  # the 36th takes one back, for 4 is the tenth, and the 37th writes it
+    assert len(taken) == 37  # the 36th remasks one, because a tenth is 4 steps, and the 37th commits it
 
 
-def test_a_span_of_one_is_simply_written():
+def test_a_span_of_one_is_only_drafted():
     assert counts(run("gibbs", sticky(), blank(1), steps=30, temperature=1.0)) == [1]
 
 
 @pytest.mark.parametrize("targeted", [False, True])
-def test_a_draft_in_one_step_leaves_a_position_to_its_visit(targeted):
-    told = Told(lambda ids, place: (0.1, 0.6, 0.3) if place == 3 and ids.count(MASK) == 1 else (0.6, 0.2, 0.2))
-    taken = run("gibbs", told, blank(4), steps=4, banned=(), targeted=targeted)
+def test_a_draft_in_one_step_leaves_a_position_for_its_visit(targeted):
+    scripted = Scripted(lambda ids, place: (0.1, 0.6, 0.3) if place == 3 and ids.count(MASK) == 1 else (0.6, 0.2, 0.2))
+    taken = run("gibbs", scripted, blank(4), steps=4, banned=(), targeted=targeted)
     if targeted:
         assert orders(taken) == [[1, 2, 4], [3]]
         assert written(taken) == (0, 0, 1, 0)
@@ -112,26 +112,26 @@ def test_a_draft_in_one_step_leaves_a_position_to_its_visit(targeted):
         assert counts(taken) == [3, 1, 1, 1]
 
 
-def test_a_targeted_sweep_asks_about_every_position_in_one_batch_and_visits_the_doubted_ones():
-    """The draft is all 0. Alone, 0 has probability 0.29 at position 2 and 0.31 at position 4, where it is not first."""
+def test_a_targeted_sweep_probes_all_positions_and_visits_the_improbable_ones():
+    """The draft is all 0. Masked alone, 0 has probability 0.29 at position 2 and 0.31 at position 4."""
     alone = {2: (0.29, 0.71), 4: (0.31, 0.69)}
 
     def beliefs(ids: list[int], place: int) -> tuple[float, ...]:
         return alone.get(place, EVEN) if ids[1:6].count(MASK) == 1 else EVEN
 
-    told = Told(beliefs)
-    taken = run("gibbs", told, blank(5), steps=12, banned=(), targeted=True)
-    probes = [batch for batch in told.asked if len(batch) > 1]
+    scripted = Scripted(beliefs)
+    taken = run("gibbs", scripted, blank(5), steps=12, banned=(), targeted=True)
+    probes = [batch for batch in scripted.asked if len(batch) > 1]
     assert [[ids.index(MASK) for ids in batch] for batch in probes] == [[1, 2, 3, 4, 5]] * 2
     assert visits(taken) == [[2]]
     assert written(taken) == (0, 1, 0, 0, 0)
-    assert taken[-1].selection.notes["sweep"] == 2  # after the one change everything is probable enough
+    assert taken[-1].selection.notes["sweep"] == 2  # after the one change all tokens are probable enough
 
 
 RUNS = 400
 
 
-def test_many_sweeps_forget_the_draft_and_draw_from_the_joint_of_exact_conditionals():
+def test_many_sweeps_draw_from_the_joint_of_exact_conditionals():
     canvas, exact = blank(3), joint(STICKY, blank(3))
     drafts = [written(run("low_confidence", Quick(), canvas, steps=1, temperature=1.0, seed=s)) for s in range(RUNS)]
     drawn = [written(run("gibbs", Quick(), canvas, steps=24, temperature=1.0, seed=s)) for s in range(RUNS)]
@@ -140,12 +140,12 @@ def test_many_sweeps_forget_the_draft_and_draw_from_the_joint_of_exact_condition
 
 
 OTHER = np.array([[0.3, 0.7], [0.6, 0.4]])
-"""A parent that would rather alternate."""
+"""A parent that prefers to alternate."""
 
 
 @pytest.mark.parametrize("energy", [0.5, 1.0])
-def test_with_an_energy_it_draws_from_the_parents_joint_or_from_in_between(energy):
-    """Both are Markov chains, so their geometric mean is a joint, too: all of whose conditionals are those visited."""
+def test_with_an_energy_it_draws_from_the_parents_joint_or_a_mixture(energy):
+    """Both are Markov chains, so their geometric mean is a joint with the conditionals that the visits draw from."""
     canvas, own, other = blank(3), joint(STICKY, blank(3)), joint(OTHER, blank(3))
     mixed = {filling: other[filling] ** energy * own[filling] ** (1 - energy) for filling in own}
     mixed = {filling: weight / sum(mixed.values()) for filling, weight in mixed.items()}
@@ -155,17 +155,17 @@ def test_with_an_energy_it_draws_from_the_parents_joint_or_from_in_between(energ
     assert chi_square(drawn, own) > CHI_SQUARE_LIMIT[7]
 
 
-def test_a_visit_with_an_energy_is_two_calls_and_at_temperature_zero_takes_the_best():
-    """By hand, at a lone mask between 0s: 0 has pi 0.8 and parent 0.2, so at 0.5 sqrt(0.16), as has 1 and 2 less."""
+def test_a_visit_with_an_energy_is_two_calls_and_greedy_at_temperature_zero():
+    """A token's weight is parent^energy pi^(1 - energy), with pi 0.7, 0.25, 0.05 and the parent 0.2, 0.7, 0.1."""
 
     def judge(prefixes, continuations):
         return [np.log([{0: 0.2, 1: 0.7, 2: 0.1}[int(token)] for token in rest]) for rest in continuations]
 
     parent = ChainJudge(STICKY)
     parent.log_probabilities = judge
-    told = Told(lambda ids, place: (0.7, 0.25, 0.05))
+    scripted = Scripted(lambda ids, place: (0.7, 0.25, 0.05))
     for energy, token in ((0.2, 0), (0.5, 1), (1.0, 1)):  # 0.7^0.5 0.2^0.5 = 0.374, 0.25^0.5 0.7^0.5 = 0.418
-        taken = run("gibbs", told, blank(3), steps=60, banned=(), judge=parent, energy=energy)
+        taken = run("gibbs", scripted, blank(3), steps=60, banned=(), judge=parent, energy=energy)
         assert written(taken) == (token,) * 3
         visit = taken[3]
         assert visit.calls - taken[2].calls == 2
@@ -174,7 +174,7 @@ def test_a_visit_with_an_energy_is_two_calls_and_at_temperature_zero_takes_the_b
         assert taken[-1].selection.notes["energy"] == pytest.approx(-last)
 
 
-def test_with_an_energy_sixteen_tokens_are_weighed():
+def test_with_an_energy_sixteen_tokens_are_weighted():
     letters = toy()
     canvas = blank(3, before=(4,), after=(6,), mask_id=letters.tokenizer.mask_id)
     taken = run("gibbs", letters, canvas, steps=30, banned=(30,), judge=ChainJudge(letters.transition), energy=0.5)
@@ -183,10 +183,10 @@ def test_with_an_energy_sixteen_tokens_are_weighed():
 
 
 @pytest.mark.parametrize("cooling", [0.0, 0.25, 1.0])
-def test_the_temperature_falls_evenly_from_the_draft_to_the_last_step(cooling):
+def test_the_temperature_falls_linearly_from_the_draft_to_the_last_step(cooling):
     asked: list[float] = []
 
-    class Listening(Told):
+    class Listening(Scripted):
         def predict(self, queries: Sequence[Query]) -> list[Prediction]:
             asked.extend(query.sampling.temperature for query in queries)
             return super().predict(queries)
@@ -198,8 +198,8 @@ def test_the_temperature_falls_evenly_from_the_draft_to_the_last_step(cooling):
     assert asked == pytest.approx([0.8, 0.8, *expected][: len(taken)])
 
 
-def test_an_energy_without_a_parent_is_refused_at_once():
-    counting = Told(lambda ids, place: EVEN)
+def test_an_energy_without_a_parent_is_refused_before_any_pass():
+    counting = Scripted(lambda ids, place: EVEN)
     request = InfillRequest(length=3, strategy="gibbs", steps=9, knobs={"energy": 0.5})
     with pytest.raises(InfillError, match="no autoregressive parent"):
         next(infill(request, counting))

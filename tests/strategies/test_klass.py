@@ -11,7 +11,7 @@ SURE = [0.7, 0.9, 0.95, 0.5]
 
 
 def then(first: list[float], second: list[float]) -> Snapshot:
-    """Four masks whose beliefs moved so far in the two steps after the first, which committed one more."""
+    """Return a snapshot of four masks whose beliefs moved by these drifts in the last two of three steps."""
     now = snapshot(length=5, confidence=[0.5, *SURE], drift=[np.inf] * 5)
     now = after(now, Selection(commit=np.array([1])), confidence=SURE, drift=first)
     return after(now, Selection(commit=np.array([], dtype=np.int64)), confidence=SURE, drift=second)
@@ -23,29 +23,29 @@ def then(first: list[float], second: list[float]) -> Snapshot:
         ([0.009] * 4, [0.0] * 4, [4, 3, 2]),  # 0.5 is below tau
         ([0.0] * 4, [0.0, 0.01, 0.0, 0.0], [4, 2]),  # position 3 has just moved by epsilon
         ([0.0, 0.0, 0.02, 0.0], [0.0] * 4, [3, 2]),  # position 4, the surest, moved the step before
-        ([0.02] * 4, [0.0] * 4, [4]),  # none has settled
+        ([0.02] * 4, [0.0] * 4, [4]),  # no belief has settled
     ],
 )
-def test_what_is_sure_and_has_not_moved_twice_is_committed_and_else_the_surest(first, second, expected):
+def test_sure_positions_settled_for_two_steps_are_committed_or_the_surest_one(first, second, expected):
     selection = choose("klass", then(first, second), tau=0.6, epsilon=0.01)
     assert selection.commit.tolist() == expected
     assert selection.notes["passed"] == (len(expected) if first[0] < 0.02 else 0)
 
 
-def test_patience_says_how_many_steps_count():
+def test_patience_is_the_number_of_steps_without_a_move():
     now = then([0.0, 0.02, 0.0, 0.0], [0.0] * 4)
     assert choose("klass", now, patience=1).commit.tolist() == [4, 3, 2]
     assert choose("klass", now, patience=2).commit.tolist() == [4, 2]
-    assert choose("klass", now, patience=3).commit.tolist() == [4], "before the first step nothing was believed"
+    assert choose("klass", now, patience=3).commit.tolist() == [4], "there is no belief before the first step"
 
 
-def test_where_the_budget_asks_for_more_the_surest_of_the_others_follow():
+def test_extra_commits_for_the_budget_are_the_surest_of_the_others():
     now = snapshot(steps=2, confidence=[0.9, 0.1, 0.7, 0.5], drift=[1.0, 1.0, 0.0, 0.0])
     assert choose("klass", now, patience=1).commit.tolist() == [3, 1]
 
 
 class Settled(Indifferent):
-    """Believes the same always; like a model it has nothing to compare its first belief with."""
+    """Believes the same always; as with a model, its first belief has no earlier one to compare with."""
 
     def predict(self, queries):
         predictions = super().predict(queries)
@@ -62,7 +62,7 @@ def test_nothing_is_committed_together_before_step_patience_plus_one(patience):
     assert counts(steps) == [1] * patience + [9 - patience]
 
 
-def test_epsilon_zero_is_low_confidence_with_a_step_per_token():
+def test_epsilon_zero_equals_low_confidence_with_one_step_per_token():
     denoiser = toy()
     canvas = blank(9, mask_id=denoiser.tokenizer.mask_id)
     assert orders(run("klass", denoiser, canvas, steps=64, tau=0.0, epsilon=0.0)) == orders(
@@ -70,7 +70,7 @@ def test_epsilon_zero_is_low_confidence_with_a_step_per_token():
     )
 
 
-def test_a_wide_epsilon_is_the_threshold_from_the_second_step_on():
+def test_a_large_epsilon_equals_threshold_from_the_second_step_on():
     denoiser = toy()
     canvas = blank(24, mask_id=denoiser.tokenizer.mask_id)
     steps = run("klass", denoiser, canvas, steps=64, tau=0.3, epsilon=1e9, patience=1)

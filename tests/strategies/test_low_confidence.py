@@ -13,13 +13,13 @@ def test_the_most_confident_drafts_come_first():
 @pytest.mark.parametrize(
     ("length", "steps", "expected"), [(16, 5, [4, 3, 3, 3, 3]), (7, 7, [1] * 7), (7, 64, [1] * 7), (7, 4, [2, 2, 2, 1])]
 )
-def test_shares_are_equal_and_the_first_ones_take_what_is_left_over(length, steps, expected):
+def test_shares_are_equal_and_the_first_ones_include_the_remainder(length, steps, expected):
     denoiser = toy()
     canvas = blank(length, mask_id=denoiser.tokenizer.mask_id)
     assert counts(run("low_confidence", denoiser, canvas, steps=steps)) == expected
 
 
-def test_blocks_are_filled_one_after_the_other_from_the_left():
+def test_blocks_are_filled_from_left_to_right():
     denoiser = toy()
     canvas = blank(8, mask_id=denoiser.tokenizer.mask_id)
     steps = run("low_confidence", denoiser, canvas, steps=4, blocks=2)
@@ -29,7 +29,7 @@ def test_blocks_are_filled_one_after_the_other_from_the_left():
 
 
 @pytest.mark.parametrize("blocks", range(1, 17))
-def test_any_number_of_blocks_keeps_to_the_budget_and_uses_it_up(blocks):
+def test_any_number_of_blocks_uses_exactly_the_budget(blocks):
     for length in (1, 5, 7, 16):
         for steps in (1, 2, 3, 5, 7, 16, 20):
             taken = len(run("low_confidence", Indifferent(), blank(length), steps=steps, blocks=blocks))

@@ -17,7 +17,7 @@ HOT = {"temperature": 1.0, "banned": tuple(toy().tokenizer.special_ids)}
         (0.0, [2], []),
     ],
 )
-def test_a_written_token_that_two_drafts_outrank_is_masked_again(eta, committed, back):
+def test_a_committed_token_that_two_drafts_outrank_is_remasked(eta, committed, back):
     now = snapshot(steps=4, drawn_confidence=[0.9, 0.4, 0.6, 0.2])
     first = choose("p2", now, eta=eta)
     assert first.commit.tolist() == [1]
@@ -25,25 +25,25 @@ def test_a_written_token_that_two_drafts_outrank_is_masked_again(eta, committed,
     assert (second.commit.tolist(), second.remask.tolist()) == (committed, back)
 
 
-def test_eta_zero_never_takes_a_token_back_also_where_drafts_are_certain():
+def test_eta_zero_never_remasks_even_if_drafts_are_certain():
     now = snapshot(steps=4, drawn_confidence=[1.0, 0.5, 0.5, 0.5])
     now = after(now, choose("p2", now, eta=0.0), drawn_confidence=[1.0, 1.0, 1.0])
     assert not len(choose("p2", now, eta=0.0).remask)
 
 
-def test_more_doubt_takes_more_tokens_back():
+def test_a_larger_eta_remasks_more_tokens():
     denoiser = toy()
     canvas = blank(16, mask_id=denoiser.tokenizer.mask_id)
 
-    def taken_back(eta: float) -> int:
+    def remasked(eta: float) -> int:
         steps = [step for seed in range(5) for step in run("p2", denoiser, canvas, steps=16, seed=seed, eta=eta, **HOT)]
         return sum(len(step.selection.remask) for step in steps)
 
-    assert 0 == taken_back(0.0) < taken_back(1.0) < taken_back(4.0)
+    assert 0 == remasked(0.0) < remasked(1.0) < remasked(4.0)
 
 
-def test_a_model_that_only_answers_for_masks_is_enough():
-    """Beliefs about committed positions are 0 here, and would all be taken back if they were read."""
+def test_beliefs_about_committed_positions_are_not_read():
+    """Beliefs about committed positions are 0 here, so all would be remasked if they were read."""
     now = snapshot(steps=4, drawn_confidence=[0.9, 0.4, 0.6, 0.2])
     now = after(now, choose("p2", now), drawn_confidence=[0.5, 0.6, 0.3])
     assert choose("p2", now).commit.tolist() == [3]

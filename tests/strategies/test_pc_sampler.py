@@ -15,14 +15,14 @@ from tests.strategies.scenes import Indifferent, blank, choose, counts, orders, 
 
 @dataclass
 class Counted:
-    """The coin's tokenizer, whose a is common and whose b is rare: 1 and 4 nats."""
+    """The coin's tokenizer with frequencies: a is common (1 nat) and b is rare (4 nats)."""
 
     frequencies: Floats
     mask_id: int = 3
 
 
 def scene(*, steps: int = 1) -> Snapshot:
-    """Four masks; the second would be a rare word, the others common ones."""
+    """Return a snapshot of four masks; the second draft is a rare word, the others are common ones."""
     now = snapshot(steps=steps, confidence=[0.5, 0.5, 0.5, 0.9])
     candidates = np.array([-1, 0, 1, 0, 0, -1])
     tokenizer = Counted(np.exp([-1.0, -4.0]))
@@ -60,7 +60,7 @@ def test_an_equal_share_is_committed_in_each_step():
 
 
 @pytest.mark.parametrize("steps", [1, 4, 9, 64])
-def test_where_nobody_has_counted_and_edges_do_not_matter_it_is_low_confidence(steps):
+def test_without_frequencies_and_pull_it_equals_low_confidence(steps):
     denoiser = toy()
     canvas = blank(9, mask_id=denoiser.tokenizer.mask_id)
     ours = run("pc_sampler", denoiser, canvas, steps=steps, pull=0.0)
@@ -68,8 +68,8 @@ def test_where_nobody_has_counted_and_edges_do_not_matter_it_is_low_confidence(s
     assert ours[0].selection.notes["counted"] == 0
 
 
-def test_every_stretch_of_the_span_has_edges_of_its_own():
-    """Positions 1 to 3 and 5 to 6, with a given token between."""
+def test_every_gap_has_its_own_edges():
+    """The gaps are positions 1 to 3 and 5 to 6, with a given token between them."""
     ids = np.array([0, 3, 3, 3, 1, 3, 3, 0])
     canvas = Canvas(ids=ids, editable=ids == 3, masked=ids == 3, mask_id=3)
     left, right = canvas.from_edges
@@ -77,5 +77,5 @@ def test_every_stretch_of_the_span_has_edges_of_its_own():
     assert right.tolist() == [0, 2, 1, 0, 0, 1, 0, 0]
     now = replace(snapshot(length=6, steps=1), canvas=canvas)
     now = replace(now, prediction=replace(now.prediction, confidence=np.full(8, 0.5)))
-    # Distances 0, 1, 0 in a stretch of three, and 0, 0 in one of two.
+    # Distances 0, 1, 0 in the gap of three, and 0, 0 in the gap of two.
     assert choose("pc_sampler", now).commit.tolist() == [1, 3, 5, 6, 2]

@@ -1,4 +1,4 @@
-"""S1: the slot form against the published loop, in distribution."""
+"""The slots against the published loop, in distribution."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tests.strategies.scenes import (
 RUNS = 1200
 
 
-def literal(denoiser, canvas, *, steps: int, seed: int) -> tuple[int, ...]:
-    """The published loop: reveal with probability 1/(t+1) at t = T-1, ..., 1, then the rest."""
+def published(denoiser, canvas, *, steps: int, seed: int) -> tuple[int, ...]:
+    """Run the published loop: commit with probability 1/(t+1) at t = T-1, ..., 1, then the rest."""
     rng, sampling = np.random.default_rng(seed), Sampling(temperature=1.0, banned=(2,))
     ids, masked = canvas.ids.copy(), canvas.masked.copy()
 
@@ -48,9 +48,9 @@ def samples(steps: int) -> list[tuple[int, ...]]:
     return [written(run("random", denoiser, canvas, steps=steps, temperature=1.0, seed=seed)) for seed in range(RUNS)]
 
 
-def test_the_literal_loop_and_the_slot_form_write_the_same_distribution():
+def test_the_published_loop_and_the_slots_write_the_same_distribution():
     denoiser, canvas = sticky(), blank(4)
-    loop = [literal(denoiser, canvas, steps=3, seed=10_000 + seed) for seed in range(RUNS)]
+    loop = [published(denoiser, canvas, steps=3, seed=10_000 + seed) for seed in range(RUNS)]
     assert two_sample_chi_square(loop, samples(3)) < CHI_SQUARE_LIMIT[15]
     assert two_sample_chi_square(loop, samples(1)) > CHI_SQUARE_LIMIT[15], "the test cannot tell T = 1 from T = 3"
 

@@ -5,14 +5,14 @@ from tests.strategies.scenes import after, choose, snapshot
 
 
 def second_step(*confidence: float) -> Snapshot:
-    """Position 1 has been committed; the others' confidence was 0.4, 0.3 and 0.2."""
+    """Return a snapshot after position 1 was committed, when the others had confidence 0.4, 0.3 and 0.2."""
     now = snapshot(steps=4, confidence=[0.5, 0.4, 0.3, 0.2])
     first = choose("rcr", now)
     assert first.commit.tolist() == [1]
     return after(now, first, confidence=list(confidence))
 
 
-def test_a_token_that_others_outgrow_is_masked_again():
+def test_a_token_that_others_overtake_is_remasked():
     selection = choose("rcr", second_step(0.3, 0.6, 0.7))
     assert selection.commit.tolist() == [4, 3]
     assert selection.remask.tolist() == [1]
@@ -23,7 +23,7 @@ def test_the_highest_confidence_so_far_counts():
     assert choose("rcr", second_step(0.1, 0.35, 0.2)).commit.tolist() == [2]
 
 
-def test_a_token_masked_again_keeps_its_running_confidence():
+def test_a_remasked_token_keeps_its_running_confidence():
     now = second_step(0.3, 0.6, 0.7)
     third = after(now, choose("rcr", now), confidence=[0.05, 0.1])
     selection = choose("rcr", third)  # three of 0.5, 0.4, 0.6, 0.7
@@ -31,5 +31,5 @@ def test_a_token_masked_again_keeps_its_running_confidence():
     assert not len(selection.remask)
 
 
-def test_equal_confidence_changes_no_mind():
+def test_a_tie_in_confidence_remasks_nothing():
     assert not len(choose("rcr", second_step(0.5, 0.5, 0.5)).remask)

@@ -8,8 +8,8 @@ from models.denoiser import Query, Sampling
 from tests.strategies.scenes import Indifferent, blank, choose, counts, run, snapshot, sticky, written
 
 
-def literal(denoiser, canvas, *, steps: int, temperature: float, seed: int) -> tuple[int, ...]:
-    """The published loop, with the drafts' randomness laid out as in `decode`."""
+def published(denoiser, canvas, *, steps: int, temperature: float, seed: int) -> tuple[int, ...]:
+    """Run the published loop, with the drafts' random numbers drawn as in `decode`."""
     rng = np.random.default_rng(seed)
     sampling = Sampling(temperature=temperature, banned=(2,))
 
@@ -34,7 +34,7 @@ def test_it_writes_what_the_published_loop_writes():
     denoiser, canvas = sticky(), blank(9)
     for seed in range(20):
         ours = written(run("reference", denoiser, canvas, steps=5, temperature=0.9, seed=seed))
-        assert ours == literal(denoiser, canvas, steps=5, temperature=0.9, seed=seed)
+        assert ours == published(denoiser, canvas, steps=5, temperature=0.9, seed=seed)
 
 
 def test_positions_are_kept_masked_by_the_linear_schedule():
@@ -44,7 +44,7 @@ def test_positions_are_kept_masked_by_the_linear_schedule():
     assert selection.notes["kept"] == 3
 
 
-def test_a_committed_position_that_ranks_low_lets_others_go_sooner():
+def test_a_low_ranked_committed_position_lets_others_be_committed_sooner():
     """Ties rank by position, so that the positions committed on the right do not hold back those on the left."""
     assert counts(run("reference", Indifferent(), blank(8), steps=4)) == [2, 2, 2, 2]
     now = snapshot(drawn_confidence=[0.4, 0.1, 0.3, 0.2], steps=4, taken=1)

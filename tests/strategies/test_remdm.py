@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -15,14 +13,14 @@ MANY = 4000
 
 
 def halfway(*, slots: int, sure: float = 0.5, known: int = MANY) -> Snapshot:
-    """After `slots` of 20 slots `known` positions are committed and as many masked."""
+    """Return a snapshot after `slots` of 20 slots, with `known` positions committed and as many masked."""
     now = snapshot(steps=20, confidence=[sure] * (known // 2) + [0.5] * (known + known // 2))
     taken = Selection(commit=np.arange(1, known + 1), notes={"slot": slots})
     return after(now, taken, confidence=[0.5] * known)
 
 
 def shares(now: Snapshot, **knobs) -> tuple[float, float]:
-    """Parts of the masked positions that are committed, and of the committed ones that are taken back."""
+    """Return the fractions of masks that are committed and of committed positions that are remasked."""
     selection = choose("remdm", now, **knobs)
     known = len(now.canvas.span) - len(now.canvas.masks)
     return len(selection.commit) / len(now.canvas.masks), len(selection.remask) / known
@@ -30,7 +28,7 @@ def shares(now: Snapshot, **knobs) -> tuple[float, float]:
 
 @every_variant
 @pytest.mark.parametrize("steps", [1, 3, 16, 40])
-def test_with_eta_zero_it_is_random(variant, steps):
+def test_eta_zero_equals_random(variant, steps):
     denoiser = toy()
     canvas = blank(16, mask_id=denoiser.tokenizer.mask_id)
     settings = {"steps": steps, "temperature": 1.0, "banned": tuple(denoiser.tokenizer.special_ids)}
@@ -49,30 +47,30 @@ def test_with_eta_zero_it_is_random(variant, steps):
 @pytest.mark.parametrize(
     ("variant", "slots", "eta", "rate", "reveal"),
     [
-        # Ten of twenty slots are left: the highest rate is 9 / 10, and (1 + 10 x rate) / 10 is revealed.
+        # Ten of twenty slots are left: the highest rate is 9 / 10, and (1 + 10 x rate) / 10 is committed.
         ("cap", 10, 0.05, 0.05, 0.15),
         ("rescale", 10, 0.05, 0.045, 0.145),
         ("cap", 10, 1.0, 0.9, 1.0),
         # Four are left: the highest rate is 3 / 16.
         ("cap", 16, 0.5, 0.1875, 1.0),
         ("rescale", 16, 0.4, 0.075, 0.55),
-        # The loop goes from 20 to 2 expected masks in 9 slots, by two each, holds them, and has the last 2 for them.
+        # The loop goes from 20 to 2 expected masks in 9 slots, by two each, holds them, and commits them in the last 2.
         ("loop", 4, 0.5, 0.0, 2 / 12),
         ("loop", 10, 0.05, 0.05, 0.45),
         ("loop", 10, 0.5, 1 / 9, 1.0),
         ("loop", 18, 0.5, 0.0, 0.5),
-        # The last two slots take nothing back.
+        # The last two slots remask nothing.
         ("cap", 18, 0.5, 0.0, 0.5),
         ("confidence", 18, 0.5, 0.0, 0.5),
     ],
 )
-def test_what_a_slot_reveals_and_takes_back(variant, slots, eta, rate, reveal):
+def test_the_fractions_that_a_slot_commits_and_remasks(variant, slots, eta, rate, reveal):
     now = halfway(slots=slots)
     assert choose("remdm", now, variant=variant, eta=eta).notes["rate"] == pytest.approx(rate)
     assert shares(now, variant=variant, eta=eta) == (pytest.approx(reveal, abs=0.03), pytest.approx(rate, abs=0.03))
 
 
-def test_unsure_tokens_are_taken_back_more_often():
+def test_unsure_tokens_are_remasked_more_often():
     """Half were 0.1 sure and half 0.5: exp(0.4) = 1.49 to 1, with mean 0.3, is 0.359 to 0.241."""
     now = halfway(slots=10, sure=0.1)
     back = choose("remdm", now, variant="confidence", eta=0.3).remask
@@ -82,13 +80,13 @@ def test_unsure_tokens_are_taken_back_more_often():
 
 
 @every_variant
-def test_nothing_is_taken_back_in_the_last_tenth_of_the_slots(variant):
-    taken_back = 0
+def test_nothing_is_remasked_in_the_last_tenth_of_the_slots(variant):
+    remasked = 0
     for seed in range(20):
         for step in run("remdm", Indifferent(), blank(8), steps=20, seed=seed, variant=variant, eta=0.3):
             assert step.selection.notes["slot"] <= 18 or not len(step.selection.remask)
-            taken_back += len(step.selection.remask)
-    assert taken_back
+            remasked += len(step.selection.remask)
+    assert remasked
 
 
 @every_variant
@@ -112,9 +110,3 @@ def test_a_slot_is_never_used_twice():
     steps = run("remdm", Indifferent(), blank(8), steps=64, seed=1, eta=0.2)
     slots = [step.selection.notes["slot"] for step in steps]
     assert slots == sorted(set(slots))
-
-
-def test_the_same_snapshot_and_seed_give_the_same_decision():
-    now = halfway(slots=10, known=8)
-    chosen = [choose("remdm", replace(now, rng=np.random.default_rng(3)), eta=0.3).remask.tolist() for _ in range(2)]
-    assert chosen[0] == chosen[1]

@@ -13,10 +13,10 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize(("name", "expected"), EXPECTED.items())
-def test_one_token_a_step_goes_through_the_whole_order(name, expected):
+def test_one_token_per_step_follows_the_whole_order(name, expected):
     assert orders(run(name, Indifferent(), blank(5), steps=64)) == [[position] for position in expected]
 
 
 @pytest.mark.parametrize(("name", "expected"), EXPECTED.items())
-def test_fewer_steps_than_masks_make_groups_of_the_same_order(name, expected):
+def test_fewer_steps_than_masks_commit_groups_in_the_same_order(name, expected):
     assert orders(run(name, Indifferent(), blank(5), steps=2)) == [expected[:3], expected[3:]]

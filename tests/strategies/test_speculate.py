@@ -23,8 +23,8 @@ from tests.strategies.scenes import (
 TOY = toy()
 
 
-def test_drafts_that_all_come_true_cost_a_pass_for_as_many_steps():
-    """After an "a" the next letter is 0.7 sure, the one after it 0.595, and so on: from the left, and always a."""
+def test_drafts_that_all_come_true_save_their_passes():
+    """After an "a" the next letter is a with 0.7, the one after it with 0.595, and so on: left to right, always a."""
     steps = run("speculate", sticky(), blank(8, after=()), steps=8, ahead=4)
     assert orders(steps) == [[position] for position in range(1, 9)]
     assert written(steps) == (0,) * 8
@@ -43,7 +43,7 @@ def test_a_step_of_several_tokens_drafts_steps_of_several_tokens():
 
 @pytest.mark.parametrize("ahead", [1, 2, 4, 8])
 @pytest.mark.parametrize("seed", range(6))
-def test_tokens_and_order_are_those_of_low_confidence_on_the_toy(ahead, seed):
+def test_tokens_and_order_equal_those_of_low_confidence_on_the_toy(ahead, seed):
     model = toy(seed=seed)
     canvas = blank(11, before=(4,), after=(6,), mask_id=model.tokenizer.mask_id)
     banned = tuple(model.tokenizer.special_ids)
@@ -56,7 +56,7 @@ def test_tokens_and_order_are_those_of_low_confidence_on_the_toy(ahead, seed):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_tokens_and_order_are_those_of_low_confidence_in_a_network(architecture):
+def test_tokens_and_order_equal_those_of_low_confidence_on_a_network(architecture):
     model = denoiser(network(architecture))
     rng = np.random.default_rng(0)
     calls = drafted = steps = 0
@@ -71,10 +71,10 @@ def test_tokens_and_order_are_those_of_low_confidence_in_a_network(architecture)
                 calls, steps = calls + ours[-1].calls, steps + len(ours)
                 drafted += sum(step.selection.notes["drafted"] for step in ours)
     assert calls < steps, "no draft ever came true"
-    assert drafted > steps, "every draft came true, so no wrong one was put to the test"
+    assert drafted > steps, "every draft came true, so no wrong one was tested"
 
 
-def test_guidance_takes_two_rows_a_canvas_and_changes_nothing_else():
+def test_guidance_takes_two_rows_per_canvas_and_changes_nothing_else():
     canvas = blank(9, before=(4,), after=(6,), mask_id=TOY.tokenizer.mask_id)
     settings = {"steps": 9, "banned": tuple(TOY.tokenizer.special_ids), "guidance": 1.0}
     greedy, ours = (
@@ -87,7 +87,7 @@ def test_guidance_takes_two_rows_a_canvas_and_changes_nothing_else():
     assert ours[-1].calls < 9
 
 
-def test_a_denoiser_that_keeps_nothing_is_not_probed():
+def test_a_denoiser_without_a_cache_is_not_probed():
     assert [step.selection.notes["drafted"] for step in run("speculate", Indifferent(), blank(5), steps=5)] == [0] * 5
     steps = run("speculate", sticky(), blank(5), steps=5, cache=BeliefCache(0))
     assert counts(steps) == [1] * 5

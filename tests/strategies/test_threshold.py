@@ -11,15 +11,15 @@ SURE = [0.95, 0.2, 0.9, 0.5]
 @pytest.mark.parametrize(
     ("tau", "expected"), [(0.96, [1]), (0.95, [1]), (0.9, [1, 3]), (0.4, [1, 3, 4]), (0.0, [1, 3, 4, 2])]
 )
-def test_every_draft_at_the_threshold_or_above_is_committed_and_at_least_the_best(tau, expected):
+def test_every_draft_at_or_above_the_threshold_is_committed_or_the_surest(tau, expected):
     assert choose("threshold", snapshot(confidence=SURE), tau=tau).commit.tolist() == expected
 
 
-def test_the_pace_of_the_budget_is_a_floor():
+def test_the_pace_of_the_budget_is_a_minimum():
     assert len(choose("threshold", snapshot(confidence=SURE, steps=2), tau=0.99).commit) == 2
 
 
-def test_a_threshold_that_nothing_reaches_is_low_confidence_with_a_step_per_token():
+def test_a_threshold_never_reached_equals_low_confidence_one_token_per_step():
     denoiser = toy()
     canvas = blank(9, mask_id=denoiser.tokenizer.mask_id)
     assert orders(run("threshold", denoiser, canvas, steps=64, tau=1.01)) == orders(

@@ -106,26 +106,28 @@ class Vocabulary(Protocol):
 
     @property
     def begin(self) -> tuple[int, ...]:
-        """What a text starts with when nothing stands before the span: BOS, or GPT-2's end of text."""
+        """The tokens that begin a text if nothing precedes the span: BOS, or GPT-2's end of text."""
         ...
 
     @property
-    def special_ids(self) -> frozenset[int]: ...
+    def special_ids(self) -> frozenset[int]:
+        """Token ids that are not text."""
+        ...
 
     @property
     def size(self) -> int:
-        """How many token ids there are, special ones included: 0 up to this."""
+        """Number of token ids, including special ones."""
         ...
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
-        """Token ids of the text as it stands: nothing added, nothing stripped, special tokens' names read as text.
+        """Return the token ids of a text: nothing is added or stripped, and names of special tokens are read as text.
 
-        `opening` says that nothing stands before it: LLaMA's SentencePiece puts a space in front of a first word.
+        `opening` means that nothing precedes the text: LLaMA's SentencePiece puts a space before a first word.
         """
         ...
 
     def token_bytes(self, token: int) -> bytes:
-        """The UTF-8 bytes that a token stands for; a character may be spread over several tokens."""
+        """Return the UTF-8 bytes of a token; a character may be spread over several tokens."""
         ...
 
 
@@ -133,22 +135,28 @@ class Tokenizer(Vocabulary, Protocol):
     """A vocabulary with a mask; `mask_id` may be an ordinary vocabulary id (in DiffuLLaMA it is 811)."""
 
     @property
-    def mask_id(self) -> int: ...
+    def mask_id(self) -> int:
+        """The token id of a mask."""
+        ...
 
     @property
     def frequencies(self) -> Floats | None:
-        """[vocabulary] relative frequency of each token in text, above 0; None where nobody has counted."""
+        """[vocabulary] relative frequency of each token in text, above 0; None if they were not counted."""
         ...
 
 
 class Reader(Protocol):
-    """A language model as far as it takes to lay out a text for it; with or without a mask."""
+    """A language model, with or without a mask: the part of it that is needed to lay out a text."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name that is shown."""
+        ...
 
     @property
-    def tokenizer(self) -> Vocabulary: ...
+    def tokenizer(self) -> Vocabulary:
+        """Its vocabulary."""
+        ...
 
     @property
     def context(self) -> int:
@@ -157,10 +165,10 @@ class Reader(Protocol):
 
 
 class Judge(Reader, Protocol):
-    """An autoregressive model, as far as it says how probable a text is."""
+    """An autoregressive model that scores texts."""
 
     def log_probabilities(self, prefixes: Sequence[Ids], continuations: Sequence[Ids]) -> list[Floats]:
-        """[len(continuation)] nats of each token of each continuation, after its prefix."""
+        """Return log-probabilities [len(continuation)] in nats of the tokens of each continuation after its prefix."""
         ...
 
 
@@ -168,7 +176,9 @@ class Denoiser(Reader, Protocol):
     """A masked diffusion language model: one batched forward pass, read so that row i is about position i."""
 
     @property
-    def tokenizer(self) -> Tokenizer: ...
+    def tokenizer(self) -> Tokenizer:
+        """Its vocabulary and mask."""
+        ...
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -181,5 +191,5 @@ class Denoiser(Reader, Protocol):
         ...
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        """The belief about every asked position of every query, from one forward pass."""
+        """Return the belief about every asked position of every query, from one forward pass."""
         ...

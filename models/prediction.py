@@ -1,4 +1,4 @@
-"""What a denoiser believes about each asked position, reduced to small arrays."""
+"""A denoiser's belief about each asked position, reduced to small arrays."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 TOP = 5
-"""How many of the most probable tokens of a position are kept, shown and recorded, unless a query wants more."""
+"""Number of most probable tokens of a position that are kept, shown and recorded, unless a query asks for more."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Prediction:
-    """Arrays as long as the canvas, indexed by absolute position; 0 (tokens: -1) where nothing was asked.
+    """Arrays as long as the canvas, indexed by absolute position; 0 (tokens: -1) at positions not asked about.
 
     pi is the model's distribution at temperature 1, q the one that candidates are drawn from (after temperature and
     top-p); both leave out banned tokens. At temperature 0 the candidate is pi's argmax, and the `drawn_*` are pi's.

@@ -146,8 +146,7 @@ def _diff(args: argparse.Namespace, load: object) -> int:
 
 def _push(args: argparse.Namespace, load: object) -> int:
     file, plan, repo = _plan(args, os.environ)
-    for line in plan.lines(file, repo):
-        print(line)
+    print(plan.describe(file, repo))
     if args.dry_run:
         print("dry run: nothing was sent")
         return 0

@@ -11,6 +11,7 @@ from app.space import model_choice
 from app.space.hardware import FACTS_FROM, FLAVOURS
 from app.space.hub import NEVER_DELETED, Hub, Live, is_same
 from app.space.spacefile import NAME, Deployment, Spacefile
+from models.terminal import table
 
 
 class Change(NamedTuple):
@@ -30,28 +31,28 @@ class Plan:
     secrets: Mapping[str, str]  # name -> value, only those set in the environment
     retired: frozenset[str]  # variables that only other profiles set; they are deleted
 
-    def lines(self, spacefile: Spacefile, repo: str | None) -> Iterator[str]:
-        """Yield the plan as lines of text, with the price and without the values of secrets."""
+    def describe(self, spacefile: Spacefile, repo: str | None) -> str:
+        """Return the plan as a table of text, with the price and without the values of secrets."""
         goal, price = self.deployment, FLAVOURS[self.deployment.hardware].price
         cost = f"{price:.2f} USD an hour" + " while it starts and runs" * bool(price)
-        yield f"Space       {repo or 'no name yet; set SPACE_REPO or use --repo owner/name'}"
-        yield f"profile     {goal.profile}, {goal.visibility}"
-        yield f"hardware    {goal.hardware}: {cost} (prices of {FACTS_FROM}; see https://huggingface.co/pricing)"
-        if goal.sleep_time is not None:
-            never = "never sleeps" if goal.sleep_time < 0 else f"sleeps after {goal.sleep_time} s without a visitor"
-            yield f"sleep       {never}"
         choice = model_choice.choose(spacefile.models, goal.variables, flavour=goal.hardware)
         form = "".join(f" in {quantised}" for quantised in choice.settings.values())
-        yield f"model       {choice.model}{form}" + "".join(f"; {notice}" for notice in choice.notices)
-        yield f"Python      {goal.header['python_version']}, gradio {goal.header['sdk_version']}"
         pins = [f"{name}{pin}" for name, pin in goal.requirements.items()]
-        yield f"pins        {', '.join(pins) or 'as in requirements.txt'}"
-        if goal.extra_index_url:
-            yield f"            packages also from {goal.extra_index_url}"
-        yield f"variables   {', '.join(f'{name}={value}' for name, value in goal.variables.items()) or 'none'}"
         named = [name if name in self.secrets else f"{name} (not in the environment!)" for name in goal.secrets]
-        yield f"secrets     {', '.join(named) or 'none'}"
-        yield f"files       {len(self.files)}, {sum(map(len, self.files.values())) / 1e6:.1f} MB"
+        rows = [
+            ("Space", repo or "no name yet; set SPACE_REPO or use --repo owner/name"),
+            ("profile", f"{goal.profile}, {goal.visibility}"),
+            ("hardware", f"{goal.hardware}: {cost} (prices of {FACTS_FROM}; see https://huggingface.co/pricing)"),
+            ("sleep", _sleep(goal.sleep_time)),
+            ("model", f"{choice.model}{form}" + "".join(f"; {notice}" for notice in choice.notices)),
+            ("Python", f"{goal.header['python_version']}, gradio {goal.header['sdk_version']}"),
+            ("pins", ", ".join(pins) or "as in requirements.txt"),
+            ("index", goal.extra_index_url and f"packages also from {goal.extra_index_url}"),
+            ("variables", ", ".join(f"{name}={value}" for name, value in goal.variables.items()) or "none"),
+            ("secrets", ", ".join(named) or "none"),
+            ("files", f"{len(self.files)}, {sum(map(len, self.files.values())) / 1e6:.1f} MB"),
+        ]
+        return table([(name, text) for name, text in rows if text], left=2)
 
     def changes(self, live: Live, hub: Hub) -> Iterator[Change]:
         """Yield the changes to an existing Space, hardware last: if an earlier one fails, the Space costs no more."""
@@ -153,3 +154,10 @@ def _failed(text: str, error: InfillError, done: list[str], left: list[str]) -> 
 
 def _short(text: str) -> str:
     return text if len(text) <= 80 else text[:80] + "…"
+
+
+def _sleep(seconds: int | None) -> str:
+    """Return when a Space sleeps, in words; nothing if that is not set."""
+    if seconds is None:
+        return ""
+    return "never sleeps" if seconds < 0 else f"sleeps after {seconds} s without a visitor"

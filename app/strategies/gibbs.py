@@ -24,9 +24,7 @@ DOUBTED = 0.3
 def gibbs(
     now: Snapshot,
     *,
-    block: Annotated[
-        int, Knob(1, 4, "positions redrawn at once, no two of them neighbours; always 1 with an energy")
-    ] = 1,
+    block: Annotated[int, Knob(1, 4, "positions redrawn at once, never neighbours; always 1 with an energy")] = 1,
     targeted: Annotated[
         bool, Switch("visit only tokens that all others make improbable; costs one pass per sweep")
     ] = False,

@@ -42,7 +42,7 @@ def test_a_dry_run_prints_the_plan_and_the_price_and_sends_nothing(hub, space, e
     assert "GRADIO_ANALYTICS_ENABLED=False" in out
     assert "SOME_KEY" in out
     assert SECRET not in out
-    assert f"files       {len(UPLOADED)}" in out
+    assert f"files      {len(UPLOADED)}" in out
     assert out.endswith("dry run: nothing was sent\n")
 
 
@@ -59,9 +59,9 @@ def test_a_dry_run_needs_no_name_no_token_and_no_network(space, monkeypatch):
 def test_the_plan_shows_the_pins_of_a_profile_and_its_model(space):
     _, out, _ = space("push", "--dry-run", "--profile", "zero")
     assert "torch==2.11.0" in out
-    assert "Python      3.12.12" in out
+    assert "Python     3.12.12" in out
     assert "HF_DEACTIVATE_ASYNC_LOAD=1" in out
-    assert "model       diffullama in nf4\n" in out
+    assert "model      diffullama in nf4\n" in out
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_plan_shows_the_pins_of_a_profile_and_its_model(space):
 def test_the_plan_shows_the_model_that_the_spaces_variable_asks_for(space, edit, monkeypatch, profile, named, shown):
     monkeypatch.setenv("INFILL_MODEL", "diffugpt-m")  # the local variable does not affect the Space
     edit("deploy.variables", {"INFILL_MODEL": named})
-    assert f"model       {shown or 'diffullama in nf4'}\n" in space("push", "--dry-run", "--profile", profile)[1]
+    assert f"model      {shown or 'diffullama in nf4'}\n" in space("push", "--dry-run", "--profile", profile)[1]
 
 
 def test_an_unknown_model_in_the_variable_is_reported_before_anything_is_sent(hub, space, edit):

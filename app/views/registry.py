@@ -62,7 +62,7 @@ def labels(trace: Trace) -> list[str]:
     pieces, start = trace.pieces(len(trace.steps)), trace.start
     starts = {start.places(np.array([gap.start]))[0]: f"gap {n}: " for n, gap in enumerate(start.gaps, start=1)}
     return [
-        f"{starts.get(place, '') if len(start.gaps) > 1 else ''}{place + 1} {html.escape(_visible(piece))}"
+        f"{starts.get(place, '') if len(start.gaps) > 1 else ''}{place + 1} {html.escape(_visible(piece), quote=False)}"
         + " (given)" * bool(pinned)
         for place, (piece, pinned) in enumerate(zip(pieces, start.pinned, strict=True))
     ]

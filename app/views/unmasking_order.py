@@ -39,6 +39,7 @@ def unmasking_order(trace: Trace, palette: Palette) -> Figure:
                     },
                 }
             )
+    steps = len(trace.steps)
     return figure(
         palette,
         *marks,
@@ -46,5 +47,5 @@ def unmasking_order(trace: Trace, palette: Palette) -> Figure:
         x="position in the gap",
         y="denoising step",
         xaxis=position_axis(names),
-        yaxis=whole_numbers(len(trace.steps)) | {"range": [len(trace.steps) + 0.6, 0.4]},
+        yaxis=whole_numbers(steps) | {"range": [steps + 0.6, 0.4 - 0.08 * steps]},  # room for the label of step 1
     )

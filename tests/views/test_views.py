@@ -250,7 +250,7 @@ def test_a_map_is_sent_as_one_byte_per_cell(name: str) -> None:
 
 
 WORDS = [b"<b>dog</b>", b" &amp;", b"\n", b" ", b'"x', b"\xe2", b"\x82\xac", b"\xff"]
-NAMES = ["1 &lt;b&gt;dog&lt;/b&gt;", "2 &amp;amp;", "3 ↵", "4 ␣", "5 &quot;x", "6 ·", "7 €", "8 \ufffd"]
+NAMES = ["1 &lt;b&gt;dog&lt;/b&gt;", "2 &amp;amp;", "3 ↵", "4 ␣", '5 "x', "6 ·", "7 €", "8 \ufffd"]
 
 
 def test_labels_are_escaped_and_show_invisible_characters() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 END_OF_TEXT = "<|endoftext|>"
+_RECORD_END = re.compile(rf"^{re.escape(END_OF_TEXT)}$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,22 +29,22 @@ class Batch:
 
 
 def read_records(path: str | Path) -> list[str]:
-    """Return the records of a text file (plain or .xz), each ended by a line `<|endoftext|>`.
+    """Return the records of a text file (plain or .xz), each ended by a line that is exactly `<|endoftext|>`.
 
     Raises ValueError as `read_text` does.
     """
-    records = [record.strip("\n") for record in read_text(Path(path)).split(END_OF_TEXT)]
+    records = [record.strip("\n") for record in _RECORD_END.split(read_text(Path(path)))]
     return [record for record in records if record]
 
 
 def read_text(path: Path) -> str:
-    """Return a text file's content (plain or .xz).
+    """Return a text file's content (plain or .xz), without a byte order mark and with CRLF as LF.
 
     Raises ValueError if the file cannot be read or, naming the byte, if it is not UTF-8.
     """
     try:
         raw = lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()
-        return raw.decode("utf-8")
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 at byte {error.start}; convert it (e.g. with iconv) first") from error
     except (OSError, lzma.LZMAError, EOFError) as error:

@@ -24,7 +24,7 @@ class Problem:
 def read_problems(path: Path) -> list[Problem]:
     """Read the problems of a JSONL file. Raises InfillError, naming the line, if one is broken."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # JSON may contain other line breaks, such as U+2028
     except (OSError, UnicodeDecodeError) as error:
         raise InfillError(f"cannot read the problems in '{path}': {error}") from None
     names = [field.name for field in fields(Problem)]

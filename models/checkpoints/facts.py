@@ -82,6 +82,12 @@ def mask_id_of(
         return asked
     stated = [getattr(network.config, "mask_token_id", None), tokenizer.mask_token_id, source.mask_id]
     known = [id_ for id_ in stated if id_ is not None]
+    for id_ in known:
+        if type(id_) is not int or id_ < 0:
+            raise ValueError(
+                f"the mask token id of '{source.name}' must be a whole number from 0 to {rows - 1}, not {id_!r}; "
+                "correct mask_token_id in its config.json, or give --mask-token-id"
+            )
     if not known and not (source.adapted or is_diffusion(folder)):
         raise ValueError(
             f"'{source.name}' does not say that it was adapted to diffusion, and has no mask token: `python -m "

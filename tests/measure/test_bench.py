@@ -314,6 +314,13 @@ def test_timing_the_page_needs_a_browser(monkeypatch, capsys):
     assert "needs Chromium or Chrome" in printed.err
 
 
+def test_problems_may_contain_unicode_line_breaks_and_a_byte_order_mark(tmp_path):
+    text = "a\u2028b\u2029c\x85d"
+    lines = [json.dumps({"prefix": text, "middle": text, "suffix": ""}, ensure_ascii=False) for _ in range(2)]
+    (tmp_path / "problems.jsonl").write_bytes("\r\n".join(["\ufeff" + lines[0], lines[1]]).encode())
+    assert read_problems(tmp_path / "problems.jsonl") == [Problem(prefix=text, middle=text, suffix="")] * 2
+
+
 @pytest.mark.browser
 def test_the_page_is_timed_in_a_browser():
     """In a process of its own: a server's threads would outlive the test's captured streams."""

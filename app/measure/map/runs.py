@@ -83,7 +83,7 @@ class Rows:
             recorded.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
             whole = self._file.read_text(encoding="utf-8").rpartition("\n")[0] if self._file.exists() else ""
             self._file.write_text(whole + "\n" * bool(whole), encoding="utf-8")  # drop a line that a kill cut off
-            for line in whole.splitlines():
+            for line in filter(None, whole.split("\n")):  # JSON may contain other line breaks, such as U+2028
                 self._keep(json.loads(line))
         except OSError as error:
             raise InfillError(f"cannot write into '{folder}': {error.strerror}") from None

@@ -21,6 +21,18 @@ def test_records_are_read_plain_or_compressed(tmp_path, name):
     assert read_records(path) == read_records(str(path)) == ["one\ntwo", "three 🐈"]
 
 
+def test_windows_text_is_read_like_any_other(tmp_path):
+    file = tmp_path / "windows.txt"
+    file.write_bytes(b"\xef\xbb\xbfOne day\r\nit rained.\r\n<|endoftext|>\r\nThe end.\r\n<|endoftext|>\r\n")
+    assert read_records(file) == ["One day\nit rained.", "The end."]
+
+
+def test_only_a_line_of_its_own_ends_a_record(tmp_path):
+    file = tmp_path / "text.txt"
+    file.write_text("We write <|endoftext|> here.\n<|endoftext|>\n<|endoftext|> starts a line\n", encoding="utf-8")
+    assert read_records(file) == ["We write <|endoftext|> here.", "<|endoftext|> starts a line"]
+
+
 @pytest.mark.parametrize("compressed", [False, True])
 def test_a_text_that_is_not_utf_8_is_refused_with_the_place(tmp_path, compressed):
     path = tmp_path / ("text.xz" if compressed else "text")

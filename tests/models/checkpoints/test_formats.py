@@ -210,6 +210,17 @@ def test_the_mask_is_as_asked_or_the_tokenizers_or_the_catalogues(tmp_path):
         load_denoiser(none, source(none, mask_id=811), CPU)
 
 
+@pytest.mark.parametrize("stated", ["1", [1], -1, 1.5, True])
+def test_a_mask_id_that_is_not_a_token_id_is_refused_in_a_line(tmp_path, stated):
+    folder = write(tmp_path / "odd", is_causal=False)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"mask_token_id": stated}))
+    with pytest.raises(ValueError, match=r"^.*odd.*") as caught:
+        models.load(str(folder))
+    assert "\n" not in str(caught.value)
+    assert "mask_token_id" in str(caught.value)
+
+
 def test_published_facts_are_those_of_the_paper_and_its_code():
     facts = {name: (entry.mask_id, entry.context) for name, entry in CATALOGUE.items() if entry.repo}
     assert facts == {"diffugpt-s": (10541, 512), "diffugpt-m": (50257, 1024), "diffullama": (811, 2048)}

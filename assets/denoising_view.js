@@ -191,10 +191,10 @@ function build() {
   if (hadFocus && slots.length) focusSlot(Math.max(0, place));
 }
 
-// Spaces at the end of the text before a gap are put back, unless the fill starts with white space.
+// The spaces that were typed before a gap are put back; the fill's first token may carry the first of them.
 function spaces(frame, opening, gap) {
   const first = frame.pieces[startOf(opening, gap)];
-  return first === null || /^\s/.test(first) ? "" : opening.spaces[gap];
+  return first === null ? "" : first.startsWith(" ") ? opening.spaces[gap].slice(1) : opening.spaces[gap];
 }
 const startOf = (opening, gap) => opening.gaps.slice(0, gap).reduce((sum, length) => sum + length, 0);
 

@@ -139,7 +139,7 @@ class InfillRequest:
 
     @property
     def spaces(self) -> tuple[str, ...]:
-        """[gaps] the spaces that `parts` removes before each gap; restored before a fill that starts without one."""
+        """[gaps] the spaces that `parts` removes before each gap; a trace puts them back."""
         return tuple(part[len(part.rstrip(" ")) :] for part in self.template.given[:-1])
 
     def with_lengths(self, lengths: Sequence[int]) -> InfillRequest:

@@ -110,11 +110,11 @@ class Trace:
     def fills(self) -> tuple[str, ...]:
         """[gaps] text of each gap, without its masked positions.
 
-        Spaces at the end of the text before a gap are put back, unless the fill starts with white space.
+        The spaces that were typed before a gap are put back; the fill's first token may carry the first of them.
         """
         texts = ["".join(piece or "" for piece in pieces) for pieces in self._pieces(len(self.steps))]
         return tuple(
-            text if text[:1].isspace() else spaces + text
+            (spaces[1:] if text.startswith(" ") else spaces) + text
             for text, spaces in zip(texts, self.request.spaces, strict=True)
         )
 

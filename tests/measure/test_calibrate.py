@@ -80,7 +80,7 @@ def test_the_sentences_depend_only_on_the_seed():
 
 def test_the_toy_is_calibrated_from_a_text(tmp_path, capsys):
     text, out = tmp_path / "held_out.txt", tmp_path / "found.json"
-    text.write_text("<|endoftext|>\n".join([STORY] * 8))
+    text.write_text("\n<|endoftext|>\n".join([STORY] * 8))
     assert main(["calibrate", "--model", "toy", "--text", str(text), "--limit", "3", "--out", str(out)]) == 0
     found, printed = json.loads(out.read_text()), capsys.readouterr().out
     assert (found["model"], found["on"], found["infills"], found["weights"]) == ("toy", "held_out.txt", 3, None)

@@ -35,13 +35,14 @@ def written(prefix: str, suffix: str, tokens: list[bytes]) -> Trace:
         ("go ", [b"a", b"b"], " ab"),  # the space of the prefix is put back
         ("go ", [b" a", b"b"], " ab"),  # the fill starts with its own
         ("go  ", [b"a"], "  a"),
-        ("go ", [b"\na"], "\na"),
+        ("go  ", [b" a"], "  a"),  # which is one of two
+        ("go ", [b"\na"], " \na"),
         ("go", [b"ing"], "ing"),
         ("", [b"a"], "a"),
         ("  ", [b"a"], "  a"),
     ],
 )
-def test_spaces_at_the_end_of_the_prefix_are_put_back_unless_the_fill_has_one(prefix, tokens, fill):
+def test_spaces_typed_before_a_gap_are_kept_and_one_may_be_the_fills_own(prefix, tokens, fill):
     trace = written(prefix, ", end", tokens)
     assert trace.fill == fill
     assert trace.text == prefix.rstrip(" ") + fill + ", end"

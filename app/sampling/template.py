@@ -16,7 +16,7 @@ from app.errors import InfillError
 MAX_LENGTH = 128
 MAX_GAPS = 16
 AUTO = "auto"
-_OPENING = re.compile(r"(\\*)\[\[")
+_OPENING = re.compile(r"(\\+)\[\[|\[\[(?!\[)")  # of [[[2]]] the last two brackets open the gap
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,10 @@ def _cut(text: str) -> Iterator[tuple[str, int, str | None]]:
     """Yield the text before each gap, where the gap's inside starts, and the inside; None after the last gap."""
     literal, at = "", 0
     while found := _OPENING.search(text, at):
-        literal += text[at : found.start()] + "\\" * (len(found[1]) // 2)
+        slashes = len(found[1] or "")
+        literal += text[at : found.start()] + "\\" * (slashes // 2)
         at = found.end()
-        if len(found[1]) % 2:
+        if slashes % 2:
             literal += "[["
             continue
         end = text.find("]]", at)

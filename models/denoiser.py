@@ -1,4 +1,4 @@
-"""The one interface between the two halves: a masked diffusion language model and its tokenizer."""
+"""The interface between `app` and `models`: a masked diffusion language model and its tokenizer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BeliefCache:
         """Keep the logits of at most `capacity` states; 0 keeps none."""
         self._capacity = capacity
         self._states: OrderedDict[bytes, Any] = OrderedDict()
-        self._beliefs: list[tuple[bytes, Any]] = []  # newest first, whatever the capacity
+        self._beliefs: list[tuple[bytes, Any]] = []  # newest first; the capacity does not apply
 
     def get(self, state: bytes) -> Any:
         """Return what was stored for a state, or None."""
@@ -106,7 +106,7 @@ class Vocabulary(Protocol):
 
     @property
     def begin(self) -> tuple[int, ...]:
-        """What a text starts with when nothing stands before the span: BOS, or GPT-2's end of text."""
+        """The tokens that open a text without a prefix: BOS, or GPT-2's end of text."""
         ...
 
     @property
@@ -114,13 +114,13 @@ class Vocabulary(Protocol):
 
     @property
     def size(self) -> int:
-        """How many token ids there are, special ones included: 0 up to this."""
+        """The number of token ids, including special ones; ids are below it."""
         ...
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
-        """Token ids of the text as it stands: nothing added, nothing stripped, special tokens' names read as text.
+        """Return the token ids of exactly this text: nothing is added or stripped, special tokens' names are text.
 
-        `opening` says that nothing stands before it: LLaMA's SentencePiece puts a space in front of a first word.
+        `opening` means that the text opens the canvas; LLaMA's SentencePiece puts a space before a first word.
         """
         ...
 
@@ -137,12 +137,12 @@ class Tokenizer(Vocabulary, Protocol):
 
     @property
     def frequencies(self) -> Floats | None:
-        """[vocabulary] relative frequency of each token in text, above 0; None where nobody has counted."""
+        """[vocabulary] relative frequency of each token in text, above 0; None if it was not counted."""
         ...
 
 
 class Reader(Protocol):
-    """A language model as far as it takes to lay out a text for it; with or without a mask."""
+    """The part of a language model that is needed to lay out a text for it; it may have no mask."""
 
     @property
     def name(self) -> str: ...
@@ -157,15 +157,15 @@ class Reader(Protocol):
 
 
 class Judge(Reader, Protocol):
-    """An autoregressive model, as far as it says how probable a text is."""
+    """An autoregressive model that scores texts."""
 
     def log_probabilities(self, prefixes: Sequence[Ids], continuations: Sequence[Ids]) -> list[Floats]:
-        """[len(continuation)] nats of each token of each continuation, after its prefix."""
+        """Return log-probabilities [len(continuation)] in nats of the tokens of each continuation after its prefix."""
         ...
 
 
 class Denoiser(Reader, Protocol):
-    """A masked diffusion language model: one batched forward pass, read so that row i is about position i."""
+    """A masked diffusion language model whose predictions are aligned: row i is about position i."""
 
     @property
     def tokenizer(self) -> Tokenizer: ...
@@ -181,5 +181,5 @@ class Denoiser(Reader, Protocol):
         ...
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
-        """The belief about every asked position of every query, from one forward pass."""
+        """Return the belief about every asked position of every query, from one batched forward pass."""
         ...

@@ -123,7 +123,7 @@ def test_no_test_is_made_where_nothing_may_be_taken_back():
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 @pytest.mark.parametrize("steps", [6, 9, 16, 64])
-def test_every_step_gets_further_and_settling_ones_take_nothing_back(steps, temperature):
+def test_every_step_gets_further_and_final_ones_take_nothing_back(steps, temperature):
     denoiser = toy()
     banned = tuple(denoiser.tokenizer.special_ids)
     canvas, taken_back = blank(16, mask_id=denoiser.tokenizer.mask_id), 0
@@ -132,8 +132,8 @@ def test_every_step_gets_further_and_settling_ones_take_nothing_back(steps, temp
         left = [16, *(len(step.canvas.masks) for step in taken)]
         assert all(later < earlier for earlier, later in itertools.pairwise(left))
         for number, step in enumerate(taken, start=1):
-            settling = steps - max(number, step.calls) + 1 <= -(-steps // 10)
-            assert not settling or not len(step.selection.remask)
+            final = steps - max(number, step.calls) + 1 <= -(-steps // 10)
+            assert not final or not len(step.selection.remask)
             taken_back += len(step.selection.remask)
         assert sum(counts(taken)) == 16 + sum(len(step.selection.remask) for step in taken)
     assert taken_back, "nothing was ever taken back"

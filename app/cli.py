@@ -18,7 +18,7 @@ from app.flags import add_model_flags, model_settings
 from app.infill import infill
 from app.length.probe import LONGEST
 from app.sampler import policy_of
-from app.sampling.fields import AUTO, Field, Knob, OneOf, Settings, Switch
+from app.sampling.fields import AUTO, Field, Knob, OneOf, Settings, Switch, Words
 from app.sampling.request import MAX_STEPS, InfillRequest, fields_of
 from app.strategies.registry import BUDGETS, Strategy, find, strategies
 from app.trace import recording
@@ -54,7 +54,7 @@ def unknown_arguments(command: str, left: Sequence[str], strategy: Strategy) -> 
         return InfillError(
             f"{flag} is not a knob of strategy '{strategy.name}', but of {', '.join(owners)}; see --strategy"
         )
-    return InfillError(f"unknown argument '{left[0]}'; see {command} --help")
+    return InfillError(f"unknown argument '{left[0]}'; see python -m app {command} --help")
 
 
 def add_commands(commands: Any, strategy: Strategy, request: type[InfillRequest] = InfillRequest) -> None:
@@ -65,7 +65,7 @@ def add_commands(commands: Any, strategy: Strategy, request: type[InfillRequest]
     command = commands.add_parser("infill", help="fill a gap between two texts", allow_abbrev=False)
     for field in fields_of(request):
         if not isinstance(field.domain, Settings):  # the strategy's knobs, which have flags of their own
-            _add_flag(command, field, default=_flag_default(field))
+            _add_flag(command, field, default=_flag_default(field), shown=_SHOWN_DEFAULTS.get(field.name))
     command.add_argument(
         "--preset", metavar="LEVEL", help=f"{', '.join(presets.LEVELS)}: calibrated knobs; those given as flags win"
     )
@@ -90,7 +90,13 @@ def add_commands(commands: Any, strategy: Strategy, request: type[InfillRequest]
 
 
 _LEFT_OPEN = ("prefix", "suffix", "length", "text", "steps")
-"""Fields whose flags have no default, because the others decide what it is."""
+"""Fields whose flags are None if they are not given: texts and lengths exclude each other, and steps follow from them.
+"""
+_SHOWN_DEFAULTS = {
+    "steps": f"one for each mask, {LONGEST} for auto",
+    "strategy": f"{InfillRequest.strategy}; `strategies` lists all",
+}
+"""Defaults in the help that are not simply the field's own."""
 
 
 def _flag_default(field: Field) -> Any:
@@ -100,8 +106,8 @@ def _flag_default(field: Field) -> Any:
 def _add_flag(parser: Any, field: Field, *, default: Any = None, dest: str | None = None, shown: Any = None) -> None:
     """Add the flag of a declared field; `shown` is the default to print if it is not the flag's own."""
     shown = field.default if shown is None else shown
-    said = "" if shown in ("", (), None) else f" (default: {shown})"
-    about = f"{field.domain.help}; {field.range}{said}".replace("%", "%%")
+    default_text = "" if shown in ("", (), None) else f" (default: {shown})"
+    about = f"{field.domain.help}; {field.range}{default_text}".replace("%", "%%")
     settings: dict[str, Any] = {"default": default, "dest": dest or field.name, "help": about}
     if isinstance(field.domain, Switch):
         parser.add_argument(field.flag, action=argparse.BooleanOptionalAction, **settings)
@@ -109,7 +115,7 @@ def _add_flag(parser: Any, field: Field, *, default: Any = None, dest: str | Non
         parser.add_argument(field.flag, choices=field.domain.options, **settings)
     else:
         kind = _auto_or_number if isinstance(field.domain, Knob) and field.domain.auto else field.kind
-        metavar = field.domain.flag.removeprefix("--").upper() or field.name.upper()
+        metavar = "WORDS" if isinstance(field.domain, Words) else field.name.upper()
         parser.add_argument(field.flag, type=kind, metavar=metavar, **settings)
 
 
@@ -222,8 +228,7 @@ def _strategies(args: argparse.Namespace, load: Load) -> int:
         for strategy in strategies().values():
             print(f"{strategy.name}: {strategy.summary}\n    T: {BUDGETS[strategy.budget]}")
             for knob in strategy.knobs:
-                about = f"{knob.domain.help}; {knob.range}"
-                print(f"    {knob.flag} {knob.default}  ({about})")
+                print(f"    {knob.flag} {knob.default}  ({knob.domain.help}; {knob.range})")
             for paper in strategy.papers:
                 print(f"    https://arxiv.org/abs/{paper}")
     return 0

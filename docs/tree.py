@@ -15,7 +15,7 @@ PACKAGES = ("app", "models")
 PLAIN = {
     "app.py": "Start the page, here and on a Space",
     "assets": "Script and style of the page, examples, problems for the bench, pictures",
-    "docs": "Everything that is not in this file",
+    "docs": "Reference: everything that is not in the README",
     "models/bundled": "Weights of the diffusion model that ships here",
     "models/bundled_parent": "Weights of the autoregressive model that it was adapted from",
     "tests": "Mirror app/ and models/",

@@ -111,7 +111,7 @@ def end_of_text(tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def whole_batches(count: int, size: int) -> int:
-    """Return how many whole batches of `size` sequences there are. Raises ValueError if there is none."""
+    """Return the number of whole batches of `size` sequences. Raises ValueError if there is none."""
     if count < size:
         raise ValueError(
             f"{count} chunks or examples do not fill one batch of {size}; give more text or a smaller --batch"

@@ -1,4 +1,4 @@
-"""The one interface between the two halves: a masked diffusion language model and its tokenizer."""
+"""The interface between `app` and `models`: a masked diffusion language model and its tokenizer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class BeliefCache:
         """Keep the logits of at most `capacity` states; 0 keeps none."""
         self._capacity = capacity
         self._states: OrderedDict[bytes, Any] = OrderedDict()
-        self._beliefs: list[tuple[bytes, Any]] = []  # newest first, whatever the capacity
+        self._beliefs: list[tuple[bytes, Any]] = []  # newest first; the capacity does not apply
 
     def get(self, state: bytes) -> Any:
         """Return what was stored for a state, or None."""
@@ -173,7 +173,7 @@ class Judge(Reader, Protocol):
 
 
 class Denoiser(Reader, Protocol):
-    """A masked diffusion language model: one batched forward pass, read so that row i is about position i."""
+    """A masked diffusion language model whose predictions are aligned: row i is about position i."""
 
     @property
     def tokenizer(self) -> Tokenizer:

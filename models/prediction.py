@@ -19,7 +19,7 @@ class Prediction:
     top-p); both leave out banned tokens. At temperature 0 the candidate is pi's argmax, and the `drawn_*` are pi's.
     """
 
-    candidates: NDArray[np.int64]  # [length] the token it would write
+    candidates: NDArray[np.int64]  # [length] the drafted token
     confidence: NDArray[np.float64]  # [length] pi(candidate)
     entropy: NDArray[np.float64]  # [length] of pi, in nats
     margin: NDArray[np.float64]  # [length] largest minus second largest probability of pi
@@ -31,7 +31,7 @@ class Prediction:
     top_probs: NDArray[np.float64]  # [length, tops] of pi
     drift: NDArray[np.float64]  # [length, lookback] KL(pi || pi of 1, 2, … predictions ago), in nats; inf: no such pi
     log_targets: NDArray[np.float64] | None = None  # [length] log pi of the query's targets; -inf if one is banned
-    forwards: int = 1  # 0 where the same state had just been computed and its logits were used again
+    forwards: int = 1  # canvases that went through the network for it; 0 if its logits were cached
 
     @property
     def asked(self) -> NDArray[np.int64]:

@@ -178,7 +178,7 @@ def test_the_table_in_the_docs_has_a_row_for_every_calibrated_knob(folder):
 
 def test_the_bundled_calibration_fits_the_bundled_weights_and_strategies():
     found = json.loads((models.BUNDLED / FILE).read_text(encoding="utf-8"))
-    again = "run python -m app calibrate --text FILE again, then make readme"
+    again = "run python -m app calibrate --text FILE again, then make docs"
     assert found["weights"] == presets.fingerprint(models.BUNDLED), again
     thresholds = {score: found["scores"][score]["thresholds"] for score in STRICTEST}
     made = knobs_at(thresholds)

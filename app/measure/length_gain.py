@@ -57,13 +57,12 @@ def automatic(
     judge: Judge | None = None,
     tries: int = TRIES,
     longest: int = LONGEST,
-    notices: tuple[str, ...] = (),
 ) -> LengthChoice:
-    """Choose the length of a request's gap, ignoring the one it has; candidates are decoded with one step per mask."""
+    """Choose the length of a request's only gap, ignoring its own; candidates are decoded with the request's steps."""
     canvas_of, cut = canvases(Layout.of(request, denoiser), denoiser, [longest])
     finish = Sampler.of(request, denoiser).fill
     lengths = candidates(denoiser, longest)
-    work = choose_length(canvas_of, denoiser, prior, finish, lengths, judge=judge, tries=tries, notices=notices + cut)
+    work = choose_length(canvas_of, denoiser, prior, finish, lengths, judge=judge, tries=tries, notices=cut)
     return outcome(work)
 
 

@@ -93,7 +93,7 @@ def report(found: dict[str, float]) -> str:
         f"{found['same_text']:.0f} have the same text\n"
     )
     if found["identical"] < found["problems"]:
-        text += f"the others part at a tie: the lead was {found['closest']:.1e} to {found['widest']:.1e}\n"
+        text += f"the others differ first at a near-tie: the lead was {found['closest']:.1e} to {found['widest']:.1e}\n"
     greedy_calls = f"{found['greedy_calls']:.0f}"  # each of one row
     rows = [
         ("low_confidence", greedy_calls, greedy_calls, f"{found['greedy_seconds']:.2f}"),

@@ -54,7 +54,8 @@ class Knob(_Domain):
 
     def range(self, kind: type) -> str:
         low, high = _plain(self.low), _plain(self.high)
-        return f"above {low} and at most {high}" if self.above_low else f"{low} to {high}"
+        numbers = f"above {low} and at most {high}" if self.above_low else f"{low} to {high}"
+        return f"{numbers}, or {AUTO}" if self.auto else numbers
 
     def check(self, title: str, value: Any, kind: type) -> Value | None:
         """Return the value as `kind`. Raises InfillError, naming the field by `title`, with the allowed values."""
@@ -64,8 +65,7 @@ class Knob(_Domain):
         if not number or not self.low <= value <= self.high or (self.above_low and value == self.low):
             named = "a whole number" if kind is int else "a number"
             ends = "" if self.above_low else "from "
-            or_auto = f" or '{AUTO}'" if self.auto else ""
-            raise InfillError(f"{title} must be {named} {ends}{self.range(kind)}{or_auto}, not {value!r}")
+            raise InfillError(f"{title} must be {named} {ends}{self.range(kind)}, not {value!r}")
         return kind(value)
 
 
@@ -217,7 +217,7 @@ class Field:
 
     @property
     def title(self) -> str:
-        """The name in messages; of numbers with the label if that says more."""
+        """The name in messages; for a number also the label, if it differs."""
         plain = self.label.lower().replace("-", "_").replace(" ", "_")
         same = plain == self.name or not isinstance(self.domain, Knob)
         return self.name if same else f"{self.name} ({self.label.lower()})"

@@ -26,9 +26,9 @@ TIME_LIMIT = 90.0
 class InfillRequest:
     """A text with gaps and how to fill them.
 
-    Prefix and suffix may be empty: infilling, continuing, leading up to a suffix and unconditional generation are the
-    same thing. `text`, a template (see `template`), replaces prefix, suffix and length and may have several gaps.
-    Either way `parts` and `gaps` hold the given text and the gaps, and `length` is the number of tokens in all gaps.
+    Prefix and suffix may be empty: then the text is continued, led up to, or written without any context. `text`, a
+    template (see `template`), replaces prefix, suffix and length and may have several gaps. Either way `parts` and
+    `gaps` hold the given text and the gaps, and `length` is the number of tokens in all gaps.
 
     Raises InfillError for mistakes that a user can fix; the strategy and its knobs are checked by `sampler.policy_of`.
     """
@@ -65,14 +65,19 @@ class InfillRequest:
         str,
         Text(
             "a text with gaps, instead of prefix, suffix and length; [[3]] is a gap of 3 tokens, [[auto]] one whose "
-            "length is chosen, [[8|3:dog]] has 8, the third is 'dog'",
+            "length the model chooses, [[8|3:dog]] one of 8 tokens, the third of them 'dog'",
             label="Or a text with several gaps",
             placeholder="Tom went to the [[3]] and saw a [[auto]] dog.",
         ),
     ] = ""
     banned: Annotated[
         Sequence[str],
-        Words("never written, in upper or lower case", label="Banned words", flag="--ban", placeholder="dog, cat"),
+        Words(
+            "words that are never written, in upper or lower case",
+            label="Banned words",
+            flag="--ban",
+            placeholder="dog, cat",
+        ),
     ] = ()
     one_line: Annotated[bool, Switch("never write a line break", label="One line only")] = False
 
@@ -143,7 +148,7 @@ class InfillRequest:
         return tuple(part[len(part.rstrip(" ")) :] for part in self.template.given[:-1])
 
     def with_lengths(self, lengths: Sequence[int]) -> InfillRequest:
-        """Return the request with other numbers of tokens, one for each gap: so `auto` lengths become numbers."""
+        """Return the request with these numbers of tokens, one for each gap; this replaces `auto`."""
         if self.text:
             return replace(self, text=template.with_lengths(self.text, lengths))
         (length,) = lengths
@@ -173,6 +178,5 @@ def markdown() -> str:
     rows = ["| field | default | values | meaning |", "| --- | --- | --- | --- |"]
     for each in fields_of():
         default = "" if each.default in ("", (), {}) else f"`{each.default}`"
-        auto = ", or auto" if isinstance(each.domain, Knob) and each.domain.auto else ""
-        rows.append(f"| `{each.name}` | {default} | {each.range}{auto} | {each.domain.help} |".replace("|3:", "\\|3:"))
+        rows.append(f"| `{each.name}` | {default} | {each.range} | {each.domain.help} |".replace("|3:", "\\|3:"))
     return "\n".join(rows)

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.errors import InfillError
+from app.sampling.fields import AUTO
 
 MAX_LENGTH = 128
 MAX_GAPS = 16
-AUTO = "auto"
 _OPENING = re.compile(r"(\\+)\[\[|\[\[(?!\[)")  # of [[[2]]] the last two brackets open the gap
 
 

@@ -25,7 +25,7 @@ def pc_sampler(
     """Commit the surest drafts, but common words later, and positions near the edges of a gap sooner.
 
     The score is exp(-pull distance / gap length) min(ceiling, -confidence log f), where f is the token's frequency in
-    text. If the frequencies are not known (see `models.checkpoints`), -log f is 1 for all tokens.
+    text. If the frequencies are not known (see `models.checkpoints.frequencies`), -log f is 1 for all tokens.
 
     Huang et al., 2025, PC-Sampler, arXiv:2508.13021; the distance to the nearest edge, for infilling, is our own
     """

@@ -18,7 +18,7 @@ from app.sampling.fields import Field, Knob, OneOf, Switch, Value, declared
 from app.sampling.step import Policy, Selection
 from models.prediction import TOP
 
-__all__ = ["AlgTemp", "Knob", "OneOf", "Raw", "Strategy", "Switch", "Tau", "find", "strategies", "strategy"]
+__all__ = ["BUDGETS", "AlgTemp", "Knob", "OneOf", "Raw", "Strategy", "Switch", "Tau", "find", "strategies", "strategy"]
 
 Budget = Literal["exact", "schedule", "cap", "orders"]
 

@@ -9,17 +9,17 @@ from typing import Any
 import gradio as gr
 
 from app.errors import InfillError
-from app.sampling.fields import AUTO, Field, Knob, Settings, Words
+from app.sampling.fields import Field, Knob, Settings, Words
 from app.sampling.request import InfillRequest, fields_of
 from app.trace.length_choice import to_json
 from app.trace.trace import Trace
 from app.ui.pool import FIRST
 from app.ui.runner import Run
 
-_ABOUT = """Fill the gap between prefix and suffix, or the gaps of a text; a state is yielded first and after each step.
+_ABOUT = """Fill the gap between prefix and suffix, or the gaps of a text; yield the start and every step's state.
 
-While a run waits for others, or a length "auto" is being chosen, states are yielded that have not begun ("settled" is
-false)."""
+While a run waits for others, or the length of a gap is being chosen, there are additional states before these, in which
+"settled" is false."""
 _MODEL = "one of the models that the page offers; empty for the one that it starts with"
 
 
@@ -31,14 +31,14 @@ def endpoint(run: Run, request: type[InfillRequest] = InfillRequest) -> Callable
     fields = fields_of(request)
     parameters = [_parameter(field.name, _hint(field), _default(field)) for field in fields]
     parameters.append(_parameter("model", str, FIRST))
-    absent = {field.name for field in fields if _default(field) is None}
+    optional = {field.name for field in fields if _default(field) is None}
     signature = inspect.Signature(parameters, return_annotation=Iterator[dict[str, Any]])
 
     def infill_text(*args: Any, **given: Any) -> Iterator[dict[str, Any]]:
         asked: dict[str, Any] = signature.bind(*args, **given).arguments
         model = asked.pop("model", FIRST)
         try:
-            left_out = {name for name in absent if asked.get(name) is None}
+            left_out = {name for name in optional if asked.get(name) is None}
             wanted = request(**{name: value for name, value in asked.items() if name not in left_out})
             for trace in run(wanted, model):
                 yield _state(trace)
@@ -72,8 +72,7 @@ def _default(field: Field) -> Any:
 
 
 def _describe(field: Field) -> str:
-    auto = f', or "{AUTO}"' if isinstance(field.domain, Knob) and field.domain.auto else ""
-    return f"{field.domain.help} ({field.range}{auto})"
+    return f"{field.domain.help} ({field.range})"
 
 
 def _state(trace: Trace) -> dict[str, Any]:

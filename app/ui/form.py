@@ -21,8 +21,8 @@ from app.ui.widgets import widget
 START = {"temperature": 0.7, "top_p": 0.95}
 """Values with which the page starts instead of the request's defaults."""
 _TEXT_INFO = (
-    "[[3]] is a gap of 3 tokens, [[auto]] one whose number is chosen, [[8|3:dog]] has 8, the third “dog”. "
-    "While there is text here, the boxes above it and the number below it are ignored."
+    "[[3]] is a gap of 3 tokens, [[auto]] one whose length the model chooses, [[8|3:dog]] one of 8 tokens, the third "
+    "of them “dog”. While there is text here, the boxes above it and the number below it are ignored."
 )
 _IN_A_ROW = 3
 _CONSTRAINTS = ("banned", "one_line")

@@ -13,8 +13,11 @@ from app.errors import InfillError
 from app.flags import add_model_flags, model_settings
 from app.space import model_choice, spacefile
 from app.space.hardware import on_zero_gpu
+from app.space.schema import Candidate
 from models.denoiser import Denoiser
 from models.serve.lazy import LazyDenoiser
+
+_BUNDLED = Candidate(repo=None, family="llama", quant="none", memory=0)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -39,8 +42,8 @@ def serve(options: argparse.Namespace) -> int:
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no look-ups at start
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     deployed = (spacefile.ROOT / spacefile.NAME).is_file()  # an installed package has no Spacefile
-    candidates = spacefile.read().models if deployed else {}
-    choice = model_choice.choose(candidates, os.environ, asked=options.model or (None if deployed else "bundled"))
+    candidates = spacefile.read().models if deployed else {"bundled": _BUNDLED}
+    choice = model_choice.choose(candidates, os.environ, asked=options.model)
     calibrated = presets.presets(choice.model)
     for notice in choice.notices:
         print(notice, file=sys.stderr)
@@ -51,7 +54,7 @@ def serve(options: argparse.Namespace) -> int:
         try:
             return models.load(choice.model, progress=denoiser.report, **settings)
         except ValueError as error:
-            if not zero_gpu:  # there the visitor who fills sees the message, and may try again
+            if not zero_gpu:  # the visitor who presses Fill sees the message, and may try again
                 raise
             print(f"'{choice.model}' cannot be loaded, so 'bundled' is: {error}", file=sys.stderr)
             return models.load("bundled")
@@ -67,7 +70,7 @@ def _launch(
     from app.ui.page import build, launch_options  # imports gradio
     from app.ui.pool import ModelPool
 
-    # The parent would run outside a worker, where there is no GPU although torch believes that there is one.
+    # On ZeroGPU the parent would run outside a worker, where torch sees an emulated GPU and there is no real one.
     pool = ModelPool(denoiser, name=name, offers=None if zero_gpu else models.offers, merge=not zero_gpu)
     parent = models.load_parent if name == "bundled" and not zero_gpu else None
     page = build(pool, parent=parent, presets=calibrated, zero_gpu=zero_gpu)

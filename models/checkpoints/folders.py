@@ -27,7 +27,7 @@ def replace(out: Path, write: Callable[[Path], None], accelerator: Accelerator |
     wait()
     try:
         write(fresh)
-    except Exception as error:  # whatever it was, remove what is half-written
+    except Exception as error:  # of any kind: remove the half-written folder
         shutil.rmtree(fresh, ignore_errors=True)
         kept = f"; the last good one is still in {out}" if out.exists() else ""
         free = shutil.disk_usage(out.parent).free / 1e6

@@ -42,7 +42,7 @@ class LazyDenoiser:
                 self._thread = thread  # only now can `wait` join it
 
     def wait(self, seconds: float | None = None) -> None:
-        """Wait until a load in the background ends, successfully or not, or for so many seconds."""
+        """Wait until a load in the background ends, successfully or not, but at most `seconds`."""
         if self._thread is not None:
             self._thread.join(seconds)
 

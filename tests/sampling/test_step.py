@@ -32,9 +32,9 @@ def test_what_passes_is_committed_or_else_the_surest_and_the_pace_is_kept(passes
     assert selection.notes == {"passed": sum(passes)}
 
 
-@pytest.mark.parametrize(("steps", "settling"), [(1, 1), (10, 1), (11, 2), (64, 7)])
-def test_a_run_settles_in_the_last_tenth_of_its_steps(steps, settling):
-    assert snapshot(length=3, steps=steps).final_steps == settling
+@pytest.mark.parametrize(("steps", "final"), [(1, 1), (10, 1), (11, 2), (64, 7)])
+def test_the_final_steps_are_the_last_tenth_of_the_budget(steps, final):
+    assert snapshot(length=3, steps=steps).final_steps == final
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any
 
 import models
 from app.errors import InfillError
+from app.flags import add_out_flag
 from models.checkpoints.frequencies import NAME, write_frequencies
 
 
@@ -19,16 +20,14 @@ def add_command(commands: Any) -> None:
         "--text",
         type=Path,
         required=True,
-        help="text like that to be written (.txt or .xz), each record ended by a line <|endoftext|>",
+        help="text like the one that models are to write (.txt or .xz), each record ended by a line <|endoftext|>",
     )
     command.add_argument(
         "--model",
         default="bundled",
         help="whose tokens to count: a catalogue entry, a checkpoint folder, or a hub name (default: %(default)s)",
     )
-    command.add_argument(
-        "--out", type=Path, metavar="FILE.json", help=f"file to write (default: {NAME} in the model's folder)"
-    )
+    add_out_flag(command, NAME)
     command.set_defaults(run=_count)
 
 

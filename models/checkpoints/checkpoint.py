@@ -34,6 +34,10 @@ ARCHITECTURES = {
 """Supported architectures: the names of the body in transformers and of the token embedding in the body."""
 
 
+_HARMLESS = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", ".position_ids", "lm_head.weight")
+"""Ends of the names of tensors that older checkpoints hold without need: causal masks, positions, a tied head."""
+
+
 def read_network(
     folder: Path, *, placement: Placement | None = None, dtype: torch.dtype = torch.float32
 ) -> PreTrainedModel:
@@ -67,6 +71,7 @@ def read_network(
         network, found = _load(folder, config, placement, settings)
         weakref.finalize(network.base_model, undo.pop_all().close)  # which outlives the network in a denoiser
     _check_whole(folder, found)
+    _check_finite(folder, network)
     if stored:
         compute_in(network, placement.torch_dtype)  # otherwise it computes in the dtype that it was saved with
     return network.eval()
@@ -100,7 +105,10 @@ def _load(folder: Path, config: Any, placement: Placement, settings: Mapping[str
 
 
 def _check_whole(folder: Path, found: Mapping[str, Any]) -> None:
-    """Raise ValueError for tensors that are missing or of another shape, which transformers would fill at random."""
+    """Raise ValueError for tensors that are missing or of another shape, which transformers would fill at random.
+
+    Also for those that the architecture has no place for, which it would drop: the network would be another one.
+    """
     if found["mismatched_keys"]:
         name, shape, wanted = min(found["mismatched_keys"])
         raise ValueError(
@@ -112,6 +120,18 @@ def _check_whole(folder: Path, found: Mapping[str, Any]) -> None:
             f"{folder} is not a whole checkpoint of a causal language model: it has no {min(found['missing_keys'])}; "
             "download the folder again"
         )
+    if surplus := [name for name in found["unexpected_keys"] if not name.endswith(_HARMLESS)]:
+        raise ValueError(
+            f"{folder} holds {min(surplus)}, for which the architecture in its config.json has no place; add the "
+            "config.json that belongs to these weights"
+        )
+
+
+def _check_finite(folder: Path, network: PreTrainedModel) -> None:
+    """Raise ValueError for a weight that is not a finite number."""
+    for name, weight in network.named_parameters():
+        if weight.is_floating_point() and not weight.is_meta and not torch.isfinite(weight).all():
+            raise ValueError(f"{folder} is damaged: its {name} has values that are not finite; download it again")
 
 
 def _read_architecture(folder: Path, weights: Weights) -> Any:

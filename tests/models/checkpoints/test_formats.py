@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -286,6 +287,35 @@ def test_a_config_without_its_type_is_read_by_its_class_or_by_the_tensors(tmp_pa
     assert network.config.model_type == known.get(architecture, architecture)
     assert all(torch.equal(tensor, whole[name]) for name, tensor in network.state_dict().items())
     models.load(str(folder))
+
+
+@pytest.mark.parametrize(
+    "name", ["model.layers.0.self_attn.q_proj.bias", "model.layers.1.self_attn.q_norm.weight", "model.extra.weight"]
+)
+def test_a_tensor_without_a_place_in_the_architecture_is_refused_by_name(tmp_path, name):
+    folder = write(tmp_path / "more")
+    tensors = load_file(folder / "model.safetensors")
+    save_file({**tensors, name: torch.ones(3)}, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=f"more holds {re.escape(name)}, for which the architecture"):
+        models.load(str(folder))
+
+
+def test_buffers_of_older_checkpoints_are_ignored(tmp_path):
+    folder = write(tmp_path / "old")
+    tensors = load_file(folder / "model.safetensors")
+    buffers = {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(4)}
+    save_file({**tensors, **buffers}, folder / "model.safetensors", {"format": "pt"})
+    assert models.load(str(folder)).context
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_weight_that_is_not_finite_is_refused_by_name(tmp_path, value):
+    folder = write(tmp_path / "odd")
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.norm.weight"][2] = value
+    save_file(tensors, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match=r"odd is damaged: its model\.norm\.weight has values that are not finite"):
+        models.load(str(folder))
 
 
 def test_a_config_without_any_sign_of_its_type_is_refused_with_what_to_add(tmp_path):

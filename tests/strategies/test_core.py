@@ -78,7 +78,7 @@ def test_no_more_are_replaced_than_the_step_commits():
     assert len(choose("core", probing(hurried, told), every=1, rate=1.0, replaced=8).remask) == 2
 
 
-def test_a_margin_is_that_of_the_time_of_writing_or_of_the_test_that_wrote_anew():
+def test_a_margin_is_that_of_the_commit_or_of_the_test_that_replaced_the_token():
     told = tell(at_2=(0.7, 0.1, 0.2))
     now = probing(halfway(0.3, 0.1), told)
     margin = now.prediction.margin.copy()

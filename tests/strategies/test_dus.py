@@ -16,7 +16,7 @@ def test_thirty_two_positions_take_five_rounds_that_double():
     assert rounds[:3] == [[1, 17], [9, 25], [5, 13, 21, 29]]
 
 
-def test_a_length_that_is_no_power_is_the_beginning_of_one_that_is():
+def test_a_length_that_is_not_a_power_is_the_start_of_one_that_is():
     assert grids(7) == [[1, 5], [3, 7], [2, 4, 6]]
     assert grids(1) == [[1]]
 

@@ -17,7 +17,7 @@ from tests.strategies.scenes import after, blank, choose, orders, run, snapshot
         (0.2, 2.0, [4, 1, 2, 3]),  # times 0.955, 0.926, 0.879, 0.8: 0.573, 0.463, 0.439, 0.64
     ],
 )
-def test_what_stands_before_the_suffix_counts_less(damping, reach, order):
+def test_positions_before_the_suffix_count_less(damping, reach, order):
     now = snapshot(steps=1, confidence=[0.6, 0.5, 0.5, 0.8])
     assert choose("edge_damping", now, damping=damping, reach=reach).commit.tolist() == order
 

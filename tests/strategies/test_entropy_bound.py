@@ -19,7 +19,7 @@ def test_the_count_is_the_largest_n_whose_risk_is_within_the_bound(bound, expect
     assert selection.commit.tolist() == expected
 
 
-def test_the_risk_noted_is_that_of_what_was_committed_also_when_hurried():
+def test_the_noted_risk_is_that_of_the_committed_positions_also_under_pace():
     assert choose("entropy_bound", snapshot(entropy=ENTROPIES), bound=0.31).notes["risk"] == pytest.approx(0.3)
     hurried = choose("entropy_bound", snapshot(entropy=ENTROPIES, steps=1), bound=0.31)
     assert hurried.notes["risk"] == pytest.approx(0.7)

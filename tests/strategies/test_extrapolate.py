@@ -77,7 +77,7 @@ def test_an_unsteady_mask_on_the_left_is_waited_for_unless_known_tokens_are_near
     assert choose("extrapolate", now, tau=0.88, near=near).notes["passed"] == passed
 
 
-def test_a_steady_mask_on_the_left_or_any_on_the_right_is_no_hindrance():
+def test_a_steady_mask_on_the_left_or_any_on_the_right_does_not_block():
     steady = [[1, 1, 1, 1]] * 3
     wavering = [[1, 1, 1, 1], [1, 1, 2, 1], [1, 1, 1, 1]]
     rows = [[-1.0, rising, -1.0, -1.0] for rising, _ in RISING]

@@ -31,5 +31,5 @@ def test_a_token_masked_again_keeps_its_running_confidence():
     assert not len(selection.remask)
 
 
-def test_equal_confidence_changes_no_mind():
+def test_equal_confidence_takes_nothing_back():
     assert not len(choose("rcr", second_step(0.5, 0.5, 0.5)).remask)

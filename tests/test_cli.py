@@ -1,4 +1,4 @@
-"""The command line: what it prints where, and how it tells mistakes."""
+"""The command line: what it prints where, and how it reports mistakes."""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ RUN = ["infill", "--model", "toy", "--prefix", "the cat", "--suffix", "sat", "--
 def trace_of(capsys, *more: str) -> recording.Trace:
     assert main([*RUN, "--json", *more]) == 0
     return recording.load(capsys.readouterr().out)
+
+
+def test_the_help_says_what_steps_are_by_default_and_that_a_length_may_be_auto(capsys):
+    with pytest.raises(SystemExit):
+        main(["infill", "--help"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "(default: one for each mask, 32 for auto)" in printed
+    assert "1 to 128, or auto (default: 16)" in printed
 
 
 @pytest.fixture
@@ -152,7 +160,7 @@ def test_too_little_memory_is_one_line_as_well(said, capsys, monkeypatch):
     assert printed.err.startswith(f"error: {said or 'there is too little memory'}")
 
 
-def test_a_mistake_is_told_before_the_model_is_loaded(capsys):
+def test_a_mistake_is_reported_before_the_model_is_loaded(capsys):
     assert main(["infill", "--model", "nowhere", "--blocks", "99"]) == 2
     assert "blocks" in capsys.readouterr().err
 
@@ -180,12 +188,12 @@ def test_ctrl_c_elsewhere_ends_without_a_traceback(capsys, monkeypatch):
     assert capsys.readouterr().err == ""
 
 
-def test_the_time_limit_ends_the_run_and_is_told(capsys):
+def test_the_time_limit_ends_the_run_and_is_reported(capsys):
     assert main([*RUN, "--time-limit", "1e-9"]) == 0
     assert "ended by time limit: 5 masks are left" in capsys.readouterr().err
 
 
-def test_what_was_cut_is_told(capsys):
+def test_text_that_was_left_out_is_reported(capsys):
     assert main(["infill", "--model", "toy", "--prefix", "a" * 300, "--length", "2"]) == 0
     printed = capsys.readouterr()
     assert "first 46 tokens of the prefix" in printed.err
@@ -321,7 +329,7 @@ def test_a_text_with_several_gaps_is_filled_and_replayed(capsys, tmp_path):
         ([*GAPS, "--ban", "cat"], "'cat' is banned"),
     ],
 )
-def test_mistakes_about_gaps_and_bans_are_told(arguments, words, capsys):
+def test_mistakes_about_gaps_and_bans_are_reported(arguments, words, capsys):
     assert main(arguments) == 2
     printed = capsys.readouterr()
     assert words in printed.err
@@ -329,14 +337,14 @@ def test_mistakes_about_gaps_and_bans_are_told(arguments, words, capsys):
 
 
 @pytest.mark.parametrize("asked", [["--length", "auto"], ["--text", "a [[3]] b [[auto]]"]])
-def test_a_length_that_is_left_open_is_chosen_and_told(asked, capsys):
+def test_an_auto_length_is_chosen_and_reported(asked, capsys):
     assert main(["infill", "--model", "toy", "--json", *asked]) == 0
-    told = capsys.readouterr()
-    trace = recording.load(told.out)
+    printed = capsys.readouterr()
+    trace = recording.load(printed.out)
     ((gap, choice),) = trace.choices.items()
     assert trace.request.gaps[gap].length == choice.chosen == len(trace.start.gaps[gap])
-    assert choice.describe(gap) in told.err
-    assert "not fitted to 'toy'" in told.err
+    assert choice.describe(gap) in printed.err
+    assert "not fitted to 'toy'" in printed.err
 
 
 def test_a_closed_pipe_and_a_terminal_without_the_characters_do_not_crash(recorded):
@@ -352,6 +360,6 @@ def test_a_closed_pipe_and_a_terminal_without_the_characters_do_not_crash(record
     assert b"????" in done.stdout  # the masks
 
 
-def test_a_length_that_is_none_is_told_in_words(capsys):
+def test_an_invalid_length_is_reported_in_words(capsys):
     assert main(["infill", "--length", "x"]) == 2
     assert "a number of masks, or auto, not 'x'" in capsys.readouterr().err

@@ -138,7 +138,7 @@ class Candidate(Block):
 
 
 class Limits(Block):
-    """The limits of a request, as they are in `app.sampling.request`."""
+    """The limits of a request, which must equal those in `app.sampling`."""
 
     max_length: Limit
     max_steps: Limit

@@ -55,7 +55,7 @@ def test_a_tie_is_as_close_as_the_next_position_or_the_next_token():
     assert tie(greedy, last) == pytest.approx(greedy.steps[last].prediction.margin[chosen])
 
 
-def test_the_report_says_how_close_the_choice_was_where_traces_part():
+def test_the_report_says_how_close_the_choice_was_where_traces_differ():
     found = compare_greedy(PROBLEMS, TOY) | {"identical": 1.0, "closest": 1e-9, "widest": 2e-7}
     assert "1 of 2 problems" in report(found)
     assert "differ first at a near-tie: the lead was 1.0e-09 to 2.0e-07" in report(found)

@@ -29,20 +29,20 @@ def client(address: str) -> Iterator[Client]:
 def states(client: Client, **asked: Any) -> list[dict[str, Any]]:
     asked = {"prefix": "Once", "suffix": "the end.", "length": 8, "steps": 8} | asked
     job = client.submit(**asked, api_name="/infill")
-    told: list[Any] = list(job)
+    received: list[Any] = list(job)
     job.result()  # raises what ended the loop early
-    return told
+    return received
 
 
 def test_every_state_arrives_once_and_in_order(client: Client) -> None:
-    told = states(client)
-    assert [state["step"] for state in told] == list(range(9))
-    assert [state["masks_left"] for state in told] == list(range(8, -1, -1))
-    assert [state["nfe"] for state in told] == list(range(9))
-    assert [state["seconds"] for state in told] == sorted(state["seconds"] for state in told)
-    assert [state["ended"] for state in told] == [*["running"] * 8, "complete"]
-    assert told[0]["pieces"] == [None] * 8
-    assert told[3]["pieces"] == [" ", "a", "b", *[None] * 5]
+    received = states(client)
+    assert [state["step"] for state in received] == list(range(9))
+    assert [state["masks_left"] for state in received] == list(range(8, -1, -1))
+    assert [state["nfe"] for state in received] == list(range(9))
+    assert [state["seconds"] for state in received] == sorted(state["seconds"] for state in received)
+    assert [state["ended"] for state in received] == [*["running"] * 8, "complete"]
+    assert received[0]["pieces"] == [None] * 8
+    assert received[3]["pieces"] == [" ", "a", "b", *[None] * 5]
 
 
 def test_the_last_text_is_prefix_fill_and_suffix(client: Client) -> None:
@@ -58,18 +58,18 @@ def test_the_prefix_alone_is_enough_to_ask_for(client: Client) -> None:
 
 
 def test_the_length_may_be_left_open(client: Client) -> None:
-    choosing, told = [], []
+    choosing, received = [], []
     for state in states(client, length="auto", steps=40):
-        (told if state["settled"] else choosing).append(state)
-    choice = told[0]["choices"]["0"]
-    assert choice["chosen"] == len(told[0]["pieces"])
+        (received if state["settled"] else choosing).append(state)
+    choice = received[0]["choices"]["0"]
+    assert choice["chosen"] == len(received[0]["pieces"])
     assert len(choosing) >= choice["calls"]
     assert {len(state["pieces"]) for state in choosing} >= {*choice["tried"]}
-    assert "not fitted to 'scripted'" in told[0]["notices"][0]
-    assert set(told[0]["pieces"]) == {None}
-    assert 1 <= len(told[0]["pieces"]) == len(told[-1]["pieces"]) <= 32
-    assert told[-1]["ended"] == "complete"
-    assert told[-1]["calls"] == told[-1]["nfe"] == len(told) - 1  # what the choice took is not the run's
+    assert "not fitted to 'scripted'" in received[0]["notices"][0]
+    assert set(received[0]["pieces"]) == {None}
+    assert 1 <= len(received[0]["pieces"]) == len(received[-1]["pieces"]) <= 32
+    assert received[-1]["ended"] == "complete"
+    assert received[-1]["calls"] == received[-1]["nfe"] == len(received) - 1  # what the choice took is not the run's
 
 
 def test_a_cancelled_job_stops_the_forward_passes(client: Client, denoiser) -> None:
@@ -137,7 +137,7 @@ def test_a_run_past_the_time_limit_says_so(serve, denoiser) -> None:
         ({"one_line": 3}, "one_line must be true or false"),
     ],
 )
-def test_a_mistake_is_told_with_its_remedy_and_the_server_goes_on(client: Client, denoiser, asked, advice) -> None:
+def test_a_mistake_is_reported_with_its_fix_and_the_server_continues(client: Client, denoiser, asked, advice) -> None:
     with pytest.raises(AppError) as caught:
         states(client, **asked)
     assert advice in str(caught.value)
@@ -146,8 +146,8 @@ def test_a_mistake_is_told_with_its_remedy_and_the_server_goes_on(client: Client
 
 
 def test_knobs_reach_the_strategy(client: Client) -> None:
-    told = {tau: states(client, strategy="threshold", knobs={"tau": tau}) for tau in (0.0, 1.0)}
-    assert [len(told[0.0]), len(told[1.0])] == [2, 9]
+    received = {tau: states(client, strategy="threshold", knobs={"tau": tau}) for tau in (0.0, 1.0)}
+    assert [len(received[0.0]), len(received[1.0])] == [2, 9]
 
 
 def test_sampling_settings_reach_the_run(client: Client) -> None:
@@ -159,17 +159,17 @@ def test_sampling_settings_reach_the_run(client: Client) -> None:
 
 @pytest.mark.parametrize("strategy", strategies())
 def test_every_strategy_can_be_asked_for(client: Client, strategy: str) -> None:
-    told = states(client, strategy=strategy, steps=4, prefix="<b>naïve</b> שלום ")
-    assert told[-1]["ended"] == "complete"
-    assert told[-1]["text"].startswith("<b>naïve</b> שלום ")
-    assert len(told) <= 5
+    received = states(client, strategy=strategy, steps=4, prefix="<b>naïve</b> שלום ")
+    assert received[-1]["ended"] == "complete"
+    assert received[-1]["text"].startswith("<b>naïve</b> שלום ")
+    assert len(received) <= 5
 
 
-def test_the_page_offers_programs_this_endpoint_and_no_other(client: Client, address: str) -> None:
-    told: Any = client.view_api(return_format="dict", print_info=False)
+def test_the_page_offers_programs_only_this_endpoint(client: Client, address: str) -> None:
+    received: Any = client.view_api(return_format="dict", print_info=False)
     with urlopen(f"{address.rstrip('/')}/gradio_api/info") as answer:
         served = json.load(answer)
-    for listed in (told, served):
+    for listed in (received, served):
         assert set(listed["named_endpoints"]) == {"/infill"}
         assert not listed["unnamed_endpoints"]
     parameters = {each["parameter_name"]: each for each in served["named_endpoints"]["/infill"]["parameters"]}
@@ -210,9 +210,9 @@ def test_the_document_names_every_setting_every_part_of_a_state_and_every_ending
 
 
 def test_several_gaps_arrive_as_fills_between_the_given_text(client: Client) -> None:
-    told: list[Any] = list(client.submit(text="<b>Tom</b> [[3]] saw [[4|2:x]].", steps=6, api_name="/infill"))
-    assert told[0]["pieces"] == [None, None, None, None, " ", "x", None]
-    last = told[-1]
+    received: list[Any] = list(client.submit(text="<b>Tom</b> [[3]] saw [[4|2:x]].", steps=6, api_name="/infill"))
+    assert received[0]["pieces"] == [None, None, None, None, " ", "x", None]
+    last = received[-1]
     assert last["ended"] == "complete"
     assert last["nfe"] == 5
     assert last["text"] == "<b>Tom</b>" + last["fills"][0] + " saw" + last["fills"][1] + "."

@@ -586,7 +586,7 @@ def test_a_text_with_several_gaps_is_filled_shown_and_scrubbed(page: Page) -> No
     expect(page.locator("#plot-unmasking_order")).to_contain_text("gap 2: 4")
 
 
-def test_a_text_with_gaps_counts_whatever_stands_in_the_other_boxes(page: Page) -> None:
+def test_a_text_with_gaps_overrides_the_other_boxes(page: Page) -> None:
     type_in(page, "Once", "the end.", masks=4)
     ask_for(page, "Tom [[2]] ran.")
     fill(page)
@@ -625,7 +625,7 @@ def test_stop_ends_the_choice_of_a_number_too(page: Page, denoiser) -> None:
     assert part(page, "step").text_content() == "0"
 
 
-def test_a_broken_text_is_told_and_stays_where_it_is(page: Page, denoiser) -> None:
+def test_a_broken_text_is_reported_and_stays_in_its_box(page: Page, denoiser) -> None:
     ask_for(page, "Tom <i>went</i> [[x]]")
     page.click("#fill")
     expect(page.get_by_text("gap 1, '[[x]]' at character 17")).to_be_visible()

@@ -309,13 +309,13 @@ def test_a_run_that_waits_can_be_seen_and_left(busy):
     assert list(after)[-1].ended == "complete"
 
 
-def test_a_mistake_is_told_before_anybody_waits(busy):
+def test_a_mistake_is_reported_before_the_run_waits(busy):
     run, _ = busy
     with pytest.raises(InfillError, match="steps or more"):
         next(run(InfillRequest(length=4, steps=2, strategy="core"), "large"))
 
 
-def test_where_too_many_wait_the_next_one_is_told(monkeypatch):
+def test_if_too_many_runs_wait_the_next_one_is_refused(monkeypatch):
     monkeypatch.setattr("app.ui.runner.WAITING", 0)
     run = runner(ModelPool(LazyDenoiser(lambda: models.load("toy"))), 90)
     under_way = [run(REQUEST, FIRST) for _ in range(AT_ONCE)]

@@ -1,7 +1,8 @@
-"""The page answers before the model is there."""
+"""Starting the page: it answers before its model is loaded, and mistakes are reported in one line."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import socket
 import subprocess
@@ -15,6 +16,9 @@ from urllib.request import urlopen
 
 import pytest
 
+from app.errors import InfillError
+from app.space import spacefile
+from app.ui import launch
 from models.catalogue import BUNDLED
 from tests.models.checkpoints.test_hub import REPO, Handler, Hub
 
@@ -42,7 +46,7 @@ def first_answer(address: str, server: subprocess.Popen[str]) -> str:
 
 
 @pytest.mark.parametrize("port", ["taken", "99999"])
-def test_a_port_that_cannot_be_had_is_told_in_one_line(port) -> None:
+def test_a_port_that_cannot_be_used_is_reported_in_one_line(port) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -104,7 +108,7 @@ class _Halting:
         return getattr(self.out, name)
 
 
-def test_while_app_py_downloads_its_model_who_fills_is_told_how_far_it_is(tmp_path) -> None:
+def test_while_the_model_is_downloaded_fill_reports_the_progress(tmp_path) -> None:
     from gradio_client import Client
     from gradio_client.exceptions import AppError
 
@@ -170,7 +174,7 @@ os._exit(0)
     assert done.returncode == 0, done.stderr
 
 
-def test_an_unknown_option_is_told_in_a_line() -> None:
+def test_an_unknown_option_is_reported_in_one_line() -> None:
     done = subprocess.run(
         [sys.executable, "app.py", "--modle", "toy"], cwd=ROOT, text=True, capture_output=True, check=False
     )
@@ -178,10 +182,19 @@ def test_an_unknown_option_is_told_in_a_line() -> None:
     assert "--modle" in done.stderr
 
 
-def test_a_model_of_the_environment_that_is_not_there_is_told_in_a_line() -> None:
+def test_an_unknown_model_in_the_environment_is_reported_in_one_line() -> None:
     environment = {**os.environ, "INFILL_MODEL": "nowhere"}
     done = subprocess.run(
         [sys.executable, "app.py"], cwd=ROOT, text=True, capture_output=True, check=False, env=environment
     )
     assert done.returncode == 2
     assert "INFILL_MODEL: no model 'nowhere'" in done.stderr
+
+
+def test_without_a_spacefile_the_environment_still_chooses_the_model(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(spacefile, "ROOT", tmp_path)
+    monkeypatch.setenv("INFILL_MODEL", "nowhere")
+    parser = argparse.ArgumentParser()
+    launch.add_flags(parser)
+    with pytest.raises(InfillError, match="INFILL_MODEL: no model 'nowhere'"):
+        launch.serve(parser.parse_args([]))

@@ -198,13 +198,13 @@ def test_a_causal_folder_is_loaded_without_a_mask_token(whole):
     assert not set(text) & loaded.tokenizer.special_ids
 
 
-def test_such_a_folder_is_no_denoiser(whole):
+def test_an_autoregressive_folder_is_not_a_denoiser(whole):
     assert not is_diffusion(whole)
     with pytest.raises(ValueError, match="has no mask token"):
         models.load(str(whole))
 
 
-def test_a_diffusion_folder_is_no_autoregressive_model():
+def test_a_diffusion_folder_is_not_an_autoregressive_model():
     assert is_diffusion(models.BUNDLED)
     with pytest.raises(ValueError, match=r"holds a diffusion model \(is_causal: false\)"):
         load_autoregressive(models.BUNDLED)

@@ -72,3 +72,19 @@ def difference(first: Prediction, second: Prediction) -> float:
     if not np.array_equal(first.candidates, second.candidates):
         return float("inf")
     return max(float(np.abs(getattr(first, name) - getattr(second, name)).max()) for name in NUMBERS)
+
+
+def tiny_llama(vocabulary: int, *, context: int) -> LlamaForCausalLM:
+    """Return a causal LLaMA of one layer and random weights, whose token 0 begins and ends a text."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=context,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    return LlamaForCausalLM(config)

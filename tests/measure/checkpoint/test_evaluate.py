@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from app.__main__ import main
 from app.measure.bench import PROBLEMS
 from models.adapt.data import train_tokenizer
 from models.corpus import END_OF_TEXT
 from models.evaluate.table import format_rows
+from tests.models.random_weights import tiny_llama
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +33,7 @@ def parent(tmp_path_factory, text) -> Path:
     folder = tmp_path_factory.mktemp("checkpoints") / "parent"
     tokenizer = train_tokenizer([text.read_text()], 400)
     tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=128,
-        bos_token_id=0,
-        eos_token_id=0,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    tiny_llama(len(tokenizer), context=128).save_pretrained(folder)
     return folder
 
 

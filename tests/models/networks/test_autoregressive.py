@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, T5Config
+from transformers import PreTrainedTokenizerFast, T5Config
 
 import models
 from models.adapt.data import train_tokenizer
 from models.bench.untrained import NumberTokenizer
 from models.checkpoints.checkpoint import is_diffusion, load_autoregressive
 from models.networks.autoregressive import AutoregressiveModel
-from tests.models.random_weights import ARCHITECTURES, VOCABULARY, network
+from tests.models.random_weights import ARCHITECTURES, VOCABULARY, network, tiny_llama
 
 every_architecture = pytest.mark.parametrize("architecture", ARCHITECTURES)
 
@@ -166,18 +166,7 @@ def whole(tmp_path_factory) -> Path:
         tokenizer_object=trained.backend_tokenizer, bos_token=trained.bos_token, eos_token=trained.eos_token
     )
     tokenizer.save_pretrained(folder)
-    torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=48,
-        bos_token_id=0,
-        eos_token_id=0,
-    )
-    LlamaForCausalLM(config).to(torch.float16).save_pretrained(folder)
+    tiny_llama(len(tokenizer), context=48).to(torch.float16).save_pretrained(folder)
     return folder
 
 

@@ -249,3 +249,16 @@ def test_the_readme_links_only_to_files_of_the_space():
     uploaded = render.file_names(ROOT, spacefile.read(ROOT).deployment())
     places = [target.partition("#")[0].rstrip("/") for target in links(Path("README.md"))]
     assert not [place for place in places if not any(f"{name}/".startswith(f"{place}/") for name in uploaded)]
+
+
+def test_functions_have_at_most_60_lines_and_test_names_fewer_than_80_characters():
+    long = []
+    for file in (*ROOT.glob("app/**/*.py"), *ROOT.glob("models/**/*.py"), *ROOT.glob("tests/**/*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef) and node.end_lineno is not None:
+                lines = node.end_lineno - node.lineno + 1
+                if (lines > 60 and "tests" not in file.parts) or (
+                    node.name.startswith("test") and len(node.name) >= 80
+                ):
+                    long.append(f"{file.relative_to(ROOT)}:{node.lineno} {node.name}, {lines} lines")
+    assert not long

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import statistics
 import time
@@ -68,7 +67,6 @@ def time_page() -> list[dict[str, float]]:
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         raise InfillError("timing the page needs Chromium or Chrome; install one, e.g. with apt-get install chromium")
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported
     from app.ui.page import build, launch_options
     from app.ui.pool import ModelPool
 

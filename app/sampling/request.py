@@ -88,7 +88,7 @@ class InfillRequest:
         object.__setattr__(self, "length", self._tokens())
         self._check_guidance()
         self._check_pins()
-        object.__setattr__(self, "knobs", MappingProxyType(dict(self.knobs)))
+        object.__setattr__(self, "knobs", MappingProxyType(self.knobs))  # a copy, which the check made
 
     def __getstate__(self) -> dict[str, object]:
         """Return the state for another process, such as ZeroGPU's; a read-only mapping cannot be pickled."""

@@ -5,3 +5,7 @@
 with the autoregressive parent, `endpoint` the same for programs. `runner` makes the traces, `pool` holds the models,
 `store` the last runs.
 """
+
+import os
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no look-ups at start

@@ -39,7 +39,6 @@ def serve(options: argparse.Namespace) -> int:
     On ZeroGPU the model is loaded before the launch, which packs what is on the emulated GPU for the workers.
     Raises InfillError for a model that does not exist and a port that cannot be used.
     """
-    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: no look-ups at start
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     deployed = (spacefile.ROOT / spacefile.NAME).is_file()  # an installed package has no Spacefile
     candidates = spacefile.read().models if deployed else {"bundled": _BUNDLED}

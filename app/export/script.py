@@ -1,0 +1,47 @@
+"""The page's script and style: the modules of assets/page, joined into one text each."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ASSETS = Path(__file__).parents[2] / "assets" / "page"
+
+_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w/.]+)";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?function|class|const|let)", re.MULTILINE)
+
+
+def script(entry: str) -> str:
+    """Return the module `entry` and all that it imports as one script without imports and exports.
+
+    So the modules need no server that can find them, and a page on the disk can hold them. They share one scope: no two
+    may declare the same name at the top, which a test checks. A CommonJS library in `vendor` becomes a constant that is
+    named as its file.
+    """
+    joined: dict[str, str] = {}
+
+    def add(name: str) -> None:
+        if name in joined:
+            return
+        text = (ASSETS / name).read_text(encoding="utf-8")
+        joined[name] = ""  # holds its place against cycles
+        if name.startswith("vendor/"):
+            constant = Path(name).stem
+            joined[name] = (
+                f"const {constant} = (() => {{ const module = {{ exports: {{}} }}, exports = module.exports;\n"
+                f"{text}\nreturn module.exports; }})();\n"
+            )
+            return
+        for imported in _IMPORT.findall(text):
+            add(imported)
+        del joined[name]  # after what it imports
+        joined[name] = f"// ---- {name}\n" + _EXPORT.sub("", _IMPORT.sub("", text))
+
+    add(entry)
+    return "\n".join(joined.values())
+
+
+def style() -> str:
+    """Return all style sheets: `base.css` first, the others by name."""
+    files = sorted(ASSETS.glob("*.css"), key=lambda file: (file.name != "base.css", file.name))
+    return "\n".join(file.read_text(encoding="utf-8") for file in files)

@@ -171,4 +171,5 @@ export interface PageState {
   score: "confidence" | "entropy" | "order"; // what the map shows
   stale: boolean; // the draft has changed since the run on the stage
   presenting: boolean;
+  loop?: boolean; // the player begins again at the end, as the landing does until the first touch
 }

@@ -20,11 +20,13 @@ PAUSE = 120.0
 class Gate:
     """Says whether a run may make its next step. Any thread may ask and answer."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Make an open gate; `clock` returns seconds."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, key: str = "") -> None:
+        """Make an open gate; `clock` returns seconds, and `key` is the browser's name for the run."""
+        self.key = key
         self._clock, self._lock = clock, threading.Lock()
         self._steps = math.inf  # that may be made
         self._closed_at = 0.0
+        self.halted = False  # whether the visitor has ended the run
         self.waiting = ""  # what the run is waiting for, in words; empty while it computes
 
     @property
@@ -66,17 +68,21 @@ class Gates:
         self._gates: dict[str, Gate] = {}
 
     @contextmanager
-    def open(self, run: str) -> Iterator[Gate]:
-        """Return the gate of a run that goes on while the context lasts."""
-        gate = self._gates[run] = Gate()
+    def open(self, run: str, key: str) -> Iterator[Gate]:
+        """Return the gate of a run that goes on while the context lasts; `key` is the browser's name for it."""
+        gate = self._gates[run] = Gate(key=key)
         try:
             yield gate
         finally:
             del self._gates[run]
 
+    def find(self, run: object) -> Gate | None:
+        """Return the gate of a run; None if it does not go on."""
+        return self._gates.get(run) if isinstance(run, str) else None
+
     def control(self, run: object, do: object) -> None:
         """Tell a run to pause, step or go. Raises InfillError if it does not go on, and for anything else."""
-        gate = self._gates.get(run) if isinstance(run, str) else None
+        gate = self.find(run)
         if gate is None:
             raise InfillError("this run has ended already: branch from one of its steps to go on")
         gate.control(do)

@@ -23,7 +23,7 @@ class RunStore:
     def __init__(
         self, capacity: int = 128, cells: int = 2_000_000, *, examples: Mapping[str, Trace] | None = None
     ) -> None:
-        self._capacity, self._cells, self._examples = capacity, cells, dict(examples or {})
+        self._capacity, self._cells, self.examples = capacity, cells, dict(examples or {})
         self._traces: OrderedDict[str, Trace] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -57,14 +57,14 @@ class RunStore:
         """
         with self._lock:
             trace = end(self._find(run))
-            if isinstance(run, str) and run not in self._examples:
+            if isinstance(run, str) and run not in self.examples:
                 self._traces[run] = trace
             return trace
 
     def _find(self, run: object) -> Trace:
         known = run if isinstance(run, str) else ""
-        if known in self._examples:
-            return self._examples[known]
+        if known in self.examples:
+            return self.examples[known]
         if known not in self._traces:
             raise InfillError("this run is no longer on the server; run it again, or open its downloaded trace")
         self._traces.move_to_end(known)

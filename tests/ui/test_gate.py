@@ -102,7 +102,7 @@ def test_a_run_past_its_time_ends_and_says_so() -> None:
 
 def test_only_a_run_that_goes_on_can_be_paused() -> None:
     gates = Gates()
-    with gates.open("a") as gate:
+    with gates.open("a", "key") as gate:
         gates.control("a", "pause")
         assert gate.paused
         with pytest.raises(InfillError, match="pause, step or go, not 'halt'"):

@@ -39,11 +39,11 @@ def infill(
         choosing = choose_lengths(request, layout, denoiser, prior, sampler.fill, notices=notices)
         while True:
             try:
-                considered = next(choosing)
+                trial = next(choosing)
             except StopIteration as chosen:
                 request, choices = chosen.value
                 break
-            trace = _waiting(considered, layout, denoiser, f"How many masks? Trying {considered.length}.")
+            trace = replace(_waiting(trial.request, layout, denoiser, trial.notice), trying=trial.passes)
             if time.perf_counter() - began > time_limit:
                 yield replace(trace, ended="time limit")
                 return

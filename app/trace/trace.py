@@ -12,7 +12,7 @@ import numpy as np
 from app.sampling.canvas import Canvas
 from app.sampling.request import InfillRequest
 from app.sampling.step import Step
-from app.trace.length_choice import LengthChoice
+from app.trace.length_choice import LengthChoice, Passes
 from models.denoiser import Floats, Ids
 
 Ended = Literal["running", "complete", "stopped", "time limit"]
@@ -44,6 +44,10 @@ class Trace:
     origin: Origin | None = None  # of a branch
     begun: bool = True  # False until decoding begins: a notice says what the run waits for, and the lengths of `auto`
     # gaps may still change. Not recorded.
+    trying: Passes = field(
+        default_factory=Passes
+    )  # spent so far on choosing numbers of masks, while that goes on. Not recorded.
+    by: Literal["diffusion", "parent", "best of 16"] = "diffusion"  # what wrote it. Not recorded.
 
     @property
     def canvas(self) -> Canvas:
@@ -73,6 +77,11 @@ class Trace:
     def seconds(self) -> float:
         """Seconds of decoding up to the last step; pauses between steps are left out."""
         return self.steps[-1].seconds if self.steps else 0.0
+
+    @property
+    def choosing(self) -> Passes:
+        """The forward passes spent on choosing numbers of masks; `nfe`, `calls` and `seconds` leave them out."""
+        return sum((choice.passes for choice in self.choices.values()), self.trying)
 
     @property
     def masks_left(self) -> list[int]:

@@ -11,6 +11,8 @@ export interface Field {
   default: any;
   low?: number;
   high?: number;
+  above_low?: boolean; // `low` itself is not allowed
+  slider?: [low: number, high: number]; // ends of the slider if not the whole range
   step?: number;
   options?: string[];
   placeholder?: string;
@@ -171,4 +173,6 @@ export interface PageState {
   score: "confidence" | "entropy" | "order"; // what the map shows
   stale: boolean; // the draft has changed since the run on the stage
   presenting: boolean;
+  loop?: boolean; // the player begins again at the end, as the landing does until the first touch
+  models?: { name: string; label: string }[]; // the models that can be chosen, once their list has arrived
 }

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from app.errors import InfillError
-from app.sampling.fields import Field, Knob, Settings, Words
+from app.sampling.fields import Field, Knob, Settings, State, Words
 from app.sampling.request import InfillRequest, fields_of
 from app.trace.length_choice import to_json
 from app.trace.trace import Trace
@@ -60,7 +60,7 @@ def _parameter(name: str, hint: Any, default: Any) -> inspect.Parameter:
 
 def _hint(field: Field) -> Any:
     """Return the type of a field's values in JSON."""
-    if isinstance(field.domain, Settings):
+    if isinstance(field.domain, Settings | State):
         return dict[str, Any] | None
     if isinstance(field.domain, Words):
         return list[str] | None

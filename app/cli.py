@@ -18,7 +18,7 @@ from app.flags import add_model_flags, model_settings
 from app.infill import infill
 from app.length.probe import LONGEST
 from app.sampler import policy_of
-from app.sampling.fields import AUTO, Field, Knob, OneOf, Settings, Switch, Words
+from app.sampling.fields import AUTO, Field, Knob, OneOf, Settings, State, Switch, Words
 from app.sampling.request import MAX_STEPS, InfillRequest, fields_of
 from app.strategies.registry import BUDGETS, GROUPS, Strategy, by_group, find, strategies
 from app.trace import recording
@@ -115,6 +115,7 @@ def _add_flag(parser: Any, field: Field, *, default: Any = None, dest: str | Non
         parser.add_argument(field.flag, choices=field.domain.options, **settings)
     else:
         kind = _auto_or_number if isinstance(field.domain, Knob) and field.domain.auto else field.kind
+        kind = str if isinstance(field.domain, State) else kind
         metavar = "WORDS" if isinstance(field.domain, Words) else field.name.upper()
         parser.add_argument(field.flag, type=kind, metavar=metavar, **settings)
 

@@ -10,7 +10,7 @@ import gradio as gr
 
 from app.errors import InfillError
 from app.presets import Presets
-from app.sampling.fields import AUTO
+from app.sampling.fields import AUTO, State
 from app.sampling.request import InfillRequest, fields_of
 from app.strategies.registry import strategies
 from app.ui.controls import strategy_controls
@@ -75,7 +75,8 @@ class Form:
 
     def show_rest(self) -> None:
         """Place every other field, in two closed panels."""
-        rest = [name for name in self._fields if name not in {*self.widgets, "strategy", "knobs"}]
+        placed = {*self.widgets, "strategy", "knobs"}
+        rest = [n for n, field in self._fields.items() if n not in placed and not isinstance(field.domain, State)]
         for title, names in (
             ("Sampling", [name for name in rest if name not in _CONSTRAINTS]),
             ("Constraints", [name for name in rest if name in _CONSTRAINTS]),

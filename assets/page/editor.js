@@ -82,7 +82,7 @@ function joined(segments) {
  */
 export function refilled(pieces) {
   const first = pieces.findIndex((piece) => piece.selected);
-  const last = pieces.findLastIndex((piece) => piece.selected);
+  const last = pieces.map((piece) => piece.selected).lastIndexOf(true);
   const inside = pieces.slice(first, last + 1);
   const words = inside.filter((piece) => !piece.slot).map((piece) => piece.text).join("");
   const length = inside.filter((piece) => piece.slot).length + (words.trim() ? guessedMasks(words) : 0);
@@ -499,7 +499,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
 
   function toggleRaw() {
     if (!raw.hidden && !Array.isArray(parseTemplate(raw.value))) return say("Mend the text first: its gaps cannot be read.");
-    setRaw(raw.hidden === true);
+    setRaw(Boolean(raw.hidden));
     if (raw.hidden) show(raw.value);
     (raw.hidden ? box : raw).focus();
   }
@@ -524,7 +524,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     const range = selected && !selected.collapsed && box.contains(selected.commonAncestorContainer);
     pin.disabled = !range;
     refill.disabled = !range || !runOf() || runOf()?.ended === "running";
-    makeGap.disabled = box.hidden || box.contentEditable === "false";
+    makeGap.disabled = Boolean(box.hidden) || box.contentEditable === "false";
   }
 
   // One tab stop for the toolbar; arrow keys move inside it.

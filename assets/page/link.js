@@ -27,9 +27,9 @@ const LINK_HIDEABLE = ["settings", "model", "examples", "tray", "compare", "map"
 /**
  * Returns the fragment of a link, with "#". Only what differs from the start values is in it, and the text. Raises an
  * Error in plain words if that is too long for a link.
- * @param {{ draft: Draft, by?: Asked["by"], step?: number, runs?: LinkRun[] }} state @param {Setup} setup
+ * @param {{ setup: Setup, draft: Draft, by?: Asked["by"], step?: number, runs?: LinkRun[] }} state
  */
-export async function encodeLink({ draft, by = "diffusion", step = 0, runs = [] }, setup) {
+export async function encodeLink({ setup, draft, by = "diffusion", step = 0, runs = [] }) {
   /** @param {LinkRun} run */
   const packed = (run) => ({ draft: draftToKeep(run.draft, setup), ...(run.by !== "diffusion" && { by: run.by }) });
   const kept = { ...packed({ draft, by }), ...(step && { step }), ...(runs.length && { compare: runs.slice(0, LINK_RUNS).map(packed) }) };
@@ -42,12 +42,9 @@ export async function encodeLink({ draft, by = "diffusion", step = 0, runs = [] 
   return LINK_START + btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 }
 
-/**
- * Returns what has to be kept of a draft: its text, and what differs from the start values.
- * @param {Draft} draft @param {Setup} setup @returns {Record<string, any>}
- */
-export function draftToKeep(draft, setup) {
-  /** @type {Record<string, any>} */
+/** Returns a draft's text, and what differs from the start values. @param {Draft} draft @param {Setup} setup */
+function draftToKeep(draft, setup) {
+  /** @type {Draft} */
   const start = { ...setup.draft, knobs: startKnobs(setup, draft.strategy) };
   return Object.fromEntries(Object.entries(draft).filter(([name, value]) => name === "text" || !sameValue(value, start[name])));
 }
@@ -107,7 +104,8 @@ function readLink(found, linked, setup) {
 /** @param {Record<string, any>} found @param {Setup} setup @param {string[]} trouble @returns {LinkRun} */
 function readLinkRun(found, setup, trouble) {
   const draft = checkedDraft(Object.hasOwn(found, "draft") ? found.draft : {}, setup, trouble, "The link's");
-  if (!Object.hasOwn(found, "by") || LINK_BY.includes(found.by)) return { draft, by: Object.hasOwn(found, "by") ? found.by : "diffusion" };
+  if (!Object.hasOwn(found, "by")) return { draft, by: "diffusion" };
+  if (LINK_BY.includes(found.by)) return { draft, by: found.by };
   trouble.push(`The link asks for a run by ${shortly(found.by)}, which this page does not know; diffusion is used.`);
   return { draft, by: "diffusion" };
 }
@@ -150,7 +148,7 @@ export function checkedDraft(given, setup, trouble, whose) {
     } else if (name === "start") {
       if (isRecord(value) || value === null) draft.start = value; // the server checks the rest
       else trouble.push(`${whose} state to start from was not readable; it was left out.`);
-    } else if (name !== "strategy" && name !== "knobs") {
+    } else if (name !== "strategy" && name !== "knobs" && !sameValue(value, draft[name])) {
       trouble.push(`${whose} setting ${shortly(name)} is not known to this page; it was left out.`);
     }
   }
@@ -219,14 +217,12 @@ export function tooDeep(value) {
 
 /**
  * Returns the parts of the page that a link hides, from `?hide=settings,model`.
- * @param {string} search the URL's query @param {string[]} trouble gets a sentence if there are unknown names
- * @returns {Set<string>}
+ * @param {string} search the URL's query @returns {{ parts: Set<string>, trouble: string[] }}
  */
-export function hiddenParts(search, trouble = []) {
+export function hiddenParts(search) {
   const asked = new URLSearchParams(search).getAll("hide").join(",").split(",").map((name) => name.trim()).filter(Boolean);
   const unknown = [...new Set(asked.filter((name) => !LINK_HIDEABLE.includes(name)))];
-  if (unknown.length) {
-    trouble.push(`The address hides ${unknown.slice(0, 4).map(shortly).join(", ")}, which is not a part of this page; the parts are ${LINK_HIDEABLE.join(", ")}.`);
-  }
-  return new Set(asked.filter((name) => LINK_HIDEABLE.includes(name)));
+  const named = unknown.slice(0, 4).map(shortly).join(", ");
+  const trouble = unknown.length ? [`The address hides ${named}, which this page does not have; its parts are ${LINK_HIDEABLE.join(", ")}.`] : [];
+  return { parts: new Set(asked.filter((name) => LINK_HIDEABLE.includes(name))), trouble };
 }

@@ -23,12 +23,8 @@ import { endOf, stepOf } from "./timeline.js";
 import { h } from "./dom.js";
 import { restoreSession, saveSession } from "./session.js";
 import { Store } from "./store.js";
-import { frameAt, textOf } from "./messages.js";
 
 /** @import { Asked, Edit, PageState, Run, Server, Setup } from "./types.d.ts" */
-
-/** Up to this many states behind a run, one state is shown per frame; further behind, several. */
-const FRAMES_BEHIND = 24;
 
 /**
  * Starts the page inside Gradio's component.
@@ -66,9 +62,13 @@ export function start({ element, props, trigger, watch, server }) {
   const comparing = () => store.state.shown.length > 1;
   const keepMenu = (/** @type {HTMLElement} */ place, /** @type {Run} */ run) => createKeepMenu(place, {
     runOf: () => run,
-    replayOf: () => server.replay({ run: run.name }),
-    shell: () => server.shell({}),
-    recorded: () => server.recorded({ run: run.name }),
+    titleOf: () => setup.strategies.find((each) => each.name === run.opening?.request.strategy)?.title ?? "",
+    replayOf: async () => answered(await server.replay({ run: run.name }), "replay"),
+    shell: async () => {
+      const answer = await server.shell({});
+      return [answered(answer, "before"), answered(answer, "after")];
+    },
+    recorded: async () => answered(await server.recorded({ run: run.name }), "trace"),
     linkOf: () => linkTo(run),
     say,
   });
@@ -79,19 +79,16 @@ export function start({ element, props, trigger, watch, server }) {
     createOrderPicker(places.order, setup, store),
     createSteps(places.steps, setup, store),
     createSeed(places.seed, store),
-    createPresets(places.presets, setup, store, { ask: (asked, labels) => runs.ask(asked, labels), newKey: runs.newKey }),
+    createPresets(places.presets, setup, store, { ask: (asked) => compare(asked) }),
     createChips(places.chips, setup, store),
     createCompare(part("comparison"), setup, store, { createStage, actions: { choose } }),
     player,
     createMap(part("map"), store, { columnsOf }),
     createWhy(part("why"), store, { candidatesOf, branch, canBranch: (run) => !run.expired && run.opening?.by === "diffusion" }),
-    createTray(part("tray"), setup, store, {
-      show: (run) => show(run), share: (run) => void copyLink(run), keepMenu, branch: (run) => show(run, true),
-      open: (file) => void runs.openFile(file), say,
-    }),
+    createTray(part("tray"), setup, store, { share: (run) => void copyLink(run), keepMenu, branch: (run) => show(run, true), say }),
   ];
   const keys = createKeys(root, {
-    fill, stop: runs.stop, play: () => player.toggle(), step: (by) => player.go(store.state.time + by),
+    fill, stop: runs.stop, play: () => player.toggle(), step: (by) => player.move(by > 0 ? 1 : -1),
     first: () => player.go(0), last: () => player.go(endOf(store.state)), slot: moveSlot,
     candidate: (rank) => edit({ take: rank }), mask: () => edit({ mask: true }), lock: () => edit({ lock: true }), present,
   });
@@ -104,7 +101,7 @@ export function start({ element, props, trigger, watch, server }) {
   );
   const mountSettings = (/** @type {HTMLElement | null} */ mount) => {
     if (!mount || mount.childElementCount) return;
-    painters.push(createSettings(mount, setup, store, { listModels: () => server.models({}), prepareModel: (name) => server.model({ name }) }));
+    painters.push(createSettings(mount, setup, store, { listModels: () => server.models({}), prepareModel: (/** @type {string} */ name) => server.model({ name }) }));
     schedule();
   };
   window.addEventListener("settings-mounted", (event) => {
@@ -123,6 +120,13 @@ export function start({ element, props, trigger, watch, server }) {
     /** @type {Asked} */
     const asked = { key: runs.newKey(), request: requestOf(setup, draft), model: draft.model, by: "diffusion", branch: null };
     runs.ask([asked]);
+  }
+
+  /** Makes runs to compare. @param {Asked[]} asked */
+  function compare(asked) {
+    if (runs.active().length) return say("A run goes on; stop it first (Esc).", true);
+    player.pause();
+    runs.ask(asked);
   }
 
   /** @param {Run} run @param {number} step @param {Edit[]} edits */
@@ -176,6 +180,14 @@ export function start({ element, props, trigger, watch, server }) {
     part("present").setAttribute("aria-pressed", String(store.state.presenting));
   }
 
+  /** The form takes over the settings of a run that the tray has put on the stage. */
+  function takeOver() {
+    const [run] = store.shown;
+    if (comparing() || !run?.opening || !run.closing) return;
+    run.fitted = true;
+    store.change({ draft: draftOf(setup, run.opening.request, modelName(setup, run.opening.model)) });
+  }
+
   function toggleSettings() {
     /** @type {HTMLElement | null} */ (document.querySelector(".sidebar .toggle-button"))?.click();
   }
@@ -209,11 +221,11 @@ export function start({ element, props, trigger, watch, server }) {
     opened = fragment;
     const found = await decodeLink(fragment, setup);
     if (found.trouble.length) say(found.trouble.join(" "), true);
-    if (!found.draft) return false;
-    const { draft } = found;
-    store.change({ draft });
-    wantedStep = found.step ?? null;
-    runs.ask([{ key: runs.newKey(), request: requestOf(setup, draft), model: draft.model, by: found.by, branch: null }]);
+    if (!found.given || (found.trouble.length && found.draft.text === setup.draft.text)) return false;
+    store.change({ draft: found.draft });
+    const wanted = found.compare.length > 1 ? found.compare : [{ draft: found.draft, by: found.by }];
+    wantedStep = wanted.length === 1 ? found.step : null;
+    runs.ask(wanted.map(({ draft, by }) => ({ key: runs.newKey(), request: requestOf(setup, draft), model: draft.model, by, branch: null })));
     return true;
   }
   /** @type {number | null} */
@@ -230,24 +242,25 @@ export function start({ element, props, trigger, watch, server }) {
     const key = `${run.name}:${step}`;
     let answer = believed.get(key);
     if (!answer) {
-      answer = server.candidates({ run: run.name, step }).then((found) => found.candidates ?? { error: found.error }, () => ({ error: "the server did not answer" }))
+      answer = server.candidates({ run: run.name, step }).catch(() => ({ error: "the server did not answer", candidates: undefined }))
         .then((found) => {
-          if (!Array.isArray(found)) believed.delete(key);
+          if (found.candidates) return found.candidates;
+          believed.delete(key);
           if (found.error?.includes("no longer")) {
             run.expired = true;
             schedule();
           }
-          return found;
+          return { error: found.error ?? "the server did not answer" };
         });
       believed.set(key, answer);
     }
     return answer;
   }
 
-  /** @param {Run} run @param {HTMLElement} frame */
-  function columnsOf(run, frame) {
+  /** @param {Run} run */
+  function columnsOf(run) {
     const mine = !comparing() && store.state.shown[0] === run.key;
-    return { columns: mine ? editor.columns(frame) : null, rtl: editor.rtl() };
+    return { columns: mine ? editor.columns(part("map")) : null, rtl: editor.rtl() };
   }
 
   // ---- what changes by itself ----
@@ -309,22 +322,19 @@ export function start({ element, props, trigger, watch, server }) {
     if (document.hidden) setTimeout(paintOnce, 0); // a hidden tab draws no frames
   }
 
-  function keepUp() {
+  /** Goes to the step that a link names, and never past the end. */
+  function settleTime() {
     const { state } = store;
     const end = endOf(state);
     if (wantedStep !== null && store.shown[0]?.closing) {
-      Object.assign(state, { time: Math.min(wantedStep, end), following: false });
+      Object.assign(state, { time: wantedStep, following: wantedStep >= end });
       wantedStep = null;
     }
-    if (state.time > end) state.time = end;
-    if (!state.following || state.time >= end) return;
-    const reduced = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    state.time += reduced ? end - state.time : Math.ceil((end - state.time) / FRAMES_BEHIND);
-    if (state.time < end) schedule();
+    state.time = Math.min(state.time, end);
   }
 
   function paint() {
-    keepUp();
+    settleTime();
     const run = store.shown[0];
     const busy = runs.active().length > 0;
     store.state.stale = !comparing() && !busy && Boolean(run) && isStale(setup, store.state.draft, /** @type {Run} */ (run));
@@ -342,6 +352,7 @@ export function start({ element, props, trigger, watch, server }) {
 
   store.listen((changed) => {
     schedule();
+    if (changed.has("shown") && !changed.has("draft")) takeOver();
     if (changed.has("draft")) inspect();
     if (changed.has("runs") || changed.has("shown")) sendFigure();
     if (changed.has("draft") || changed.has("runs") || changed.has("shown")) save();
@@ -376,6 +387,17 @@ export function start({ element, props, trigger, watch, server }) {
     element.addEventListener(kind, () => { if (store.state.loop) store.change({ loop: false }); }, { capture: true });
   }
   schedule();
+}
+
+/**
+ * Returns a part of the server's answer. Throws what went wrong if it is missing.
+ * @template {{ error?: string }} T @template {keyof T} K
+ * @param {T} answer @param {K} name @returns {NonNullable<T[K]>}
+ */
+function answered(answer, name) {
+  const value = answer[name];
+  if (value === undefined || value === null) throw new Error(answer.error ?? "the server did not answer");
+  return value;
 }
 
 /**

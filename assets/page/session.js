@@ -1,6 +1,6 @@
 // Keeps what a visitor has made in the browser's session, so that a refresh, "back" or a lost server loses nothing.
 
-import { checkedDraft, draftToKeep, tooDeep } from "./link.js";
+import { checkedDraft, tooDeep } from "./link.js";
 import { newRun, receive } from "./messages.js";
 /** @import { Draft, PageState, Run, Setup } from "./types.d.ts" */
 
@@ -15,32 +15,28 @@ const SESSION_RUNS = 64;
 /**
  * Keeps the draft, the runs, what is shown and the step. Where there is too little room, the oldest runs lose what they
  * wrote, but not their names, by which the server may still know them. Returns whether it was kept; never throws.
- * @param {SessionStorage | null} storage @param {Pick<PageState, "draft" | "runs" | "shown" | "time">} state @param {Setup} setup
+ * @param {SessionStorage | null} storage @param {Pick<PageState, "draft" | "runs" | "shown" | "time">} state
  */
-export function saveSession(storage, { draft, runs, shown, time }, setup) {
+export function saveSession(storage, { draft, runs, shown, time }) {
   try {
-    const kept = runs.slice(-SESSION_RUNS).map((run) => {
-      const { key, label, source, name, closing } = run;
+    const rest = JSON.stringify({ version: SESSION_VERSION, draft, shown, time }); // an infinite time becomes null
+    const kept = runs.slice(-SESSION_RUNS).map(({ key, label, source, name, closing }) => {
       const about = { key, label, source, name };
-      return { bare: JSON.stringify({ ...about, closing: null }), whole: JSON.stringify({ ...about, closing }), full: Boolean(closing) };
+      const bare = JSON.stringify(about);
+      return { bare, written: closing ? JSON.stringify({ ...about, closing }) : bare };
     });
-    const rest = JSON.stringify({ version: SESSION_VERSION, draft: draftToKeep(draft, setup), shown, time }).slice(0, -1);
-    const written = () => `${rest},"runs":[${kept.map((run) => (run.full ? run.whole : run.bare)).join(",")}]}`;
-    let room = SESSION_BYTES / 2 - rest.length - 16;
-    for (const run of kept.toReversed()) {
-      run.full &&= room > run.whole.length;
-      room -= (run.full ? run.whole : run.bare).length + 1;
-      if (!run.full) continue;
-    }
-    while (!sessionPut(storage, written())) {
-      const oldest = kept.find((run) => run.full);
-      if (oldest) oldest.full = false;
-      else if (kept.length) kept.shift();
-      else return false;
-    }
+    const length = () => kept.reduce((sum, { written }) => sum + written.length + 1, rest.length + 10);
+    const dropOldest = () => {
+      const oldest = kept.find(({ bare, written }) => bare !== written);
+      if (oldest) oldest.written = oldest.bare;
+      return oldest || kept.shift();
+    };
+    while (length() > SESSION_BYTES / 2) if (!dropOldest()) return false;
+    const text = () => `${rest.slice(0, -1)},"runs":[${kept.map(({ written }) => written).join(",")}]}`;
+    while (!sessionPut(storage, text())) if (!storage || !dropOldest()) return false;
     return true;
   } catch {
-    return false; // a cyclic or otherwise odd value in the state must not stop the page
+    return false; // something in the state that JSON cannot hold must not stop the page
   }
 }
 
@@ -78,7 +74,8 @@ export function restoreSession(storage, setup) {
     }
     if (runs.length < listed.length) trouble.push("Some runs of the last visit could not be read; they were left out.");
     const shown = (Array.isArray(found.shown) ? found.shown : []).filter((/** @type {any} */ key) => runs.some((run) => run.key === key)).slice(0, 4);
-    return { draft, runs, shown, time: Number.isInteger(found.time) && found.time >= 0 ? found.time : 0, trouble };
+    const time = found.time === null ? Infinity : Number.isInteger(found.time) && found.time >= 0 ? found.time : 0;
+    return { draft, runs, shown, time, trouble };
   } catch {
     return null;
   }

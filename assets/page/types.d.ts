@@ -92,6 +92,9 @@ export interface Closing {
   rates: { effective: number | null; in_step: number | null }; // tokens a second
 }
 
+/** Why a run could not be made, or broke off. */
+export interface Failed { run: string; key: string; failed: string }
+
 export type Message = Live | Closing;
 export type Candidate = [text: string, probability: number];
 
@@ -108,6 +111,7 @@ export interface Server {
   example(asked: { id: string }): Promise<{ replay?: Replay; error?: string }>;
   control(asked: { run: string; do: "pause" | "step" | "go" }): Promise<{ error?: string }>;
   inspect(asked: { text: string; model: string }): Promise<{ tokens?: number; unknown?: number; warning?: string; error?: string }>;
+  shell(asked: {}): Promise<{ before?: string; after?: string; error?: string }>;
   models(asked: {}): Promise<{ models?: { name: string; label: string }[]; error?: string }>;
   model(asked: { name: string }): Promise<{ ready?: boolean; text?: string; error?: string }>;
 }

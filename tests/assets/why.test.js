@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newRun } from "../../assets/page/messages.js";
-import { announcement, candidateNames, candidateTracks, explainingStep, heldCandidates, shareText, spreadLabels, trackPath, whyHeading, withEdit } from "../../assets/page/why.js";
+import { announcement, candidateNames, candidateTracks, editsText, explainingStep, heldCandidates, shareText, spreadLabels, trackPath, whyHeading, withEdit } from "../../assets/page/why.js";
 
 /** A run of three slots: the second is pinned; step 1 writes the first, step 2 takes it back, step 3 writes both. */
 function sample(inherited = []) {
@@ -81,6 +81,11 @@ test("a second change of a slot replaces the first, and the same one drops it", 
   assert.deepEqual(withEdit(masked, { place: 1, lock: true }), [{ place: 1, lock: true }]);
   assert.deepEqual(withEdit(masked, { place: 2, take: 0 }), [{ place: 1, mask: true }, { place: 2, take: 0 }]);
   assert.deepEqual(withEdit(masked, { place: 1, mask: true }), []);
+});
+
+test("the changes are told in words", () => {
+  const edits = [{ place: 0, mask: true }, { place: 2, lock: true }, { place: 1, take: 1 }];
+  assert.equal(editsText(sample(), edits), "3 changes: position 1 masked again, position 3 locked, position 2 gets candidate 2");
 });
 
 test("a step is announced in one sentence, the end with its text", () => {

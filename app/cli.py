@@ -18,9 +18,9 @@ from app.flags import add_model_flags, model_settings
 from app.infill import infill
 from app.length.probe import LONGEST
 from app.sampler import policy_of
-from app.sampling.fields import AUTO, Field, Knob, OneOf, Settings, Switch, Words
+from app.sampling.fields import AUTO, Field, Knob, OneOf, Settings, State, Switch, Words
 from app.sampling.request import MAX_STEPS, InfillRequest, fields_of
-from app.strategies.registry import BUDGETS, Strategy, find, strategies
+from app.strategies.registry import BUDGETS, GROUPS, Strategy, by_group, find, strategies
 from app.trace import recording
 from app.trace.trace import Trace
 from models.denoiser import Denoiser
@@ -115,6 +115,7 @@ def _add_flag(parser: Any, field: Field, *, default: Any = None, dest: str | Non
         parser.add_argument(field.flag, choices=field.domain.options, **settings)
     else:
         kind = _auto_or_number if isinstance(field.domain, Knob) and field.domain.auto else field.kind
+        kind = str if isinstance(field.domain, State) else kind
         metavar = "WORDS" if isinstance(field.domain, Words) else field.name.upper()
         parser.add_argument(field.flag, type=kind, metavar=metavar, **settings)
 
@@ -225,29 +226,45 @@ def _strategies(args: argparse.Namespace, load: Load) -> int:
     elif args.markdown:
         print(markdown())
     else:
-        for strategy in strategies().values():
-            print(f"{strategy.name}: {strategy.summary}\n    T: {BUDGETS[strategy.budget]}")
-            for knob in strategy.knobs:
-                print(f"    {knob.flag} {knob.default}  ({knob.domain.help}; {knob.range})")
-            for paper in strategy.papers:
-                print(f"    https://arxiv.org/abs/{paper}")
+        for group, members in by_group().items():
+            print(f"{group}: {GROUPS[group]}\n")
+            for strategy in members:
+                print(_in_full(strategy))
     return 0
 
 
+def _in_full(strategy: Strategy) -> str:
+    """Return all that a strategy declares, in lines."""
+    lines = [f"{strategy.title} · {strategy.name}", f"    {strategy.summary}"]
+    lines.append(f"    The step budget is {BUDGETS[strategy.budget]}.")
+    lines += [f"    {knob.flag} {knob.default}  ({knob.domain.help}; {knob.range})" for knob in strategy.knobs]
+    lines += [f"    https://arxiv.org/abs/{paper}" for paper in strategy.papers]
+    return "\n".join([*lines, ""])
+
+
 def markdown() -> str:
-    """Return the docs' table of strategies."""
-    rows = ["| name | what it does | T means | knobs (default) | paper |", "| --- | --- | --- | --- | --- |"]
-    for strategy in strategies().values():
-        knobs = ", ".join(f"`{knob.name}` ({knob.default})" for knob in strategy.knobs)
-        papers = ", ".join(f"[{paper}](https://arxiv.org/abs/{paper})" for paper in strategy.papers)
-        cells = (f"`{strategy.name}`", strategy.summary, BUDGETS[strategy.budget], knobs, papers)
-        rows.append("| " + " | ".join(cell.replace("|", "\\|") or "–" for cell in cells) + " |")
-    return "\n".join(rows)
+    """Return the docs' tables of strategies, one for each group."""
+    rows = []
+    for group, members in by_group().items():
+        rows += [f"## {group}", "", f"{GROUPS[group]}.".capitalize(), ""]
+        rows += [
+            "| title | name | what it does | T | knobs (default) | paper |",
+            "| --- | --- | --- | --- | --- | --- |",
+        ]
+        for strategy in members:
+            knobs = ", ".join(f"`{knob.name}` ({knob.default})" for knob in strategy.knobs)
+            papers = ", ".join(f"[{paper}](https://arxiv.org/abs/{paper})" for paper in strategy.papers)
+            cells = (strategy.title, f"`{strategy.name}`", strategy.summary, strategy.budget, knobs, papers)
+            rows.append("| " + " | ".join(cell.replace("|", "\\|") or "–" for cell in cells) + " |")
+        rows.append("")
+    return "\n".join(rows[:-1])
 
 
 def _as_data(strategy: Strategy) -> dict[str, Any]:
     return {
         "name": strategy.name,
+        "title": strategy.title,
+        "group": strategy.group,
         "summary": strategy.summary,
         "budget": strategy.budget,
         "steps_mean": BUDGETS[strategy.budget],

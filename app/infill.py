@@ -9,21 +9,25 @@ from dataclasses import replace
 from app.length.choose import choose_lengths
 from app.length.prior import prior_of
 from app.sampler import Sampler
+from app.sampling.constraints import check_start
 from app.sampling.layout import Layout
 from app.sampling.request import InfillRequest
 from app.sampling.step import Step
 from app.trace.length_choice import LengthChoice
-from app.trace.trace import Trace
+from app.trace.trace import Origin, Trace
 from models.denoiser import Denoiser
 from models.prediction import TOP
 
 
-def infill(request: InfillRequest, denoiser: Denoiser, *, time_limit: float = float("inf")) -> Iterator[Trace]:
+def infill(
+    request: InfillRequest, denoiser: Denoiser, *, time_limit: float = float("inf"), origin: Origin | None = None
+) -> Iterator[Trace]:
     """Yield the trace before the first step and after each step; the last one says how the run ended.
 
     `time_limit`, in seconds since the first trace was asked for, ends the run before the next forward pass, as closing
     the iterator does. Lengths that are `auto` are chosen first: each forward pass of that is preceded by a trace that
-    has not `begun` and shows the number of masks being tried.
+    has not `begun` and shows the number of masks being tried. `origin` says what a branch comes from;
+    only the branch's own forward passes are counted.
     Special tokens (end of text and the like) are never written. Raises InfillError before anything is computed, and
     during the run only if a banned word cannot be avoided.
     """
@@ -35,16 +39,17 @@ def infill(request: InfillRequest, denoiser: Denoiser, *, time_limit: float = fl
         choosing = choose_lengths(request, layout, denoiser, prior, sampler.fill, notices=notices)
         while True:
             try:
-                considered = next(choosing)
+                trial = next(choosing)
             except StopIteration as chosen:
                 request, choices = chosen.value
                 break
-            trace = _waiting(considered, layout, denoiser, f"How many masks? Trying {considered.length}.")
+            trace = replace(_waiting(trial.request, layout, denoiser, trial.notice), trying=trial.passes)
             if time.perf_counter() - began > time_limit:
                 yield replace(trace, ended="time limit")
                 return
             yield trace
-    trace = _start_trace(request, layout, denoiser, choices)
+    trace = replace(_start_trace(request, layout, denoiser, choices), origin=origin)
+    check_start(trace.start, request, denoiser.tokenizer)
     yield trace
     for step in sampler.fill(trace.start):
         trace = _extended(trace, step, denoiser)
@@ -57,14 +62,14 @@ def infill(request: InfillRequest, denoiser: Denoiser, *, time_limit: float = fl
             return
 
 
-def before(request: InfillRequest, denoiser: Denoiser, notice: str) -> Trace:
+def before(request: InfillRequest, denoiser: Denoiser, notice: str, *, origin: Origin | None = None) -> Trace:
     """Return the trace of a run that has not begun, with a notice that says why; `auto` lengths are the least possible.
 
     Raises InfillError if the text does not fit the model.
     """
     layout = Layout.of(request, denoiser)
     lengths = [gap.length or layout.fewest_masks(number) for number, gap in enumerate(request.gaps)]
-    return _waiting(request.with_lengths(lengths), layout, denoiser, notice)
+    return replace(_waiting(request.with_lengths(lengths), layout, denoiser, notice), origin=origin)
 
 
 def _waiting(request: InfillRequest, layout: Layout, denoiser: Denoiser, notice: str) -> Trace:

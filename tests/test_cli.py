@@ -14,7 +14,7 @@ import pytest
 from app import cli
 from app.__main__ import main
 from app.sampling.fields import Knob, OneOf
-from app.strategies.registry import BUDGETS, find, strategies
+from app.strategies.registry import BUDGETS, GROUPS, find, strategies
 from app.trace import recording
 
 ROOT = Path(__file__).parents[1]
@@ -207,19 +207,22 @@ def test_strategies_lists_every_strategy_with_its_knobs(capsys):
     data = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
     assert list(data) == list(strategies())
     for name, strategy in strategies().items():
-        assert f"{name}: {strategy.summary}\n" in text
+        assert f"{strategy.title} · {name}\n    {strategy.summary}\n" in text
+        assert (data[name]["title"], data[name]["group"]) == (strategy.title, strategy.group)
         assert data[name]["steps_mean"] == BUDGETS[strategy.budget]
         assert data[name]["papers"] == list(strategy.papers)
         assert [knob["name"] for knob in data[name]["knobs"]] == [p.name for p in strategy.knobs]
         assert all(knob["flag"] in text for knob in data[name]["knobs"])
 
 
-def test_the_markdown_table_has_five_cells_in_every_row(capsys):
+def test_the_markdown_tables_have_six_cells_in_every_row(capsys):
     assert main(["strategies", "--markdown"]) == 0
-    rows = capsys.readouterr().out.splitlines()
-    assert len(rows) == 2 + len(strategies())
-    assert all(row.replace("\\|", "").count("|") == 6 for row in rows)
-    (row,) = [row for row in rows if row.startswith("| `low_confidence` |")]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[3:] for line in lines if line.startswith("## ")] == list(GROUPS)
+    rows = [line for line in lines if line.startswith("|")]
+    assert len(rows) == 2 * len(GROUPS) + len(strategies())
+    assert all(row.replace("\\|", "").count("|") == 7 for row in rows)
+    (row,) = [row for row in rows if row.startswith("| Surest first | `low_confidence` |")]
     assert "`blocks` (1)" in row
     assert "[2502.09992](https://arxiv.org/abs/2502.09992)" in row
 
@@ -292,7 +295,7 @@ print(sorted({"torch", "transformers", "gradio"} & set(sys.modules)))
 
 def test_the_module_runs_as_a_program():
     command = [sys.executable, "-m", "app", "strategies", "--markdown"]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("| name |")
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("## By sureness\n")
 
 
 GAPS = ["infill", "--model", "toy", "--text", "the [[3]] saw [[7|2:cat]] there."]

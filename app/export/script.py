@@ -7,7 +7,7 @@ from pathlib import Path
 
 ASSETS = Path(__file__).parents[2] / "assets" / "page"
 
-_IMPORT = re.compile(r'^import \{[^}]*\} from "\./([\w/.]+)";\n', re.MULTILINE)
+_IMPORT = re.compile(r'^import (?:\{[^}]*\}|\w+) from "\./([\w/.]+)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?function|class|const|let)", re.MULTILINE)
 
 
@@ -16,7 +16,7 @@ def script(entry: str) -> str:
 
     So the modules need no server that can find them, and a page on the disk can hold them. They share one scope: no two
     may declare the same name at the top, which a test checks. A CommonJS library in `vendor` becomes a constant that is
-    named as its file.
+    named as its file; its licence stays with it, and the address of its source map is left out.
     """
     joined: dict[str, str] = {}
 
@@ -27,8 +27,13 @@ def script(entry: str) -> str:
         joined[name] = ""  # holds its place against cycles
         if name.startswith("vendor/"):
             constant = Path(name).stem
+            licence = (ASSETS / name).with_suffix(".LICENSE.txt").read_text(encoding="utf-8")
+            text = re.sub(r"^//# sourceMappingURL=.*\n?", "", text, flags=re.MULTILINE)
+            licence = (ASSETS / name).with_suffix(".LICENSE.txt").read_text(encoding="utf-8")
+            text = re.sub(r"^//# sourceMappingURL=.*\n?", "", text, flags=re.MULTILINE)
             joined[name] = (
-                f"const {constant} = (() => {{ const module = {{ exports: {{}} }}, exports = module.exports;\n"
+                f"/* {name}\n{licence}*/\nconst {constant} = (() => {{ const module = {{ exports: {{}} }}, "
+                f"exports = module.exports;\n"
                 f"{text}\nreturn module.exports; }})();\n"
             )
             return

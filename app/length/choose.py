@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TypeVar
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from app.errors import InfillError
 from app.length.fill_scores import PAIRS, by_parent, elbo
 from app.length.prior import LengthPrior
-from app.length.probe import LONGEST, CanvasOf, candidates, canvases, masks, probe
+from app.length.probe import LONGEST, CanvasOf, Progress, candidates, canvases, masks, probe
 from app.length.sentences import surroundings
 from app.sampling.canvas import Canvas
 from app.sampling.constraints import NothingFitsError
@@ -20,7 +20,7 @@ from app.sampling.layout import Layout
 from app.sampling.request import InfillRequest
 from app.sampling.step import Step
 from app.sampling.template import MAX_LENGTH
-from app.trace.length_choice import LengthChoice
+from app.trace.length_choice import LengthChoice, Passes
 from models.denoiser import Denoiser, Floats, Ids, Judge
 
 TRIES = 3
@@ -32,7 +32,6 @@ WEIGHTS = {"score": 0.0, "elbo": 0.25, "parent": 0.25}
 
 Finish = Callable[[Canvas], Iterator[Step]]
 """From a canvas to the steps that fill it."""
-T = TypeVar("T")
 
 
 def shortlist(lengths: Ids, score: Floats, tries: int = TRIES) -> Ids:
@@ -46,12 +45,27 @@ def shortlist(lengths: Ids, score: Floats, tries: int = TRIES) -> Ids:
     return np.array(sorted(chosen, key=lambda length: -score[lengths == length][0]))
 
 
+@dataclass(frozen=True)
+class Trial:
+    """What comes next in the choice of all lengths."""
+
+    request: InfillRequest  # with the lengths that the next forward pass tries
+    gap: int  # the gap in question, from 0
+    passes: Passes  # before it, for all gaps together
+
+    @property
+    def notice(self) -> str:
+        """What is being tried, in a line that names the gap if there are several."""
+        gaps = self.request.gaps
+        question = "How many masks?" if len(gaps) == 1 else f"Gap {self.gap + 1}: how many masks?"
+        return f"{question} Trying {gaps[self.gap].length}."
+
+
 @dataclass
 class _Fills:
     """The lengths that could be written out, and the forward passes that all of them took."""
 
-    rows: int
-    calls: int
+    passes: Passes
     lengths: list[int] = field(default_factory=list)
     canvases: list[tuple[Canvas, Ids]] = field(default_factory=list)  # the finished canvas and its gap
 
@@ -67,23 +81,23 @@ def choose_length(
     tries: int = TRIES,
     gap_of: Callable[[Canvas], Ids] = masks,
     notices: tuple[str, ...] = (),
-) -> Generator[int | None, None, LengthChoice]:
+) -> Generator[Progress, None, LengthChoice]:
     """Probe all lengths [k], write the best few out, rank the fills, and count the forward passes.
 
-    Yields before each forward pass the length that it tries, or None if it covers many; closing it ends the work. With
-    `tries` 1 nothing is written out and the best score wins. Fills are ranked by `judge`, or else by the denoiser. A
-    length at which banned words cannot be avoided is not chosen. Raises InfillError as `probe` does, and
-    NothingFitsError if no length that was tried works.
+    Yields before each forward pass what it tries and what those before it cost; closing it ends the work. With `tries`
+    1 nothing is written out and the best score wins. Fills are ranked by `judge`, or else by the denoiser. A length at
+    which banned words cannot be avoided is not chosen. Raises InfillError as `probe` does, and NothingFitsError if no
+    length that was tried works.
     """
     canvas = canvas_of(int(lengths[0]))
     around = surroundings(canvas, gap_of(canvas), denoiser.tokenizer)
     look = yield from probe(canvas_of, denoiser, lengths, gap_of=gap_of, seam=prior.uses_seam(around))
     score = prior.score(lengths, look.phi, look.seam, around)
     tried = shortlist(lengths, score, tries)
-    fills, values, rule = _Fills(look.rows, look.calls), np.zeros(len(tried)), "score"
+    fills, values, rule = _Fills(Passes(look.rows, look.calls)), np.zeros(len(tried)), "score"
     if len(tried) > 1:
         yield from _write_out(fills, canvas_of, finish, tried, gap_of)
-        yield None
+        yield Progress(None, fills.passes)
         tried = np.array(fills.lengths)
         values, rule = _rank(fills, denoiser, judge)
     best = np.argmax(score[np.searchsorted(lengths, tried)] + WEIGHTS[rule] * values)
@@ -96,30 +110,30 @@ def choose_length(
         rerank=values,
         chosen=int(tried[best]),
         rule=rule,
-        rows=fills.rows,
-        calls=fills.calls,
+        rows=fills.passes.rows,
+        calls=fills.passes.calls,
         notices=notices,
     )
 
 
 def _write_out(
     fills: _Fills, canvas_of: CanvasOf, finish: Finish, tried: Ids, gap_of: Callable[[Canvas], Ids]
-) -> Generator[int, None, None]:
-    """Fill the gap at each length, yielding the length before each pass. Raises NothingFitsError if none works."""
+) -> Generator[Progress, None, None]:
+    """Fill the gap at each length, yielding the progress before each pass. Raises NothingFitsError if none works."""
     refused = None
     for length in tried.tolist():
         start, last = canvas_of(length), None
-        yield length
+        yield Progress(length, fills.passes)
         try:
             for step in finish(start):
                 last = step
-                yield length
+                yield Progress(length, fills.passes + Passes(step.nfe, step.calls))
         except NothingFitsError as error:
             refused = error
-            fills.rows, fills.calls = fills.rows + error.rows, fills.calls + error.calls
+            fills.passes += Passes(error.rows, error.calls)
             continue
         if last is not None:
-            fills.rows, fills.calls = fills.rows + last.nfe, fills.calls + last.calls
+            fills.passes += Passes(last.nfe, last.calls)
             fills.canvases.append((last.canvas, gap_of(start)))
             fills.lengths.append(length)
     if refused is not None and not fills.canvases:
@@ -129,8 +143,7 @@ def _write_out(
 def _rank(fills: _Fills, denoiser: Denoiser, judge: Judge | None) -> tuple[Floats, str]:
     """Return how good the fills are [t], in nats per token, and by which rule; count the passes of that."""
     found = fills.canvases
-    fills.calls += 1
-    fills.rows += len(found) if judge else 2 * PAIRS * len(found)
+    fills.passes += Passes(len(found) if judge else 2 * PAIRS * len(found), 1)
     return (elbo(found, denoiser), "elbo") if judge is None else (by_parent(found, judge), "parent")
 
 
@@ -143,12 +156,12 @@ def choose_lengths(
     *,
     longest: int = LONGEST,
     notices: tuple[str, ...] = (),
-) -> Generator[InfillRequest, None, tuple[InfillRequest, dict[int, LengthChoice]]]:
+) -> Generator[Trial, None, tuple[InfillRequest, dict[int, LengthChoice]]]:
     """Return the request with a number for every `auto`, and how each was chosen, by gap, from 0.
 
     Gaps are taken from left to right: those to the left have the length that was chosen, those to the right the length
     of a typical sentence. Candidates have at most `longest` masks, or fewer if the context or MAX_LENGTH leave less
-    room. Yields before each forward pass the request with the lengths that it tries; closing it ends the work.
+    room. Yields before each forward pass what it tries and what those before it cost; closing it ends the work.
     Raises InfillError if the gaps do not fit the context, or the pinned words none of the candidates.
     """
     lengths = [gap.length for gap in request.gaps]
@@ -158,6 +171,7 @@ def choose_lengths(
     usual = max(1, min(usual, round(math.exp(prior.centre))))
     fewest = [layout.fewest_masks(number) for number in range(len(lengths))]
     choices: dict[int, LengthChoice] = {}
+    passes = Passes()
 
     def numbers() -> list[int]:
         return [length or max(usual, least) for length, least in zip(lengths, fewest, strict=True)]
@@ -184,7 +198,8 @@ def choose_lengths(
             gap_of=_gap_of(number),
             notices=notices + cut,
         )
-        choices[number] = yield from _as_requests(work, request, trial, number, shown)
+        choices[number] = yield from _timed(work, Trial(_with(request, trial, number, shown), number, passes))
+        passes += choices[number].passes
         lengths[number] = choices[number].chosen
     return request.with_lengths(numbers()), choices
 
@@ -194,13 +209,26 @@ def _gap_of(number: int) -> Callable[[Canvas], Ids]:
     return lambda canvas: canvas.masks[np.isin(canvas.masks, canvas.gaps[number])]
 
 
-def _as_requests(
-    work: Generator[int | None, None, T], request: InfillRequest, lengths: Sequence[int], number: int, shown: int
-) -> Generator[InfillRequest, None, T]:
-    """Yield the request with each length that is tried; `shown` is used for passes that cover all lengths."""
+def _with(request: InfillRequest, lengths: Sequence[int], gap: int, length: int) -> InfillRequest:
+    """Return the request with these lengths, but another for one gap."""
+    return request.with_lengths([*lengths[:gap], length, *lengths[gap + 1 :]])
+
+
+def _timed(work: Generator[Progress, None, LengthChoice], first: Trial) -> Generator[Trial, None, LengthChoice]:
+    """Yield the trials of one gap's choice, measuring the time that it takes.
+
+    `first` holds the passes before the choice, and the lengths to show while a pass covers all lengths.
+    """
+    seconds = 0.0
+    lengths = [gap.length or 0 for gap in first.request.gaps]
     while True:
+        began = time.perf_counter()
         try:
-            length = next(work)
+            progress = next(work)
         except StopIteration as stop:
-            return stop.value
-        yield request.with_lengths([*lengths[:number], length or shown, *lengths[number + 1 :]])
+            return replace(stop.value, seconds=round(seconds + time.perf_counter() - began, 6))
+        seconds += time.perf_counter() - began
+        request = first.request
+        if progress.length is not None:
+            request = _with(request, lengths, first.gap, progress.length)
+        yield Trial(request, first.gap, first.passes + progress.passes + Passes(seconds=seconds))

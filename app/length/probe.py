@@ -11,6 +11,7 @@ import numpy as np
 from app.errors import InfillError
 from app.sampling.canvas import Canvas
 from app.sampling.layout import Layout
+from app.trace.length_choice import Passes
 from models.denoiser import Denoiser, Floats, Ids, Query, Sampling
 
 LONGEST = 32
@@ -21,6 +22,14 @@ _TOKENS = 2048
 CanvasOf = Callable[[int], Canvas]
 """From a number of masks to the canvas with that number of masks in the gap."""
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What comes next in the choice of one length."""
+
+    length: int | None  # of the next forward pass; None if it covers many lengths
+    passes: Passes  # before it
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,12 +91,13 @@ def canvases(
 
 def probe(
     canvas_of: CanvasOf, denoiser: Denoiser, lengths: Ids, *, gap_of: Callable[[Canvas], Ids] = masks, seam: bool = True
-) -> Generator[None, None, Probe]:
+) -> Generator[Progress, None, Probe]:
     """Compute phi of CAL (arXiv:2602.00476) and the seam at all lengths [k], from rows of the same batches.
 
-    Yields before each forward pass; long texts need several. `gap_of` returns the masks of a canvas that belong to the
-    gap, by default all. For the seam the token after the gap is masked as well: at a wrong length it is less probable.
-    Without `seam` it is 0 and half the rows are saved. Raises InfillError if a canvas is longer than the context.
+    Yields before each forward pass what those before it cost; long texts need several. `gap_of` returns the masks of a
+    canvas that belong to the gap, by default all. For the seam the token after the gap is masked as well: at a wrong
+    length it is less probable. Without `seam` it is 0 and half the rows are saved. Raises InfillError if a canvas is
+    longer than the context.
     """
     sampling = Sampling(banned=tuple(sorted(denoiser.tokenizer.special_ids)))
     shown = [(canvas, gap_of(canvas)) for canvas in map(canvas_of, lengths.tolist())]
@@ -101,7 +111,7 @@ def probe(
     queries += [_hide(canvas, int(gap[-1]) + 1) for canvas, gap in (shown[row] for row in behind)]
     predictions, calls = [], 0
     for part in _batches(queries):
-        yield
+        yield Progress(None, Passes(sum(found.forwards for found in predictions), calls))
         predictions += denoiser.predict(part)
         calls += 1
     phi = [found.confidence[gap].mean() for (_, gap), found in zip(shown, predictions, strict=False)]

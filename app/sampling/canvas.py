@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from models.denoiser import Bools, Ids
+from models.denoiser import Bools, Floats, Ids
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Canvas:
-    """An immutable sequence with gaps. Given text and the words pinned inside gaps never change.
+    """An immutable sequence with gaps. Given text, and what is pinned or locked inside gaps, never change.
 
     `masked` is stored on its own and is never `ids == mask_id`: in real checkpoints the mask id is an ordinary word.
     """
 
     ids: Ids  # [length]
-    editable: Bools  # [length] the span: all gaps without the pinned tokens
+    editable: Bools  # [length] the span: all gaps without the pinned and locked tokens
     masked: Bools  # [length] the part of the span that is not written yet
     mask_id: int
     gaps: tuple[range, ...] = ()  # positions of each gap; by default, each run of editable positions is a gap
+    inherited: Floats = field(default_factory=lambda: np.empty(0))  # [length] confidence at which a position of the
+    # span was committed before the run; 0 where none was. By default 0 everywhere
 
     def __post_init__(self) -> None:
         if not self.gaps:
             edges = np.flatnonzero(np.diff(self.editable, prepend=False, append=False)).tolist()
             object.__setattr__(self, "gaps", tuple(map(range, edges[::2], edges[1::2])))
+        if not len(self.inherited):
+            object.__setattr__(self, "inherited", np.zeros(len(self)))
         assert not (self.masked & ~self.editable).any(), "a given token was masked"
         assert (self.ids[self.masked] == self.mask_id).all(), "a masked position does not hold the mask token"
 
     @classmethod
     def of(cls, given: Sequence[Sequence[int] | Ids], gaps: Sequence[Sequence[int | None]], mask_id: int) -> Canvas:
-        """Build a starting canvas from given ids [gaps + 1] and the slots of each gap: a pinned token, or None."""
+        """Build a starting canvas from given ids [gaps + 1] and the slots of each gap: a token that stays, or None."""
         ids, places = [*given[0]], []
         for gap, part in zip(gaps, given[1:], strict=True):
             places.append(range(len(ids), len(ids) + len(gap)))
@@ -57,12 +61,12 @@ class Canvas:
 
     @property
     def slots(self) -> Ids:
-        """[n] the positions of all gaps, including pinned ones: the places that are shown, recorded and numbered."""
+        """[n] the positions of all gaps, including given ones: the places that are shown, recorded and numbered."""
         return np.array([position for gap in self.gaps for position in gap], dtype=np.int64)
 
     @property
     def pinned(self) -> Bools:
-        """[n] whether each slot is given."""
+        """[n] whether each slot is given: pinned by the text, or locked by the start."""
         return ~self.editable[self.slots]
 
     def places(self, positions: Ids) -> list[int]:
@@ -89,6 +93,12 @@ class Canvas:
         ids, masked = self.ids.copy(), self.masked.copy()
         ids[positions], masked[positions] = tokens, False
         return replace(self, ids=ids, masked=masked)
+
+    def inherit(self, positions: Ids, tokens: Ids, confidence: Floats) -> Canvas:
+        """Return the canvas with tokens that were committed before the run, and may be taken back."""
+        inherited = self.inherited.copy()
+        inherited[positions] = confidence
+        return replace(self.commit(positions, tokens), inherited=inherited)
 
     def remask(self, positions: Ids) -> Canvas:
         """Return the canvas with committed positions masked again."""

@@ -50,6 +50,20 @@ def _names(tokenizer: Vocabulary) -> list[bytes]:
     return _vocabularies[tokenizer]
 
 
+def check_start(start: Canvas, request: InfillRequest, tokenizer: Tokenizer) -> None:
+    """Raise InfillError if a token that was written before the run is part of a banned word; given ones may be."""
+    if request.ban is None:
+        return
+    text = _Text(start, request.ban, request.spaces, tokenizer)
+    for position in np.flatnonzero(start.editable & ~start.masked).tolist():
+        if (word := text.banned_at(position)) is not None:
+            what = f"the banned word '{word}'" if word.strip() else "a line break, which one_line forbids,"
+            raise InfillError(
+                f"the start has {what} at position {start.places(np.array([position]))[0] + 1}: mask it again, or drop"
+                " the ban"
+            )
+
+
 def constrain(policy: Policy, request: InfillRequest, tokenizer: Tokenizer) -> Policy:
     """Return the policy with its commits checked against the bans; the policy itself if nothing is banned.
 
@@ -155,12 +169,12 @@ class _Text:
         """Write a token and return None, or return the banned word that it would complete."""
         kept = self._ids[position], self._masked[position]
         self._ids[position], self._masked[position] = token, False
-        word = self._banned_at(position)
+        word = self.banned_at(position)
         if word is not None:
             self._ids[position], self._masked[position] = kept
         return word
 
-    def _banned_at(self, position: int) -> str | None:
+    def banned_at(self, position: int) -> str | None:
         """Return a banned word that touches a position, unless all of it is given text, where anything is allowed."""
         before, after = self._before(position), self._after(position)
         pieces = [*reversed(before), (self._name(int(self._ids[position])), True), *after]

@@ -5,6 +5,7 @@ Range checks, page widgets, command-line flags, the endpoint's signature and the
 
 from __future__ import annotations
 
+import json
 import typing
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import InfillError
+from app.sampling.start import Start
 
 Value = float | int | str | bool
 
@@ -188,11 +190,35 @@ class Settings(_Domain):
         return dict(value)
 
 
+@dataclass(frozen=True)
+class State(_Domain):
+    """A state to start from, or None; also as JSON, read or still as text."""
+
+    help: str
+
+    def range(self, kind: type) -> str:
+        return "JSON, or nothing"
+
+    def check(self, title: str, value: Any, kind: type) -> Start | None:
+        """Return the start. Raises InfillError, naming the field by `title`, if it is not one."""
+        if value is None or isinstance(value, Start):
+            return value
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                raise InfillError(f"{title} is not JSON: {value[:40]!r}") from None
+        try:
+            return Start.from_json(value)
+        except InfillError as error:
+            raise InfillError(f"{title}: {error}") from None
+
+
 def _plain(number: float) -> str:
     return str(int(number)) if number == int(number) else f"{number:g}"
 
 
-Domain = Knob | Switch | OneOf | Text | Words | Name | Settings
+Domain = Knob | Switch | OneOf | Text | Words | Name | Settings | State
 """The values that a field may have, and how it is presented."""
 
 

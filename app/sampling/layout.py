@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from app.errors import InfillError
 from app.sampling.canvas import Canvas
 from app.sampling.request import InfillRequest
+from app.sampling.start import Start
 from app.sampling.template import Pin
 from models.denoiser import Denoiser, Reader
 
@@ -20,6 +23,7 @@ class Layout:
     parts: tuple[list[int], ...]  # [gaps + 1] token ids before, between and after the gaps, whole
     pins: tuple[Mapping[Pin, list[int]], ...]  # [gaps] the pinned words of each gap, left to right, and their tokens
     names: tuple[str, str]  # of the text before and after the gaps, for notices
+    start: Start | None = None  # what is written in the gaps already
 
     @classmethod
     def of(cls, request: InfillRequest, reader: Reader) -> Layout:
@@ -33,7 +37,7 @@ class Layout:
                 opens = pin.place == 1 and number == 0 and not request.parts[0]
                 pins[-1][pin] = encode(_with_space(request, number, pin), opening=opens)
         names = ("text before the gaps", "text after the gaps") if request.text else ("prefix", "suffix")
-        return cls(reader=reader, parts=parts, pins=tuple(pins), names=names)
+        return cls(reader=reader, parts=parts, pins=tuple(pins), names=names, start=request.start)
 
     @property
     def between(self) -> int:
@@ -74,14 +78,58 @@ class Layout:
     def canvas(self, lengths: Sequence[int], mask_id: int) -> tuple[Canvas, tuple[str, ...]]:
         """Return the starting canvas with gaps of these lengths, and notices about text that was left out.
 
-        Raises InfillError if the gaps and the text between them do not fit the model's context, or a pin its gap.
+        Words pinned by the text are in force whatever a start has at their places, unless it locks other tokens there.
+        Raises InfillError if the gaps and the text between them do not fit the model's context, a pin not its gap or a
+        locked token, or a start not the vocabulary.
         """
         parts, notices = self.trim(sum(lengths))
-        gaps = []
+        gaps: list[list[int | None]] = []
         for number, length in enumerate(lengths):
             pinned = self._pinned(number, length)
             gaps.append([pinned.get(place) for place in range(length)])
-        return Canvas.of(parts, gaps, mask_id), notices
+        if self.start is None:
+            return Canvas.of(parts, gaps, mask_id), notices
+        return self._started(self.start, parts, gaps, mask_id), notices
+
+    def _started(
+        self, start: Start, parts: Sequence[Sequence[int]], gaps: list[list[int | None]], mask_id: int
+    ) -> Canvas:
+        """Return a canvas with what a start has written; `gaps` holds the pinned tokens."""
+        kept: list[tuple[int, int, float]] = []  # slot, token and confidence of what may be taken back
+        slots = [(number, place) for number, gap in enumerate(gaps) for place in range(len(gap))]
+        for slot, (number, place) in enumerate(slots):
+            pinned, token = gaps[number][place], start.gaps[number][place]
+            if pinned is not None and slot in start.locked and token != pinned:
+                raise InfillError(
+                    f"the text pins position {place + 1} of gap {number + 1}, and the start locks another token there:"
+                    " drop the pin, or mask the token again"
+                )
+            if pinned is not None or token is None:
+                continue
+            self._check_token(token, f"position {place + 1} of gap {number + 1}", mask_id)
+            if slot in start.locked:
+                gaps[number][place] = token
+            else:
+                kept.append((slot, token, start.confidence[number][place]))
+        canvas = Canvas.of(parts, gaps, mask_id)
+        if kept:
+            written, tokens, confidence = map(np.array, zip(*kept, strict=True))
+            canvas = canvas.inherit(canvas.slots[written], tokens, confidence)
+        if not canvas.masked.any():
+            raise InfillError("the start and the pinned words leave nothing masked: mask a place again, or drop a pin")
+        return canvas
+
+    def _check_token(self, token: int, where: str, mask_id: int) -> None:
+        """Raise InfillError if a start may not have a token written."""
+        vocabulary = self.reader.tokenizer
+        if token >= vocabulary.size:
+            raise InfillError(
+                f"the start has token {token} at {where}, and '{self.reader.name}' has only the tokens 0 to"
+                f" {vocabulary.size - 1}: use the model that the start is from"
+            )
+        if token == mask_id or token in vocabulary.special_ids:
+            kind = "the mask" if token == mask_id else "a special token"
+            raise InfillError(f"the start has {kind}, token {token}, written at {where}: write null for a mask")
 
     def fewest_masks(self, number: int) -> int:
         """Return the least length of a gap that holds its pinned words and one more token; 1 without pins."""
@@ -117,7 +165,12 @@ def lay_out(request: InfillRequest, denoiser: Denoiser) -> tuple[Canvas, tuple[s
 
 
 def encode_sides(request: InfillRequest, reader: Reader) -> tuple[list[int], list[int]]:
-    """Return the token ids before and after the only gap. Raises InfillError for several gaps and for pinned words."""
+    """Return the token ids before and after the only gap.
+
+    Raises InfillError for several gaps, for pinned words and for a start.
+    """
+    if request.start is not None:
+        raise InfillError("this works only for a run in which everything is masked at first, and this one is a branch")
     if len(request.gaps) != 1 or any(gap.pins for gap in request.gaps):
         raise InfillError("this works for a single gap without pinned words: fill one with a prefix and a suffix first")
     (prefix, suffix), _ = Layout.of(request, reader).trim(request.length or 0)

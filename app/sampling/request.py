@@ -13,7 +13,8 @@ from typing import Annotated
 
 from app.errors import InfillError
 from app.sampling import template
-from app.sampling.fields import Field, Knob, Name, OneOf, Settings, Switch, Text, Value, Words, declared
+from app.sampling.fields import Field, Knob, Name, OneOf, Settings, State, Switch, Text, Value, Words, declared
+from app.sampling.start import Start
 from app.sampling.template import MAX_LENGTH, Gap, Template
 
 MAX_STEPS = 256
@@ -80,12 +81,18 @@ class InfillRequest:
         ),
     ] = ()
     one_line: Annotated[bool, Switch("never write a line break", label="One line only")] = False
+    start: Annotated[
+        Start | None,
+        State("what is written in the gaps already, such as the state of another run; nothing: all is masked"),
+    ] = None
 
     def __post_init__(self) -> None:
         for declared_field in fields_of(type(self)):
             value = declared_field.check(getattr(self, declared_field.name))
             object.__setattr__(self, declared_field.name, value)
         object.__setattr__(self, "length", self._tokens())
+        if self.start is not None:
+            self.start.check_lengths([gap.length for gap in self.gaps])
         self._check_guidance()
         self._check_pins()
         object.__setattr__(self, "knobs", MappingProxyType(self.knobs))  # a copy, which the check made

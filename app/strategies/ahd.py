@@ -15,7 +15,7 @@ SMALLEST = 4
 """Fewest tokens in a block: a shorter one leaves no choice of order."""
 
 
-@strategy(budget="cap", lookback=LONGEST - 1)
+@strategy(title="Above a bar, block by block", group="Above a bar", budget="cap", lookback=LONGEST - 1)
 def ahd(
     now: Snapshot,
     *,
@@ -27,7 +27,7 @@ def ahd(
         Knob(
             0.0,
             1.0,
-            "current block: commit at this probability or above; small models need less",
+            "the bar in the current block: write at this probability or above; small models need less",
             calibrated=lambda at: at["confidence"],
         ),
     ] = 0.9,
@@ -36,12 +36,14 @@ def ahd(
         Knob(
             0.0,
             1.0,
-            "later blocks: commit beliefs that have drifted by less, in nats",
+            "in later blocks: write where the model's mind has moved by less than this, in nats",
             calibrated=lambda at: at["drift"],
         ),
     ] = 0.01,
-    window: Annotated[int, Knob(2, LONGEST, "predictions that must agree, including the current one")] = LONGEST,
-    decay: Annotated[float, Knob(0.0, 4.0, "how much less each older prediction counts; 0 counts all equally")] = 0.5,
+    window: Annotated[
+        int, Knob(2, LONGEST, "steps, counting the present one, over which the movement is averaged")
+    ] = LONGEST,
+    decay: Annotated[float, Knob(0.0, 4.0, "how much less each older step counts; 0 counts all equally")] = 0.5,
 ) -> Selection:
     """Fill block by block above a threshold; in later blocks, commit beliefs that have long been stable.
 

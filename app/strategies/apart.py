@@ -10,12 +10,15 @@ from app.sampling.step import Selection, Snapshot, space_out
 from app.strategies.registry import Knob, Tau, strategy
 
 
-@strategy(budget="cap")
+@strategy(title="Above a bar, no neighbours", group="Above a bar", budget="cap")
 def apart(
     now: Snapshot,
     *,
     tau: Tau = 0.9,
-    distance: Annotated[int, Knob(1, 16, "least distance between commits of one step; 1 is the same as threshold")] = 2,
+    distance: Annotated[
+        int,
+        Knob(1, 16, "least distance, in tokens, between tokens written in the same step; 1 is the same as threshold"),
+    ] = 2,
 ) -> Selection:
     """Commit every draft above a threshold, the surest first, but no two neighbours in the same step.
 

@@ -11,16 +11,17 @@ from app.sampling.step import NONE, Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 
 
-@strategy(budget="cap", least=4)
+@strategy(title="Replaces what fails a test", group="Second thoughts", budget="cap", least=4)
 def core(
     now: Snapshot,
     *,
     every: Annotated[int, Knob(1, 16, "steps from one test to the next, in the middle half of the run")] = 2,
     rate: Annotated[
-        float, Knob(0.05, 1.0, "fraction of the committed tokens to test: those with the smallest margins")
+        float,
+        Knob(0.05, 1.0, "share of the written tokens to test, those with the smallest leads over the second choice"),
     ] = 0.5,
-    replaced: Annotated[int, Knob(1, 8, "most tokens that one test may replace")] = 1,
-    sure: Annotated[float, Knob(0.0, 1.0, "least probability of a replacement")] = 0.3,
+    replaced: Annotated[int, Knob(1, 8, "most tokens that a test may replace")] = 1,
+    sure: Annotated[float, Knob(0.0, 1.0, "a replacement must be at least this probable")] = 0.3,
 ) -> Selection:
     """Commit an equal share each step; now and then, hide the least sure tokens and replace the most unstable.
 

@@ -11,12 +11,15 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, Tau, strategy
 
 
-@strategy(budget="cap")
+@strategy(title="Above a bar, steady favoured", group="Above a bar", budget="cap")
 def credit(
     now: Snapshot,
     *,
     tau: Tau = 0.9,
-    weight: Annotated[float, Knob(0.0, 4.0, "how much earlier steps count; 0 is the same as threshold")] = 1.0,
+    weight: Annotated[
+        float,
+        Knob(0.0, 4.0, "how much a token gains from having been the first choice before; 0 is the same as threshold"),
+    ] = 1.0,
 ) -> Selection:
     """Commit drafts above a threshold, after raising the probability of earlier first choices.
 

@@ -11,12 +11,12 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 
 
-@strategy(budget="cap")
+@strategy(title="A grid that gets denser", group="By place", budget="cap")
 def dus(
     now: Snapshot,
     *,
     base: Annotated[int, Knob(2, 8, "how many times denser each round is; larger takes fewer rounds")] = 2,
-    block: Annotated[int, Knob(2, 256, "longest block; blocks are filled from left to right")] = 32,
+    block: Annotated[int, Knob(2, 256, "longest block, in tokens; blocks are filled from left to right")] = 32,
 ) -> Selection:
     """Commit an evenly spaced grid of positions and make it denser each round, in about log N steps.
 

@@ -18,7 +18,7 @@ AGGREGATES = {
 }
 
 
-@strategy(budget="cap")
+@strategy(title="All the rest once it is sure", group="Above a bar", budget="cap")
 def early_commit(
     now: Snapshot,
     *,
@@ -26,7 +26,7 @@ def early_commit(
         str,
         OneOf(
             ("prophet", "linear", "cosine", "exponential"),
-            "how the threshold falls: in three phases (prophet) or smoothly",
+            "how the bar falls during a run: in three stages (prophet), or smoothly",
         ),
     ] = "prophet",
     high: Annotated[
@@ -34,23 +34,31 @@ def early_commit(
         Knob(
             0.0,
             20.0,
-            "threshold at the start, in logits; small models have smaller logit margins",
+            "the bar at the start: lead of the first choice over the second, in logits; small models need less",
             calibrated=lambda at: 1.5 * at["logit_margin"],  # the paper's ratio to the middle threshold
         ),
     ] = 7.5,
     middle: Annotated[
         float,
-        Knob(0.0, 20.0, "threshold in the second third, prophet only", calibrated=lambda at: at["logit_margin"]),
+        Knob(
+            0.0, 20.0, "the bar in the second third, in logits; prophet only", calibrated=lambda at: at["logit_margin"]
+        ),
     ] = 5.0,
     low: Annotated[
-        float, Knob(0.0, 20.0, "threshold at the end", calibrated=lambda at: 0.5 * at["logit_margin"])
+        float, Knob(0.0, 20.0, "the bar at the end, in logits", calibrated=lambda at: 0.5 * at["logit_margin"])
     ] = 2.5,
-    rate: Annotated[float, Knob(0.5, 16.0, "how fast the exponential schedule falls")] = 4.0,
+    rate: Annotated[
+        float, Knob(0.5, 16.0, "how fast the exponential bar falls; at 4, 2 % of the fall are left at the end")
+    ] = 4.0,
     aggregate: Annotated[
-        str, OneOf(tuple(AGGREGATES), "how to combine the masks' logit margins; quantile is the 20th percentile")
+        str,
+        OneOf(
+            tuple(AGGREGATES),
+            "the lead, over all masks, that must reach the bar; quantile: a fifth of the leads are smaller",
+        ),
     ] = "mean",
     min_progress: Annotated[
-        float, Knob(0.0, 1.0, "fraction of the span that must be known before committing the rest")
+        float, Knob(0.0, 1.0, "share of the gap that must be written before the rest may be")
     ] = 0.0,
 ) -> Selection:
     """Commit the most confident drafts, an equal share each step, and all the rest once the answer seems known.

@@ -10,19 +10,17 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, OneOf, strategy
 
 
-@strategy(budget="schedule")
+@strategy(title="Surest first, ends later", group="By sureness", budget="schedule")
 def edge_damping(
     now: Snapshot,
     *,
     damping: Annotated[
-        float, Knob(0.0, 1.0, "fraction that a score right before the suffix loses at first; 0 turns it off")
+        float, Knob(0.0, 1.0, "share of its score that the last place before the suffix loses at first; 0 turns it off")
     ] = 0.5,
     reach: Annotated[
-        float, Knob(0.25, 16.0, "distance in positions at which damping has fallen to about a third")
+        float, Knob(0.25, 16.0, "how far from the suffix that reaches, in tokens: there it has fallen to a third")
     ] = 2.0,
-    score: Annotated[
-        str, OneOf(("confidence", "margin", "entropy"), "score to damp; entropy stands for exp(-entropy)")
-    ] = "confidence",
+    score: Annotated[str, OneOf(("confidence", "margin", "entropy"), "the score that ranks the places")] = "confidence",
 ) -> Selection:
     """Commit the surest drafts, but early in a run trust positions right before the suffix less.
 

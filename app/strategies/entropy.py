@@ -6,7 +6,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import AlgTemp, Raw, strategy
 
 
-@strategy(budget="schedule")
+@strategy(title="Least undecided first", group="By sureness", budget="schedule")
 def entropy(
     now: Snapshot,
     *,

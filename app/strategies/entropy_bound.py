@@ -10,7 +10,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 
 
-@strategy(budget="cap")
+@strategy(title="While the risk is small", group="Above a bar", budget="cap")
 def entropy_bound(
     now: Snapshot,
     *,
@@ -19,7 +19,7 @@ def entropy_bound(
         Knob(
             0.0,
             5.0,
-            "dependence risked in a step, in nats; 0 commits one token at a time",
+            "how much tokens written together may depend on each other, in nats; 0 writes one token at a time",
             calibrated=lambda at: at["entropy"],  # two positions risk the smaller of their entropies
         ),
     ] = 0.1,

@@ -21,16 +21,14 @@ RAREST = 1 / (1 + math.exp(8))
 """Probabilities are clipped to between this and 1 - this, that is, to logits from -8 to 8."""
 
 
-@strategy(budget="cap")
+@strategy(title="Soon to be above a bar", group="Above a bar", budget="cap")
 def extrapolate(
     now: Snapshot,
     *,
     tau: Tau = 0.9,
     horizon: Annotated[int, Knob(0, 8, "steps to look ahead; 0 is the same as threshold")] = 3,
-    certainty: Annotated[
-        float, Knob(0.5, 0.999, "least probability with which the forecast reaches the threshold")
-    ] = 0.9,
-    near: Annotated[int, Knob(0, 16, "number of positions to the left that must be steady as well")] = 4,
+    certainty: Annotated[float, Knob(0.5, 0.999, "how certain the forecast must be, as a probability")] = 0.9,
+    near: Annotated[int, Knob(0, 16, "how many tokens to the left must be steady as well")] = 4,
 ) -> Selection:
     """Commit every draft above a threshold, and steady ones forecast to reach it soon.
 

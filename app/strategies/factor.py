@@ -10,7 +10,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 
 
-@strategy(budget="cap")
+@strategy(title="Higher bar for more at once", group="Above a bar", budget="cap")
 def factor(
     now: Snapshot,
     *,
@@ -19,7 +19,7 @@ def factor(
         Knob(
             0.0,
             10.0,
-            "larger commits more at once; the greedy theorem holds up to 1",
+            "larger writes more at once; up to 1, the text is the same as one by one",
             calibrated=lambda at: 3 * (1 - at["confidence"]),  # two drafts of this confidence just fail
         ),
     ] = 1.0,

@@ -6,7 +6,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import strategy
 
 
-@strategy(budget="orders")
+@strategy(title="One at a time, at random", group="By place", budget="orders")
 def first_hitting(now: Snapshot) -> Selection:
     """Commit one token per step in random order: the exact limit of infinitely many random slots.
 

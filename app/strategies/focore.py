@@ -17,21 +17,22 @@ MOST = 8
 """Most key tokens that are hidden from the contrasted canvas."""
 
 
-@strategy(budget="cap", tops=20, least=4)
+@strategy(title="Asks what the key words add", group="Probing", budget="cap", tops=20, least=4)
 def focore(
     now: Snapshot,
     *,
-    weight: Annotated[
-        float, Knob(0.0, 4.0, "how much more the key tokens count; 0 is the same as low_confidence")
-    ] = 0.5,
+    weight: Annotated[float, Knob(0.0, 4.0, "extra weight of the key words; 0 is the same as low_confidence")] = 0.5,
     density: Annotated[
-        float, Knob(0.0, 1.0, "largest fraction of the span that may be key tokens; 0 is the same as low_confidence")
+        float, Knob(0.0, 1.0, "largest share of the gap that may be key words; 0 is the same as low_confidence")
     ] = 0.25,
     converge: Annotated[
-        float, Knob(0.0, 1.0, "beliefs that change by less have converged; 0 contrasts to the end")
+        float,
+        Knob(
+            0.0, 1.0, "a belief has settled if its probabilities change by less than this in a step; 0 asks to the end"
+        ),
     ] = 0.05,
-    window: Annotated[int, Knob(1, 64, "positions from the leftmost mask on that must have converged")] = 16,
-    tau: Annotated[float, Knob(0.0, 1.0, "after that, commit at this probability or above in the window")] = 0.9,
+    window: Annotated[int, Knob(1, 64, "how many tokens from the first mask on must have settled")] = 16,
+    tau: Annotated[float, Knob(0.0, 1.0, "the bar once they have settled: write at this probability or above")] = 0.9,
 ) -> Selection:
     """Commit the surest drafts of a contrast between the text and the text without its key tokens.
 

@@ -10,7 +10,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 
 
-@strategy(budget="cap")
+@strategy(title="While sure of all at once", group="Above a bar", budget="cap")
 def frechet(
     now: Snapshot,
     *,
@@ -19,7 +19,7 @@ def frechet(
         Knob(
             0.0,
             1.0,
-            "lead that the joint probability must have; 1 commits one token at a time",
+            "how far the tokens together must lead any other text, in probability; 1 writes one token at a time",
             calibrated=lambda at: 3 * at["confidence"] - 2,  # two drafts of this confidence just fail
         ),
     ] = 0.25,

@@ -16,6 +16,8 @@ DOUBTED = 0.3
 
 
 @strategy(
+    title="Rewrites word after word",
+    group="Second thoughts",
     budget="cap",
     tops=16,
     least=lambda knobs: 3 + bool(knobs["targeted"] and knobs["energy"]),
@@ -24,13 +26,15 @@ DOUBTED = 0.3
 def gibbs(
     now: Snapshot,
     *,
-    block: Annotated[int, Knob(1, 4, "positions redrawn at once, never neighbours; always 1 with an energy")] = 1,
+    block: Annotated[int, Knob(1, 4, "tokens rewritten at once, never neighbours; always 1 with an energy")] = 1,
     targeted: Annotated[
-        bool, Switch("visit only tokens that all others make improbable; costs one pass per sweep")
+        bool, Switch("rewrite only tokens that the others make improbable; costs one pass a round")
     ] = False,
-    energy: Annotated[float, Knob(0.0, 1.0, "weight of the autoregressive parent; costs one pass per position")] = 0.0,
+    energy: Annotated[
+        float, Knob(0.0, 1.0, "weight of the autoregressive parent's opinion; costs one pass a token")
+    ] = 0.0,
     cooling: Annotated[
-        float, Knob(0.0, 1.0, "temperature of the last step as a fraction of the run's; 1 keeps it constant")
+        float, Knob(0.0, 1.0, "temperature of the last step as a share of the run's; 1 keeps it constant")
     ] = 1.0,
 ) -> Selection:
     """Draft the span in a third of the steps, then visit position after position and redraw each given the rest.

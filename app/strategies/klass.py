@@ -10,16 +10,21 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, Tau, strategy
 
 
-@strategy(budget="cap", lookback=1)
+@strategy(title="Above a bar and settled", group="Above a bar", budget="cap", lookback=1)
 def klass(
     now: Snapshot,
     *,
     tau: Tau = 0.6,
     # Not calibrated: tau already reaches the preset's certainty, and a settled belief is an extra condition.
     epsilon: Annotated[
-        float, Knob(0.0, 1.0, "largest move of a settled belief per step, in nats; 0 commits one token at a time")
+        float,
+        Knob(
+            0.0,
+            1.0,
+            "a belief has settled if it moves by less than this in a step, in nats; 0 writes one token at a time",
+        ),
     ] = 0.01,
-    patience: Annotated[int, Knob(1, 8, "number of steps for which a belief must have been settled")] = 2,
+    patience: Annotated[int, Knob(1, 8, "steps for which a belief must have been settled")] = 2,
 ) -> Selection:
     """Commit every draft above a threshold whose belief has settled, or else the surest one.
 

@@ -11,11 +11,13 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 
 
-@strategy(budget="schedule")
+@strategy(title="Surest first", group="By sureness", budget="schedule")
 def low_confidence(
     now: Snapshot,
     *,
-    blocks: Annotated[int, Knob(1, 16, "number of blocks, filled from left to right; 1 turns blocks off")] = 1,
+    blocks: Annotated[
+        int, Knob(1, 16, "cut the gap into this many blocks and fill them from left to right; 1 is no blocks")
+    ] = 1,
 ) -> Selection:
     """Commit the most confident drafts, an equal share each step; the rest stay masked.
 

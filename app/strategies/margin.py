@@ -6,7 +6,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import AlgTemp, Raw, strategy
 
 
-@strategy(budget="schedule")
+@strategy(title="Clearest lead first", group="By sureness", budget="schedule")
 def margin(
     now: Snapshot,
     *,

@@ -8,7 +8,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import strategy
 
 
-@strategy(budget="orders")
+@strategy(title="From the middle outwards", group="By place", budget="orders")
 def middle_out(now: Snapshot) -> Selection:
     """Commit from the middle outwards, alternating sides: the first token is as far as possible from known text.
 

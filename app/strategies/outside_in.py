@@ -8,7 +8,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import strategy
 
 
-@strategy(budget="orders")
+@strategy(title="From both ends inwards", group="By place", budget="orders")
 def outside_in(now: Snapshot) -> Selection:
     """Commit from both ends inwards, alternating sides, so that prefix and suffix meet in the middle.
 

@@ -10,11 +10,11 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 
 
-@strategy(budget="exact")
+@strategy(title="Takes back what it doubts", group="Second thoughts", budget="exact")
 def p2(
     now: Snapshot,
     *,
-    eta: Annotated[float, Knob(0.0, 4.0, "how much doubt about committed tokens counts; 0 never remasks")] = 1.0,
+    eta: Annotated[float, Knob(0.0, 4.0, "how much doubt about written tokens counts; 0 never takes one back")] = 1.0,
 ) -> Selection:
     """Rank committed and drafted tokens together and remask the lowest, fewer each step: path planning.
 

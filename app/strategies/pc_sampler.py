@@ -10,16 +10,16 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, OneOf, strategy
 
 
-@strategy(budget="schedule")
+@strategy(title="Surest and rarest first", group="By sureness", budget="schedule")
 def pc_sampler(
     now: Snapshot,
     *,
     pull: Annotated[
-        float, Knob(0.0, 128.0, "preference for edges: decay of the score over a whole gap; 0 turns it off")
+        float, Knob(0.0, 128.0, "how strongly places near the given text come first; 0 turns it off")
     ] = 2.0,
-    ceiling: Annotated[float, Knob(0.1, 20.0, "upper limit of the corrected confidence, in nats")] = 1.0,
+    ceiling: Annotated[float, Knob(0.1, 20.0, "cap on the score, which is probability times rarity in nats")] = 1.0,
     edge: Annotated[
-        str, OneOf(("nearest", "left"), "edge to prefer; the paper continues texts and uses left")
+        str, OneOf(("nearest", "left"), "the edge of the gap to begin at; the paper uses left")
     ] = "nearest",
 ) -> Selection:
     """Commit the surest drafts, but common words later, and positions near the edges of a gap sooner.

@@ -6,7 +6,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import strategy
 
 
-@strategy(budget="exact")
+@strategy(title="In random order", group="By place", budget="exact")
 def random(now: Snapshot) -> Selection:
     """Commit each token in one of T time slots, drawn at random: the checkpoints' own sampler.
 

@@ -8,7 +8,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import strategy
 
 
-@strategy(budget="exact")
+@strategy(title="Takes back what is overtaken", group="Second thoughts", budget="exact")
 def rcr(now: Snapshot) -> Selection:
     """Keep the positions with the highest confidence so far, and remask tokens that others overtake.
 

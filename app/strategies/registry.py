@@ -8,7 +8,7 @@ import inspect
 import pkgutil
 import re
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -18,16 +18,76 @@ from app.sampling.fields import Field, Knob, OneOf, Switch, Value, declared
 from app.sampling.step import Policy, Selection
 from models.prediction import TOP
 
-__all__ = ["BUDGETS", "AlgTemp", "Knob", "OneOf", "Raw", "Strategy", "Switch", "Tau", "find", "strategies", "strategy"]
+__all__ = [
+    "BUDGETS",
+    "GROUPS",
+    "NOTES",
+    "AlgTemp",
+    "Knob",
+    "OneOf",
+    "Raw",
+    "Strategy",
+    "Switch",
+    "Tau",
+    "by_group",
+    "find",
+    "strategies",
+    "strategy",
+]
 
 Budget = Literal["exact", "schedule", "cap", "orders"]
 
 BUDGETS: Mapping[Budget, str] = {
-    "exact": "exactly the number of schedule steps",
-    "schedule": "schedule steps; never more than there are masks",
-    "cap": "an upper limit: the strategy may finish sooner, and speeds up if it must",
-    "orders": "one token a step; with fewer steps than masks, equal groups",
+    "exact": "the number of steps, even if it is larger than the number of masks",
+    "schedule": "the number of steps, with an equal share of the masks in each; at most one step for each mask",
+    "cap": "the most steps that a run may take; it may need fewer, and writes more at once if it runs short",
+    "orders": "the number of steps, with one token in each; if it is smaller than the number of masks, several",
 }
+"""What the step budget is, in words that continue "the step budget is"."""
+
+GROUPS: Mapping[str, str] = {
+    "By sureness": "the places where the model is surest come first, a set number in each step",
+    "By place": "the order is fixed or drawn by lot, whatever the model believes",
+    "Above a bar": "as many at once as pass a test; easy texts take few steps",
+    "Second thoughts": "tokens that were written may be taken back or replaced",
+    "Probing": "extra questions to the model about texts other than the present one",
+}
+"""The groups in which strategies are listed, in this order, and what those of a group have in common."""
+
+NOTES: Mapping[str, str] = {
+    "accepted": "steps guessed right",
+    "ahead": "written ahead",
+    "block": "block",
+    "bound": "largest risk, nats",
+    "changed": "rewritten this round",
+    "collisions": "tokens beyond the first",
+    "converged": "settled (1 is yes)",
+    "counted": "word counts known (1 is yes)",
+    "damped": "most that the edge loses",
+    "drafted": "steps guessed",
+    "early": "finished early (1 is yes)",
+    "energy": "text's -log p, nats",
+    "gap": "lead, logits",
+    "instability": "least stable, nats",
+    "joint": "sure of all, at least",
+    "kept": "left masked",
+    "keys": "key words",
+    "known": "share written",
+    "lead": "lead over other texts",
+    "lost": "most sureness lost",
+    "moved": "largest change",
+    "passed": "above the bar",
+    "rate": "chance of being taken back",
+    "replaced": "replaced",
+    "risk": "risk taken, nats",
+    "slot": "time slot",
+    "stride": "distance in the grid, tokens",
+    "sweep": "round",
+    "tau": "time left",
+    "tested": "tested",
+    "threshold": "the bar",
+}
+"""Plain words for the numbers that strategies record in `Selection.notes`."""
 
 # Knobs that several strategies have.
 Tau = Annotated[
@@ -35,12 +95,14 @@ Tau = Annotated[
     Knob(
         0.0,
         1.0,
-        "commit at this probability or above; small models need less than 0.9",
+        "the bar: write a token at this probability or above; small models need less than 0.9",
         calibrated=lambda at: at["confidence"],
     ),
 ]
-AlgTemp = Annotated[float, Knob(0.0, 2.0, "0 commits the surest; larger values draw from softmax(score / alg_temp)")]
-Raw = Annotated[bool, Switch("score before temperature and top-p; off is as in Dream, with many ties")]
+AlgTemp = Annotated[float, Knob(0.0, 2.0, "how much is left to chance; 0 takes the surest place")]
+Raw = Annotated[
+    bool, Switch("judge by the model's own probabilities; off: by those after temperature and top-p, with many ties")
+]
 
 
 @dataclass(frozen=True)
@@ -48,6 +110,8 @@ class Strategy:
     """A decoding strategy as its file declares it; see `strategy`."""
 
     name: str
+    title: str
+    group: str
     choose: Callable[..., Selection]
     budget: Budget
     reads_committed: bool
@@ -121,6 +185,8 @@ _strategies: dict[str, Strategy] = {}
 
 def strategy(
     *,
+    title: str,
+    group: str,
     budget: Budget,
     reads_committed: bool = False,
     lookback: int = 0,
@@ -130,10 +196,11 @@ def strategy(
 ) -> Callable[[Callable[..., Selection]], Strategy]:
     """Register a function `(now: Snapshot, *, knobs) -> Selection` under its own name.
 
-    `budget` says what the step budget means. `lookback` and `tops` are the numbers of columns of the prediction's drift
-    and top tokens that it reads; `reads_committed` asks about committed positions as well. `least` is the smallest step
-    budget with which it differs from another strategy (one that probes needs passes for it), `judged` whether it asks
-    an autoregressive parent; both may depend on the knobs. Raises TypeError for a knob without a domain.
+    `title` says in plain words what a newcomer sees it do, `group` is one of GROUPS, and `budget` says what the step
+    budget means. `lookback` and `tops` are the numbers of columns of the prediction's drift and top tokens that it
+    reads; `reads_committed` asks about committed positions as well. `least` is the smallest step budget with which it
+    differs from another strategy (one that probes needs passes for it), `judged` whether it asks an autoregressive
+    parent; both may depend on the knobs. Raises TypeError for a knob without a domain.
     """
 
     def register(choose: Callable[..., Selection]) -> Strategy:
@@ -141,8 +208,11 @@ def strategy(
         parameters = inspect.signature(choose).parameters.values()
         defaults = {each.name: each.default for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
         knobs = declared(hints, defaults)
-        made = Strategy(choose.__name__, choose, budget, reads_committed, lookback, tops, least, judged, knobs)
+        made = Strategy(
+            choose.__name__, title, group, choose, budget, reads_committed, lookback, tops, least, judged, knobs
+        )
         assert made.name not in _strategies, f"two strategies are called {made.name}"
+        assert group in GROUPS, f"{made.name} is in an unknown group, {group}"
         _strategies[made.name] = made
         return made
 
@@ -155,6 +225,12 @@ def strategies() -> Mapping[str, Strategy]:
     for module in pkgutil.iter_modules(app.strategies.__path__):
         importlib.import_module(f"app.strategies.{module.name}")
     return dict(sorted(_strategies.items()))
+
+
+def by_group() -> Mapping[str, Sequence[Strategy]]:
+    """Return the strategies of each group, groups in the order of GROUPS, each one's by title."""
+    everything = sorted(strategies().values(), key=lambda each: each.title)
+    return {group: [each for each in everything if each.group == group] for group in GROUPS}
 
 
 def find(name: str) -> Strategy:

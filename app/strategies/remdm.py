@@ -14,7 +14,7 @@ HOLD_FROM, HOLD_KNOWN = 0.55, 0.9
 """The loop starts with this fraction of the steps left and keeps this fraction of the span known, as in the release."""
 
 
-@strategy(budget="exact")
+@strategy(title="Takes back some at random", group="Second thoughts", budget="exact")
 def remdm(
     now: Snapshot,
     *,
@@ -22,10 +22,12 @@ def remdm(
         str,
         OneOf(
             ("cap", "rescale", "loop", "confidence"),
-            "cap: eta is the rate; rescale: a fraction of the highest rate; loop: only late; confidence: unsure first",
+            "cap: at the rate eta; rescale: at that share of the most; loop: only late; confidence: unsure first",
         ),
     ] = "cap",
-    eta: Annotated[float, Knob(0.0, 1.0, "probability of remasking a token in a slot; 0 is the same as random")] = 0.05,
+    eta: Annotated[
+        float, Knob(0.0, 1.0, "probability that a token is taken back in a step; 0 is the same as random")
+    ] = 0.05,
 ) -> Selection:
     """Commit tokens at random and remask some at random, so that more steps allow more corrections.
 

@@ -15,15 +15,20 @@ ROUNDING = 1e-6
 """A smaller fall of a probability is ignored: batches of different sizes differ by as much."""
 
 
-@strategy(budget="cap", least=lambda knobs: _least_steps(int(knobs["every"])))
+@strategy(
+    title="Takes back what lost ground",
+    group="Second thoughts",
+    budget="cap",
+    least=lambda knobs: _least_steps(int(knobs["every"])),
+)
 def saber(
     now: Snapshot,
     *,
-    fewest: Annotated[int, Knob(1, 8, "least number of positions to commit per step")] = 2,
-    part: Annotated[int, Knob(1, 32, "remask about one token per this many committed ones")] = 8,
-    groups: Annotated[int, Knob(1, 8, "canvases in a test; each hides a different part of the committed tokens")] = 4,
+    fewest: Annotated[int, Knob(1, 8, "fewest tokens to write in a step")] = 2,
+    part: Annotated[int, Knob(1, 32, "take back about one token for this many written in the step")] = 8,
+    groups: Annotated[int, Knob(1, 8, "parts of the written tokens that a test hides in turn, all in one pass")] = 4,
     every: Annotated[
-        int, Knob(1, 8, "steps from one test to the next; each costs one pass; a short run may have none")
+        int, Knob(1, 8, "steps from one test to the next; a test costs one pass, and a short run may have none")
     ] = 1,
 ) -> Selection:
     """Commit drafts surer than committed tokens were on average, and remask those that have lost most since.

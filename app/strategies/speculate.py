@@ -8,11 +8,13 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 
 
-@strategy(budget="schedule")
+@strategy(title="Asks several steps ahead", group="Probing", budget="schedule")
 def speculate(
     now: Snapshot,
     *,
-    ahead: Annotated[int, Knob(1, 8, "canvases in a probe: the next one and drafts of later ones; 1 drafts none")] = 4,
+    ahead: Annotated[
+        int, Knob(1, 8, "texts asked about in one pass: the next one and guesses at later ones; 1 guesses at none")
+    ] = 4,
 ) -> Selection:
     """Commit what low_confidence would, but ask about several drafted canvases in one batched pass.
 

@@ -18,6 +18,18 @@ _SERIES = {"lengths": "lengths", "phi": "lengths", "bias": "lengths", "score": "
 _SERIES |= {"rerank": "tried"}
 
 
+@dataclass(frozen=True)
+class Passes:
+    """What forward passes cost."""
+
+    rows: int = 0  # canvases that went through the network
+    calls: int = 0  # batches in which they did
+    seconds: float = 0.0  # without the time that the caller took between passes; 0 if it was not measured
+
+    def __add__(self, other: Passes) -> Passes:
+        return Passes(self.rows + other.rows, self.calls + other.calls, self.seconds + other.seconds)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LengthChoice:
     """The scores of all candidate lengths, and the rank of the few that were decoded."""
@@ -32,6 +44,7 @@ class LengthChoice:
     rule: str  # what ranked the fills
     rows: int  # canvases through the network: the probe, every decode (rejected ones too) and the ranking
     calls: int  # batched forward passes that these took
+    seconds: float = 0.0  # that it took; 0 if it was not measured
     notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -48,29 +61,38 @@ class LengthChoice:
             raise InfillError("a length choice tried a length that is not a candidate, or chose one that was not tried")
         if not 0 <= self.calls <= self.rows:
             raise InfillError("a length choice must have at least as many rows as calls, and neither below 0")
+        if not 0 <= self.seconds < float("inf"):
+            raise InfillError("the seconds of a length choice must be a number of 0 or more")
+
+    @property
+    def passes(self) -> Passes:
+        """What the choice cost."""
+        return Passes(self.rows, self.calls, self.seconds)
 
     def describe(self, gap: int) -> str:
         """Describe the choice in a sentence; `gap` is the gap's number, from 0."""
         others = ", ".join(str(length) for length in self.tried if length != self.chosen)
         over = f", chosen over {others}" if others else ""
         spent = f"{self.rows} canvases in {self.calls} forward passes"
-        return f"Gap {gap + 1}: {self.chosen} mask{'s' * (self.chosen != 1)}{over}; the choice took {spent}."
+        took = f" and {self.seconds:.1f} s" if self.seconds else ""
+        return f"Gap {gap + 1}: {self.chosen} mask{'s' * (self.chosen != 1)}{over}; the choice took {spent}{took}."
 
 
 def to_json(choice: LengthChoice) -> dict[str, Any]:
-    """Return the choice as plain numbers and lists; series are rounded to six decimals."""
+    """Return the choice as plain numbers and lists, rounded to six decimals; `seconds` is left out if it is 0."""
     data = {field.name: getattr(choice, field.name) for field in fields(LengthChoice)}
     for name in _SERIES:
         data[name] = data[name].tolist() if name in _WHOLE else data[name].round(6).tolist()
-    return data | {"notices": list(choice.notices)}
+    seconds = round(data.pop("seconds"), 6)
+    return data | {"notices": list(choice.notices)} | ({"seconds": seconds} if seconds else {})
 
 
 def from_json(data: object) -> LengthChoice:
     """Return the choice that `to_json` wrote. Raises InfillError that names the broken field."""
     names = [field.name for field in fields(LengthChoice)]
-    if not isinstance(data, Mapping) or set(data) != set(names):
+    if not isinstance(data, Mapping) or set(data) | {"seconds"} != set(names):
         raise InfillError(f"a length choice must have exactly the fields {', '.join(names)}")
-    for name in names:
+    for name in data:
         _check(name, data[name])
     series = {name: np.array(data[name], dtype=np.int64 if name in _WHOLE else np.float64) for name in _SERIES}
     return LengthChoice(**{**data, **series, "notices": tuple(data["notices"])})
@@ -82,6 +104,8 @@ def _check(name: str, value: Any) -> None:
         good = isinstance(value, str) if name == "rule" else _is_list_of(value, str)
     elif name in _SERIES:
         good = _is_list_of(value, int if name in _WHOLE else (int, float)) and len(value) <= MOST
+    elif name == "seconds":
+        good = type(value) in (int, float)
     else:
         good = type(value) is int
     if not good:

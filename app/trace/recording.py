@@ -11,15 +11,17 @@ import numpy as np
 from app.errors import InfillError
 from app.sampling.canvas import Canvas
 from app.sampling.request import InfillRequest, fields_of
+from app.sampling.start import Start
 from app.sampling.step import Selection, Step
 from app.trace.length_choice import from_json as choice_from_json
 from app.trace.length_choice import to_json as choice_to_json
-from app.trace.trace import Trace
+from app.trace.trace import Origin, Trace
 from models.denoiser import Floats, Ids
 from models.prediction import TOP, Prediction
 
 FORMAT = "infill-trace"
-VERSION = 3
+VERSION = 4
+_READABLE = (3, 4)  # version 3 had neither starts nor branches
 _MAX_CHARACTERS = 16_000_000
 _MAX_TOKENS = 8192  # in a canvas
 _MAX_CELLS = 600_000  # steps times canvas length: bounds the memory of a trace
@@ -31,12 +33,14 @@ def dump(trace: Trace) -> str:
     """Return the trace as JSON text; positions are slots, counted from 0, and probabilities have four digits."""
     request = {field.name: getattr(trace.request, field.name) for field in fields_of(type(trace.request))}
     request |= {"knobs": dict(trace.request.knobs), "banned": list(trace.request.banned)}
-    start = trace.start
+    request["start"] = trace.request.start and trace.request.start.to_json()
+    start, origin = trace.start, trace.origin
     content = {
         "format": FORMAT,
         "version": VERSION,
         "model": trace.model,
         "request": request,
+        "origin": origin and {"run": origin.run, "step": origin.step},
         "notices": list(trace.notices),
         "choices": {str(gap): choice_to_json(choice) for gap, choice in trace.choices.items()},
         "ended": trace.ended,
@@ -101,9 +105,11 @@ def load(content: str, request: type[InfillRequest] = InfillRequest) -> Trace:
         raise InfillError(f"this is not a trace: it is not JSON ({error}); {_WHAT_TO_OPEN}") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise InfillError(f"this JSON file is not a trace; {_WHAT_TO_OPEN}")
-    if data.get("version") != VERSION:
-        raise InfillError(f"this trace has version {data.get('version')!r}, not {VERSION}; record it again")
+    version = data.get("version")
+    if type(version) is not int or version not in _READABLE:
+        raise InfillError(f"this trace has version {version!r}, not {VERSION}; record it again")
     try:
+        data = _upgraded(data)
         trace = _trace_from_json(data, request)
         written = json.loads(dump(trace).encode())  # encoded, because lone surrogates are not valid text
         odd = [name for name in written if name not in _DERIVED and written[name] != data[name]]
@@ -114,6 +120,15 @@ def load(content: str, request: type[InfillRequest] = InfillRequest) -> Trace:
     if odd:
         raise InfillError(f"this trace is broken: '{odd[0]}' is not as 'infill' writes it; record it again")
     return trace
+
+
+def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the content as the latest version writes it."""
+    if data["version"] == VERSION:
+        return data
+    if "origin" in data or "start" in data["request"]:
+        raise InfillError(f"version {data['version']} has no 'origin' and no 'start'")
+    return {**data, "version": VERSION, "origin": None, "request": {**data["request"], "start": None}}
 
 
 def _refuse(constant: str) -> None:
@@ -164,11 +179,21 @@ def _trace_from_json(data: dict[str, Any], request_type: type[InfillRequest]) ->
         model=str(data["model"]),
         start=start,
         lexicon=lexicon,
+        origin=_read_origin(data["origin"]),
         notices=tuple(str(notice) for notice in data["notices"]),
         choices={int(gap): choice_from_json(choice) for gap, choice in data["choices"].items()},
         steps=tuple(steps),
         ended=data["ended"],
     )
+
+
+def _read_origin(data: Any) -> Origin | None:
+    """Return what the run was branched from. Raises InfillError if it is not a name and a step."""
+    if data is None:
+        return None
+    if not isinstance(data["run"], str) or type(data["step"]) is not int or data["step"] < 0 or len(data) != 2:
+        raise InfillError("'origin' must be the name of a run and the number of a step, or null")
+    return Origin(data["run"], data["step"])
 
 
 def _read_start(data: dict[str, Any], request: InfillRequest) -> Canvas:
@@ -177,17 +202,36 @@ def _read_start(data: dict[str, Any], request: InfillRequest) -> Canvas:
     mask_id = int(_read_ids(data["mask_id"])[0])
     if [len(gap) for gap in gaps] != [gap.length for gap in request.gaps] or len(data["steps"]) > request.steps:
         raise InfillError("it has other gaps or more steps than its request")
+    first = 0  # slot of each gap
     for gap, asked in zip(gaps, request.gaps, strict=True):
         _read_ids([token for token in gap if token is not None])
-        pinned = {place for place, token in enumerate(gap, start=1) if token is not None}
-        if len(pinned) == len(gap) or bool(pinned) != bool(asked.pins) or not {p.place for p in asked.pins} <= pinned:
+        locked = {slot - first + 1 for slot in (request.start.locked if request.start else ())}
+        fixed = {place for place, token in enumerate(gap, start=1) if token is not None}
+        pinned, pins = fixed - locked, {pin.place for pin in asked.pins}
+        if (len(fixed) == len(gap) and not request.start) or (pinned and not pins) or not pins <= fixed:
             raise InfillError("it has other pinned words than its request")
+        first += len(gap)
     length = sum(map(len, [*given, *gaps]))
     if not len(given[0]) or length > _MAX_TOKENS:
         raise InfillError(f"a canvas needs at least 1 token before the first gap, and at most {_MAX_TOKENS} in total")
     if len(data["steps"]) * length > _MAX_CELLS:
         raise InfillError(f"steps times canvas length must be at most {_MAX_CELLS:,}")
-    return Canvas.of(given, gaps, mask_id)
+    canvas = Canvas.of(given, gaps, mask_id)
+    return canvas if request.start is None else _read_inherited(canvas, request.start)
+
+
+def _read_inherited(canvas: Canvas, start: Start) -> Canvas:
+    """Return the canvas with what the request's start has written. Raises InfillError if they contradict each other."""
+    tokens = np.array([-1 if token is None else token for gap in start.gaps for token in gap], dtype=np.int64)
+    confidence = np.array([number for numbers in start.confidence for number in numbers])
+    locked = np.array(start.locked, dtype=np.int64)
+    if canvas.editable[canvas.slots[locked]].any() or (canvas.ids[canvas.slots[locked]] != tokens[locked]).any():
+        raise InfillError("it has other locked tokens than the start of its request")
+    kept = np.flatnonzero((tokens >= 0) & ~canvas.pinned)
+    canvas = canvas.inherit(canvas.slots[kept], tokens[kept], confidence[kept])
+    if not canvas.masked.any():
+        raise InfillError("nothing is masked at its start")
+    return canvas
 
 
 def _read_positions(places: Any, start: Canvas) -> Ids:

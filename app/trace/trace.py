@@ -12,10 +12,18 @@ import numpy as np
 from app.sampling.canvas import Canvas
 from app.sampling.request import InfillRequest
 from app.sampling.step import Step
-from app.trace.length_choice import LengthChoice
+from app.trace.length_choice import LengthChoice, Passes
 from models.denoiser import Floats, Ids
 
 Ended = Literal["running", "complete", "stopped", "time limit"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a run was branched from."""
+
+    run: str  # name of the other run
+    step: int  # its state that this run starts from
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -33,8 +41,13 @@ class Trace:
     choices: Mapping[int, LengthChoice] = field(default_factory=dict)  # by gap, from 0; only those that were `auto`
     steps: tuple[Step, ...] = ()
     ended: Ended = "running"
+    origin: Origin | None = None  # of a branch
     begun: bool = True  # False until decoding begins: a notice says what the run waits for, and the lengths of `auto`
     # gaps may still change. Not recorded.
+    trying: Passes = field(
+        default_factory=Passes
+    )  # spent so far on choosing numbers of masks, while that goes on. Not recorded.
+    by: Literal["diffusion", "parent", "best of 16"] = "diffusion"  # what wrote it. Not recorded.
 
     @property
     def canvas(self) -> Canvas:
@@ -44,6 +57,11 @@ class Trace:
     def state(self, number: int) -> Canvas:
         """Return the canvas after step `number`, or the start for 0."""
         return self.steps[number - 1].canvas if number else self.start
+
+    @property
+    def inherited(self) -> list[int]:
+        """The slots that were written at the start and are not locked, from 0."""
+        return self.start.places(np.flatnonzero(self.start.editable & ~self.start.masked))
 
     @property
     def nfe(self) -> int:
@@ -61,18 +79,23 @@ class Trace:
         return self.steps[-1].seconds if self.steps else 0.0
 
     @property
+    def choosing(self) -> Passes:
+        """The forward passes spent on choosing numbers of masks; `nfe`, `calls` and `seconds` leave them out."""
+        return sum((choice.passes for choice in self.choices.values()), self.trying)
+
+    @property
     def masks_left(self) -> list[int]:
         """[steps + 1] number of masked positions in every state."""
         return [int(self.state(number).masked.sum()) for number in range(len(self.steps) + 1)]
 
     @property
     def order(self) -> Ids:
-        """[n] step, from 1, that last committed each slot; 0 if it is masked or given."""
+        """[n] step, from 1, that last committed each slot; 0 if it is masked, given or inherited."""
         return self.commits().when[self.start.slots]
 
     def commits(self) -> Commits:
         """Return the commits of all steps."""
-        commits = Commits(len(self.start))
+        commits = Commits(len(self.start), self.start.inherited)
         for step in self.steps:
             commits.add(step)
         return commits
@@ -131,11 +154,14 @@ class Trace:
 
 
 class Commits:
-    """The step that last committed each position of a canvas, and the model's confidence at that step."""
+    """The step that last committed each position of a canvas, and the model's confidence at that step.
 
-    def __init__(self, length: int) -> None:
-        self.when = np.zeros(length, dtype=np.int64)  # [length] from 1; 0 if masked
-        self.confidence = np.zeros(length)  # [length]
+    `inherited` [length] is the confidence of what was written before the first step; see `Canvas`.
+    """
+
+    def __init__(self, length: int, inherited: Floats | None = None) -> None:
+        self.when = np.zeros(length, dtype=np.int64)  # [length] from 1; 0 if masked or written before the run
+        self.confidence = np.zeros(length) if inherited is None else inherited.copy()  # [length]
         self._steps = 0
 
     def add(self, step: Step) -> None:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 
 from app.errors import InfillError
-from app.sampling.fields import Field, Knob, Settings, Words
+from app.sampling.fields import Field, Knob, Settings, State, Words
 from app.sampling.request import InfillRequest, fields_of
 from app.trace.length_choice import to_json
 from app.trace.trace import Trace
 from app.ui.pool import FIRST
-from app.ui.runner import Run
+from app.ui.runner import Run, paced
 
 _ABOUT = """Fill the gap between prefix and suffix, or the gaps of a text; yield the start and every step's state.
 
 While a run waits for others, or the length of a gap is being chosen, there are additional states before these, in which
-"settled" is false."""
+"settled" is false. "choosing" counts the forward passes of such choices ("rows" canvases in "calls" batches) and their
+"seconds"; "nfe", "calls" and "seconds" are those of the run after them."""
 _MODEL = "one of the models that the page offers; empty for the one that it starts with"
 
 
@@ -40,7 +42,7 @@ def endpoint(run: Run, request: type[InfillRequest] = InfillRequest) -> Callable
         try:
             left_out = {name for name in optional if asked.get(name) is None}
             wanted = request(**{name: value for name, value in asked.items() if name not in left_out})
-            for trace in run(wanted, model):
+            for trace in paced(run(wanted, model)):
                 yield _state(trace)
         except InfillError as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -58,7 +60,7 @@ def _parameter(name: str, hint: Any, default: Any) -> inspect.Parameter:
 
 def _hint(field: Field) -> Any:
     """Return the type of a field's values in JSON."""
-    if isinstance(field.domain, Settings):
+    if isinstance(field.domain, Settings | State):
         return dict[str, Any] | None
     if isinstance(field.domain, Words):
         return list[str] | None
@@ -87,6 +89,7 @@ def _state(trace: Trace) -> dict[str, Any]:
         "fills": list(trace.fills),
         "text": trace.text,
         "notices": list(trace.notices),
+        "choosing": asdict(trace.choosing),
         "choices": {str(gap): to_json(choice) for gap, choice in trace.choices.items()},
         "settled": trace.begun,
         "ended": trace.ended,

@@ -11,6 +11,8 @@ export interface Field {
   default: any;
   low?: number;
   high?: number;
+  above_low?: boolean; // `low` itself is not allowed
+  slider?: [low: number, high: number]; // ends of the slider if not the whole range
   step?: number;
   options?: string[];
   placeholder?: string;
@@ -90,6 +92,9 @@ export interface Closing {
   rates: { effective: number | null; in_step: number | null }; // tokens a second
 }
 
+/** Why a run could not be made, or broke off. */
+export interface Failed { run: string; key: string; failed: string }
+
 export type Message = Live | Closing;
 export type Candidate = [text: string, probability: number];
 
@@ -101,10 +106,12 @@ export interface Server {
   candidates(asked: { run: string; step: number }): Promise<{ candidates?: Candidate[][]; error?: string }>;
   replay(asked: { run: string }): Promise<{ replay?: Replay; error?: string }>;
   recorded(asked: { run: string }): Promise<{ trace?: string; error?: string }>;
+  shell(asked: {}): Promise<{ before?: string; after?: string; error?: string }>; // of the file that replays alone
   opened(asked: { content: string }): Promise<{ closing?: Closing; error?: string }>;
   example(asked: { id: string }): Promise<{ replay?: Replay; error?: string }>;
   control(asked: { run: string; do: "pause" | "step" | "go" }): Promise<{ error?: string }>;
   inspect(asked: { text: string; model: string }): Promise<{ tokens?: number; unknown?: number; warning?: string; error?: string }>;
+  shell(asked: {}): Promise<{ before?: string; after?: string; error?: string }>;
   models(asked: {}): Promise<{ models?: { name: string; label: string }[]; error?: string }>;
   model(asked: { name: string }): Promise<{ ready?: boolean; text?: string; error?: string }>;
 }
@@ -172,4 +179,5 @@ export interface PageState {
   stale: boolean; // the draft has changed since the run on the stage
   presenting: boolean;
   loop?: boolean; // the player begins again at the end, as the landing does until the first touch
+  models?: { name: string; label: string }[]; // the models that can be chosen, once their list has arrived
 }

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from app.errors import InfillError
-from app.trace.length_choice import LengthChoice, from_json, to_json
+from app.trace.length_choice import LengthChoice, Passes, from_json, to_json
 
 CHOICE = LengthChoice(
     lengths=np.arange(1, 5),
@@ -34,6 +34,15 @@ def test_the_round_trip_through_json_is_exact():
     assert back.describe(0).startswith("Gap 1: 3 masks, chosen over 1; the choice took 14 canvases in 7 ")
 
 
+def test_seconds_are_written_once_they_were_measured_and_older_records_lack_them():
+    timed = replace(CHOICE, seconds=2.345)
+    assert "seconds" not in to_json(CHOICE)
+    assert from_json(to_json(CHOICE)).seconds == 0
+    assert from_json(json.loads(json.dumps(to_json(timed)))).passes == Passes(14, 7, 2.345)
+    assert timed.describe(0).endswith("the choice took 14 canvases in 7 forward passes and 2.3 s.")
+    assert CHOICE.describe(0).endswith("the choice took 14 canvases in 7 forward passes.")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
@@ -49,6 +58,9 @@ def test_the_round_trip_through_json_is_exact():
         ("chosen", 2, "not tried"),
         ("chosen", True, "'chosen'"),
         ("rows", 6, "as many rows as calls"),
+        ("seconds", -1.0, "seconds of a length choice"),
+        ("seconds", float("inf"), "seconds of a length choice"),
+        ("seconds", "3", "'seconds'"),
         ("rule", 3, "'rule'"),
         ("notices", [1], "'notices'"),
     ],

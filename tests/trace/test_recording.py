@@ -87,7 +87,7 @@ def put(*path: Any) -> Callable[[Any], None]:
 
 BROKEN = {
     "an older version": put("version", 0),
-    "a newer version": put("version", 4),
+    "a newer version": put("version", 5),
     "another format": put("format", "something else"),
     "a request that is a list": put("request", []),
     "a seed of too many digits": put("request", "seed", 10**30),

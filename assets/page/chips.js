@@ -1,0 +1,144 @@
+// Chips beside "Fill" for everything in force that differs from the page's start values, so that nothing acts unseen.
+
+import { h } from "./dom.js";
+import { knobValue, lowered, sameValue, shortly, startKnobs, strategyOf } from "./fields.js";
+/** @import { Draft, Field, Setup } from "./types.d.ts" */
+/** @import { Store } from "./store.js" */
+
+/** @typedef {{ key: string, label: string, reset: (draft: Draft) => Draft }} Difference */
+
+const CHIP_NOT_FIELDS = ["text", "strategy", "knobs", "steps", "model", "start"];
+
+/**
+ * Returns everything in a draft, apart from its text, that differs from the start values, each with its way back.
+ * @param {Setup} setup @param {Draft} draft @param {{ name: string, label: string }[]} models
+ * @returns {Difference[]}
+ */
+export function differences(setup, draft, models = []) {
+  const start = setup.draft;
+  /** @type {Difference[]} */
+  const found = [];
+  if (draft.model !== start.model) {
+    const label = models.find((model) => model.name === draft.model)?.label ?? (draft.model || setup.model);
+    found.push({ key: "model", label: `model: ${label}`, reset: (now) => ({ ...now, model: start.model }) });
+  }
+  const strategy = strategyOf(setup, draft);
+  if (draft.strategy !== start.strategy) {
+    const reset = (/** @type {Draft} */ now) => ({ ...now, strategy: start.strategy, knobs: { ...start.knobs } });
+    found.push({ key: "strategy", label: `order: ${strategy?.title ?? draft.strategy}`, reset });
+  }
+  found.push(...knobDifferences(setup, draft));
+  if (draft.steps !== start.steps) {
+    const label = draft.steps === null ? "steps: as many as masks" : `steps ${draft.steps}`;
+    found.push({ key: "steps", label, reset: (now) => ({ ...now, steps: start.steps }) });
+  }
+  for (const field of setup.fields) found.push(...fieldDifferences(field, draft, start));
+  if (!sameValue(draft.start, start.start)) {
+    found.push({ key: "start", label: "starts from a shared state", reset: (now) => ({ ...now, start: start.start }) });
+  }
+  const known = new Set([...CHIP_NOT_FIELDS, ...setup.fields.map((field) => field.name)]);
+  for (const name of new Set([...Object.keys(draft), ...Object.keys(start)])) {
+    if (known.has(name) || sameValue(draft[name], start[name])) continue;
+    found.push({ key: name, label: `${name} ${shortly(draft[name])}`, reset: (now) => chipWithout(now, name, start) });
+  }
+  return found;
+}
+
+/** @param {Draft} draft @param {string} name @param {Draft} start */
+function chipWithout(draft, name, start) {
+  const { [name]: _, ...others } = draft;
+  return /** @type {Draft} */ (Object.hasOwn(start, name) ? { ...others, [name]: start[name] } : others);
+}
+
+/** @param {Setup} setup @param {Draft} draft @returns {Difference[]} */
+function knobDifferences(setup, draft) {
+  const knobs = strategyOf(setup, draft)?.knobs ?? [];
+  const start = startKnobs(setup, draft.strategy);
+  const unknown = Object.keys(draft.knobs).filter((name) => !knobs.some((knob) => knob.name === name));
+  const moved = knobs.filter((knob) => !sameValue(knobValue(draft, knob), start[knob.name] ?? knob.default));
+  /** @param {string} name */
+  const reset = (name) => (/** @type {Draft} */ now) => {
+    const { [name]: _, ...others } = now.knobs;
+    return { ...now, knobs: Object.hasOwn(start, name) ? { ...others, [name]: start[name] } : others };
+  };
+  return [
+    ...moved.map((knob) => ({ key: `knob:${knob.name}`, label: chipLabel(knob, knobValue(draft, knob)), reset: reset(knob.name) })),
+    ...unknown.filter((name) => !Object.hasOwn(start, name))
+      .map((name) => ({ key: `knob:${name}`, label: `unknown knob ${name} ${shortly(draft.knobs[name])}`, reset: reset(name) })),
+  ];
+}
+
+/** @param {Field} field @param {Draft} draft @param {Draft} start @returns {Difference[]} */
+function fieldDifferences(field, draft, start) {
+  const { name } = field;
+  const value = draft[name];
+  const first = start[name] ?? field.default;
+  if (value === undefined || sameValue(value, first)) return [];
+  if (field.kind !== "words" || !Array.isArray(value) || !Array.isArray(first)) {
+    return [{ key: name, label: chipLabel(field, value), reset: (now) => ({ ...now, [name]: first }) }];
+  }
+  const what = name === "banned" ? "ban" : lowered(field.label);
+  const added = value.filter((word) => !first.includes(word));
+  const missing = first.filter((word) => !value.includes(word));
+  if (!added.length && !missing.length) return [{ key: name, label: `${what}: in another order`, reset: (now) => ({ ...now, [name]: first }) }];
+  return [
+    ...[...new Set(added)].map((word) => ({
+      key: `${name}:${word}`, label: `${what}: ${word}`,
+      reset: (/** @type {Draft} */ now) => ({ ...now, [name]: now[name].filter((/** @type {string} */ each) => each !== word) }),
+    })),
+    ...missing.map((word) => ({
+      key: `${name}:-${word}`, label: `${what} not: ${word}`,
+      reset: (/** @type {Draft} */ now) => ({ ...now, [name]: [...now[name], word] }),
+    })),
+  ];
+}
+
+/** @param {Field} field @param {any} value */
+function chipLabel(field, value) {
+  if (value === true) return lowered(field.label);
+  if (value === false) return `${lowered(field.label)}: off`;
+  return `${lowered(field.label)} ${typeof value === "string" || typeof value === "number" ? value : shortly(value)}`;
+}
+
+/**
+ * Draws the chips.
+ * @param {HTMLElement} root @param {Setup} setup @param {Store} store
+ */
+export function createChips(root, setup, store) {
+  const list = h("ul", { className: "pg-chips", "aria-label": "In force now, other than at the start" });
+  root.append(list);
+  /** @type {any} */
+  let seen = null;
+  let drawn = "";
+
+  /** @param {Difference} difference @param {number} index */
+  function chip({ label, reset }, index) {
+    const remove = () => {
+      store.change({ draft: reset(store.state.draft) });
+      paint();
+      const left = /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll("button"));
+      left[Math.min(index, left.length - 1)]?.focus();
+    };
+    const name = `Remove: ${label.replace(": ", " ")}`;
+    return h("li", { className: "pg-in-force" },
+      h("span", { dir: "auto" }, label),
+      h("button", { type: "button", "aria-label": name, title: name, onclick: remove }, "×"));
+  }
+
+  function paint() {
+    const { draft, models } = store.state;
+    if (seen && seen.draft === draft && seen.models === models) return;
+    seen = { draft, models };
+    const found = differences(setup, draft, models);
+    const now = JSON.stringify(found.map(({ key, label }) => [key, label]));
+    if (now === drawn) return;
+    const focused = [...list.querySelectorAll("button")].indexOf(/** @type {any} */ (document.activeElement));
+    drawn = now;
+    list.replaceChildren(...found.map(chip));
+    list.hidden = !found.length;
+    if (focused >= 0) list.querySelectorAll("button")[Math.min(focused, found.length - 1)]?.focus();
+  }
+
+  paint();
+  return { paint };
+}

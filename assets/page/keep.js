@@ -1,0 +1,148 @@
+// The menu "Keep": a run as text, link, picture, GIF, table, web page and trace.
+
+import { h, offer } from "./dom.js";
+import { frameAt, textOf } from "./messages.js";
+import { fileNameOf } from "./history.js";
+import { svgOf, pngOf } from "./picture.js";
+import { gifOf } from "./gif.js";
+import { csvOf } from "./csv.js";
+import { webPageOf } from "./page_file.js";
+
+/** @import { Run, Server } from "./types.d.ts" */
+
+/**
+ * What the menu needs. The server's answers may hold `error`, whose text is shown.
+ * @typedef {object} KeepParts
+ * @property {() => Run | undefined} runOf the run to keep
+ * @property {(run: Run) => string} [titleOf] its strategy in plain words; without it the paper's name is taken
+ * @property {(run: Run) => ReturnType<Server["replay"]>} replayOf
+ * @property {() => ReturnType<Server["shell"]>} shell the web page's text before and after the replay
+ * @property {(run: Run) => ReturnType<Server["recorded"]>} recorded the trace in JSON
+ * @property {(run: Run) => string | Promise<string>} linkOf
+ * @property {(text: string) => void} say shows a sentence and has it spoken
+ */
+
+/** @typedef {{ label: string, note: string, busy: string, keep: (run: Run, title: string) => Promise<string> }} KeepWay */
+
+/**
+ * Adds the menu to an element and returns it; `close` closes it.
+ * @param {HTMLElement} root @param {KeepParts} parts
+ */
+export function createKeepMenu(root, parts) {
+  let busy = false;
+  const list = h("div", { className: "pg-keep-list", role: "group", "aria-label": "Keep this run as", id: keepName(), hidden: true });
+  const button = h("button", { type: "button", className: "pg-keep-button", "aria-expanded": "false", "aria-controls": list.id, onclick: () => open(list.hidden === true) }, "Keep");
+  const box = h("div", { className: "pg-keep" }, button, list);
+  const choices = keepWays(parts).map((way) => h("button", { type: "button", onclick: () => keep(way) }, h("span", {}, way.label), h("span", { className: "pg-quiet" }, way.note)));
+  list.append(...choices);
+
+  const open = (/** @type {boolean} */ opened) => {
+    list.hidden = !opened;
+    button.setAttribute("aria-expanded", String(opened));
+    if (opened) choices[0].focus();
+  };
+  const close = () => {
+    const inside = list.contains(document.activeElement);
+    open(false);
+    if (inside) button.focus();
+  };
+  const keep = async (/** @type {KeepWay} */ way) => {
+    if (busy) return;
+    const run = parts.runOf();
+    close();
+    if (!run || !frameAt(run, run.latest)) return parts.say("There is no run to keep yet.");
+    busy = true;
+    button.setAttribute("aria-busy", "true");
+    button.textContent = "Keeping…";
+    if (way.busy) parts.say(way.busy);
+    try {
+      parts.say(await way.keep(run, parts.titleOf?.(run) ?? run.opening?.request?.strategy ?? ""));
+    } catch (error) {
+      parts.say(`Not kept: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      busy = false;
+      button.removeAttribute("aria-busy");
+      button.textContent = "Keep";
+    }
+  };
+  box.addEventListener("keydown", (event) => {
+    if (list.hidden) return;
+    const at = choices.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
+    const move = { ArrowDown: at + 1, ArrowUp: at < 0 ? choices.length - 1 : at - 1, Home: 0, End: choices.length - 1 }[event.key];
+    if (event.key === "Escape") close();
+    else if (move !== undefined) choices[(move + choices.length) % choices.length].focus();
+    else return;
+    event.preventDefault();
+    event.stopPropagation(); // Escape also stops a run, and arrows step through it
+  });
+  box.addEventListener("focusout", (event) => {
+    if (!list.hidden && !(event.relatedTarget instanceof Node && box.contains(event.relatedTarget))) open(false);
+  });
+  root.append(box);
+  return { element: box, close };
+}
+
+let keepMenus = 0;
+const keepName = () => `pg-keep-${++keepMenus}`;
+
+/** @param {KeepParts} parts @returns {KeepWay[]} */
+function keepWays(parts) {
+  const file = (/** @type {Blob | string} */ content, /** @type {string} */ title, /** @type {string} */ ending, type = "") => {
+    const name = fileNameOf(title, ending);
+    offer(content, name, type);
+    return `Saved as ${name}.`;
+  };
+  const dark = () => document.body.classList.contains("dark");
+  return [
+    { label: "Copy text", note: "the filled text", busy: "", keep: async (run) => keepCopy(textOf(run, /** @type {any} */ (frameAt(run, run.latest)), "░"), "Text copied.") },
+    { label: "Copy link", note: "the request, to fill again", busy: "", keep: async (run) => keepCopy(await parts.linkOf(run), "Link copied.") },
+    { label: "Picture (PNG)", note: "the order map, for a slide", busy: "", keep: async (run, title) => file(await pngOf(run, { title, dark: dark() }), title, "png") },
+    { label: "Picture (SVG)", note: "the order map, for a paper", busy: "", keep: async (run, title) => file(svgOf(run, { title }), title, "svg", "image/svg+xml") },
+    { label: "GIF", note: "the text, step by step", busy: "Drawing the GIF…", keep: async (run, title) => file(await gifOf(run, { title }), title, "gif") },
+    { label: "Order (CSV)", note: "a row for each token", busy: "", keep: async (run, title) => file(csvOf(run), title, "csv", "text/csv") },
+    {
+      label: "Web page (HTML)", note: "replays without a server", busy: "Making the page…",
+      keep: async (run, title) => file(await keepPage(run, parts), title, "html", "text/html"),
+    },
+    { label: "Trace (JSON)", note: "to open here again", busy: "", keep: async (run, title) => file(keepAnswer(await parts.recorded(run), "trace"), title, "json", "application/json") },
+  ];
+}
+
+/**
+ * Returns the web page of a run. One that came with its candidates needs no server for them.
+ * @param {Run} run @param {KeepParts} parts
+ */
+async function keepPage(run, parts) {
+  const { closing, candidates } = run;
+  const replay = closing && candidates ? { ...closing, candidates } : keepAnswer(await parts.replayOf(run), "replay");
+  const shell = await parts.shell();
+  return webPageOf(replay, [keepAnswer(shell, "before"), keepAnswer(shell, "after")]);
+}
+
+/**
+ * Returns a part of the server's answer. Throws what went wrong.
+ * @template {object} T @template {keyof T} K
+ * @param {T & { error?: string }} answer @param {K} name @returns {NonNullable<T[K]>}
+ */
+function keepAnswer(answer, name) {
+  const found = answer[name];
+  if (found === undefined || found === null) throw new Error(answer.error ?? "the server did not answer");
+  return /** @type {NonNullable<T[K]>} */ (found);
+}
+
+/** Copies a text and returns what to say. @param {string} text @param {string} done */
+async function keepCopy(text, done) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch { // no permission, or neither https nor localhost
+    const focused = document.activeElement;
+    const box = h("textarea", { value: text, className: "pg-hidden", "aria-hidden": "true" });
+    document.body.append(box);
+    box.select();
+    const copied = document.execCommand("copy");
+    box.remove();
+    if (focused instanceof HTMLElement) focused.focus();
+    if (!copied) throw new Error("the browser does not allow copying");
+  }
+  return done;
+}

@@ -1,0 +1,410 @@
+// The page: builds its parts, lets them share one state, and paints at most once per frame.
+
+import { createChips } from "./chips.js";
+import { createCompare } from "./compare.js";
+import { createEditor } from "./editor.js";
+import { createExamples } from "./examples.js";
+import { createKeepMenu } from "./keep.js";
+import { createKeys } from "./keys.js";
+import { createMap } from "./map.js";
+import { createOrderPicker, createSeed, createSteps } from "./orders.js";
+import { createPlayer } from "./player.js";
+import { createPresets, requestOf } from "./presets.js";
+import { createRuns } from "./runs.js";
+import { createSettings } from "./settings.js";
+import { createStage } from "./stage.js";
+import { createStatus } from "./status.js";
+import { createTray } from "./tray.js";
+import { announcement, createWhy } from "./why.js";
+import { decodeLink, encodeLink, hiddenParts } from "./link.js";
+import { draftOf, isStale, modelName } from "./draft.js";
+import { branchAsked, branchLabel } from "./branch.js";
+import { endOf, stepOf } from "./timeline.js";
+import { h } from "./dom.js";
+import { restoreSession, saveSession } from "./session.js";
+import { Store } from "./store.js";
+
+/** @import { Asked, Edit, PageState, Run, Server, Setup } from "./types.d.ts" */
+
+/**
+ * Starts the page inside Gradio's component.
+ * @param {{ element: HTMLElement, props: any, trigger: (event: string, data?: any) => void,
+ *   watch: (name: string, listener: () => void) => void, server: Server }} gradio
+ */
+export function start({ element, props, trigger, watch, server }) {
+  /** @type {Setup} */
+  const setup = props.setup;
+  const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (element.querySelector(`[data-part="${name}"]`));
+  const root = part("root");
+  /** @type {PageState} */
+  const initial = {
+    draft: setup.draft, runs: [], shown: [], time: 0, following: true, place: -1, pane: "", by: "passes",
+    score: "confidence", stale: false, presenting: false,
+  };
+  const store = new Store(initial);
+  const status = createStatus(part("status"), setup, store);
+  const { say } = status;
+  const runs = createRuns(setup, store, { trigger: (event, data) => send(trigger, event, data), server, say });
+
+  // ---- the parts ----
+
+  /** @param {Run} run @param {number} place */
+  const choose = (run, place) => {
+    if (store.state.place !== place || store.state.pane !== run.key) store.change({ place, pane: run.key });
+  };
+  const editor = createEditor(part("stage"), setup, store, { choose, say, fill });
+  part("stage").prepend(part("examples"));
+  const fillButton = h("button", { type: "button", className: "pg-fill", dataset: { part: "fill" }, onclick: () => (runs.active().length ? runs.stop() : fill()) });
+  const slot = () => h("div", {});
+  const places = { order: slot(), steps: slot(), seed: slot(), presets: slot(), chips: slot() };
+  part("controls").append(fillButton, places.order, places.steps, places.seed, places.presets, places.chips);
+  const player = createPlayer(part("player"), store, { control: (run, what) => runs.control(run, what), canPause: setup.can_pause });
+  const comparing = () => store.state.shown.length > 1;
+  const keepMenu = (/** @type {HTMLElement} */ place, /** @type {Run} */ run) => createKeepMenu(place, {
+    runOf: () => run,
+    titleOf: () => setup.strategies.find((each) => each.name === run.opening?.request.strategy)?.title ?? "",
+    replayOf: async () => answered(await server.replay({ run: run.name }), "replay"),
+    shell: async () => {
+      const answer = await server.shell({});
+      return [answered(answer, "before"), answered(answer, "after")];
+    },
+    recorded: async () => answered(await server.recorded({ run: run.name }), "trace"),
+    linkOf: () => linkTo(run),
+    say,
+  });
+  const painters = [
+    status,
+    createExamples(part("examples"), setup, store, (id) => void showExample(id)),
+    editor,
+    createOrderPicker(places.order, setup, store),
+    createSteps(places.steps, setup, store),
+    createSeed(places.seed, store),
+    createPresets(places.presets, setup, store, { ask: (asked) => compare(asked) }),
+    createChips(places.chips, setup, store),
+    createCompare(part("comparison"), setup, store, { createStage, actions: { choose } }),
+    player,
+    createMap(part("map"), store, { columnsOf }),
+    createWhy(part("why"), store, { candidatesOf, branch, canBranch: (run) => !run.expired && run.opening?.by === "diffusion" }),
+    createTray(part("tray"), setup, store, { share: (run) => void copyLink(run), keepMenu, branch: (run) => show(run, true), say }),
+  ];
+  const keys = createKeys(root, {
+    fill, stop: runs.stop, play: () => player.toggle(), step: (by) => player.move(by > 0 ? 1 : -1),
+    first: () => player.go(0), last: () => player.go(endOf(store.state)), slot: moveSlot,
+    candidate: (rank) => edit({ take: rank }), mask: () => edit({ mask: true }), lock: () => edit({ lock: true }), present,
+  });
+  const headButton = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => void} */ act, /** @type {string} */ name) =>
+    h("button", { type: "button", title, onclick: act, dataset: { part: name } }, text);
+  part("head").append(
+    headButton("Large", "Presenter size: the passage and the player only (f)", present, "present"),
+    headButton("Keys", "Keyboard (?)", () => keys.open(), "keys"),
+    headButton("Settings", "Everything else that can be set", toggleSettings, "settings-button"),
+  );
+  const mountSettings = (/** @type {HTMLElement | null} */ mount) => {
+    if (!mount || mount.childElementCount) return;
+    painters.push(createSettings(mount, setup, store, { listModels: () => server.models({}), prepareModel: (/** @type {string} */ name) => server.model({ name }) }));
+    schedule();
+  };
+  window.addEventListener("settings-mounted", (event) => {
+    const found = /** @type {CustomEvent} */ (event).detail;
+    mountSettings(found instanceof HTMLElement ? found.matches("[data-part=settings]") ? found : found.querySelector("[data-part=settings]") : null);
+  });
+  mountSettings(document.querySelector("[data-part=settings]"));
+  window.addEventListener("run-lost", () => runs.lost("The run broke off, because of a fault in the program or the connection. What was written stays."));
+
+  // ---- what the visitor does ----
+
+  function fill() {
+    if (runs.active().length) return;
+    player.pause();
+    const { draft } = store.state;
+    /** @type {Asked} */
+    const asked = { key: runs.newKey(), request: requestOf(setup, draft), model: draft.model, by: "diffusion", branch: null };
+    runs.ask([asked]);
+  }
+
+  /** Makes runs to compare. @param {Asked[]} asked */
+  function compare(asked) {
+    if (runs.active().length) return say("A run goes on; stop it first (Esc).", true);
+    player.pause();
+    runs.ask(asked);
+  }
+
+  /** @param {Run} run @param {number} step @param {Edit[]} edits */
+  function branch(run, step, edits) {
+    if (runs.active().length) return say("A run goes on; stop it first (Esc).", true);
+    player.pause();
+    const label = branchLabel(store.state.runs, run);
+    runs.ask([{ ...branchAsked(setup, store, run, step, edits, store.state.draft), key: runs.newKey() }], [label]);
+  }
+
+  /** Branches at the slot that is chosen. @param {Omit<Edit, "place">} change */
+  function edit(change) {
+    const run = store.run(store.state.pane) ?? store.shown[0];
+    if (!run || store.state.place < 0) return say("Choose a position in a gap first.");
+    branch(run, stepOf(store.state, run, store.state.time), [{ place: store.state.place, ...change }]);
+  }
+
+  /** @param {number} by */
+  function moveSlot(by) {
+    const run = store.shown[0];
+    const count = run?.frames[0]?.pieces.length ?? 0;
+    if (!run || !count) return;
+    const place = Math.max(0, Math.min(count - 1, store.state.place + (editor.rtl() ? -by : by)));
+    choose(run, place);
+    editor.focusSlot(place);
+  }
+
+  /** Puts a run on the stage; the form takes its settings over. @param {Run} run @param {boolean} [toBranch] */
+  function show(run, toBranch = false) {
+    player.pause();
+    run.fitted = Boolean(run.closing);
+    const draft = run.opening ? draftOf(setup, run.opening.request, modelName(setup, run.opening.model)) : store.state.draft;
+    store.change({ shown: [run.key], draft, time: Infinity, following: true, place: toBranch ? 0 : -1, pane: run.key });
+    if (toBranch) say("Go to a step, choose a position, then take another candidate, mask it again, or lock it.");
+    part("stage").scrollIntoView({ block: "nearest" });
+  }
+
+  /** @param {string} id @param {boolean} [loop] */
+  async function showExample(id, loop = false) {
+    player.pause();
+    const run = await runs.openExample(id);
+    if (!run) return;
+    store.change({ time: 0, following: false, loop });
+    if (matchMedia("(prefers-reduced-motion: reduce)").matches) store.change({ time: Infinity, following: true });
+    else player.start();
+  }
+
+  function present() {
+    store.change({ presenting: !store.state.presenting });
+    root.classList.toggle("pg-presenting", store.state.presenting);
+    part("present").setAttribute("aria-pressed", String(store.state.presenting));
+  }
+
+  /** The form takes over the settings of a run that the tray has put on the stage. */
+  function takeOver() {
+    const [run] = store.shown;
+    if (comparing() || !run?.opening || !run.closing) return;
+    run.fitted = true;
+    store.change({ draft: draftOf(setup, run.opening.request, modelName(setup, run.opening.model)) });
+  }
+
+  function toggleSettings() {
+    /** @type {HTMLElement | null} */ (document.querySelector(".sidebar .toggle-button"))?.click();
+  }
+
+  // ---- links ----
+
+  /** @param {Run} run */
+  async function linkTo(run) {
+    const draft = run.opening ? draftOf(setup, run.opening.request, modelName(setup, run.opening.model)) : store.state.draft;
+    const step = store.state.shown[0] === run.key ? stepOf(store.state, run, store.state.time) : run.latest;
+    return location.href.split("#")[0] + (await encodeLink({ setup, draft, by: run.opening?.by ?? "diffusion", step }));
+  }
+
+  /** @param {Run} run */
+  async function copyLink(run) {
+    const link = await linkTo(run);
+    try {
+      await navigator.clipboard.writeText(link);
+      say("Link copied: whoever opens it sees the same run made again, and nothing else of yours.");
+    } catch { // no permission, or not https
+      location.hash = link.split("#")[1];
+      say("Copying is not allowed here, so the link stands in the address bar.");
+    }
+  }
+
+  let opened = "";
+  /** Shows what a link asks for. Returns whether there is one. */
+  async function openLink() {
+    const fragment = location.hash;
+    if (!fragment.startsWith("#v") || fragment === opened) return false;
+    opened = fragment;
+    const found = await decodeLink(fragment, setup);
+    if (found.trouble.length) say(found.trouble.join(" "), true);
+    if (!found.given || (found.trouble.length && found.draft.text === setup.draft.text)) return false;
+    store.change({ draft: found.draft });
+    const wanted = found.compare.length > 1 ? found.compare : [{ draft: found.draft, by: found.by }];
+    wantedStep = wanted.length === 1 ? found.step : null;
+    runs.ask(wanted.map(({ draft, by }) => ({ key: runs.newKey(), request: requestOf(setup, draft), model: draft.model, by, branch: null })));
+    return true;
+  }
+  /** @type {number | null} */
+  let wantedStep = null; // of a link, once its run has ended
+  window.addEventListener("hashchange", () => void openLink());
+
+  // ---- beliefs ----
+
+  /** @type {Map<string, Promise<any>>} */
+  const believed = new Map();
+  /** @param {Run} run @param {number} step */
+  function candidatesOf(run, step) {
+    if (run.candidates) return Promise.resolve(run.candidates[step - 1] ?? []);
+    const key = `${run.name}:${step}`;
+    let answer = believed.get(key);
+    if (!answer) {
+      answer = server.candidates({ run: run.name, step }).catch(() => ({ error: "the server did not answer", candidates: undefined }))
+        .then((found) => {
+          if (found.candidates) return found.candidates;
+          believed.delete(key);
+          if (found.error?.includes("no longer")) {
+            run.expired = true;
+            schedule();
+          }
+          return { error: found.error ?? "the server did not answer" };
+        });
+      believed.set(key, answer);
+    }
+    return answer;
+  }
+
+  /** @param {Run} run */
+  function columnsOf(run) {
+    const mine = !comparing() && store.state.shown[0] === run.key;
+    return { columns: mine ? editor.columns(part("map")) : null, rtl: editor.rtl() };
+  }
+
+  // ---- what changes by itself ----
+
+  let inspected = "";
+  let inspecting = 0;
+  function inspect() {
+    const { text, model } = store.state.draft;
+    const wanted = `${model}\u0000${text}`;
+    if (wanted === inspected) return;
+    inspected = wanted;
+    clearTimeout(inspecting);
+    inspecting = window.setTimeout(async () => {
+      const answer = await server.inspect({ text, model }).catch(() => ({ warning: "" }));
+      if (inspected !== wanted) return;
+      status.warn(answer.warning ?? "");
+      schedule();
+    }, 500);
+  }
+
+  let figured = "";
+  function sendFigure() {
+    const run = store.shown[0];
+    const name = run?.closing && !run.expired ? run.name : "";
+    if (name && name !== figured) trigger("figure", { run: (figured = name) });
+  }
+
+  let saving = 0;
+  function save() {
+    clearTimeout(saving);
+    saving = window.setTimeout(() => saveSession(sessionStorage, store.state), 400);
+  }
+
+  let spoken = 0;
+  let announced = "";
+  /** @param {Run | undefined} run */
+  function announce(run) {
+    if (!run || comparing()) return;
+    const text = announcement(store.state, run);
+    const ended = run.ended !== "running" && run.ended !== "asked";
+    if (text === announced || (!ended && Date.now() - spoken < 1500)) return;
+    announced = text;
+    spoken = Date.now();
+    part("live").textContent = text;
+  }
+
+  // ---- painting ----
+
+  let scheduled = false;
+  function schedule() {
+    if (scheduled) return;
+    scheduled = true;
+    const paintOnce = () => {
+      if (!scheduled) return;
+      scheduled = false;
+      paint();
+    };
+    requestAnimationFrame(paintOnce);
+    if (document.hidden) setTimeout(paintOnce, 0); // a hidden tab draws no frames
+  }
+
+  /** Goes to the step that a link names, and never past the end. */
+  function settleTime() {
+    const { state } = store;
+    const end = endOf(state);
+    if (wantedStep !== null && store.shown[0]?.closing) {
+      Object.assign(state, { time: wantedStep, following: wantedStep >= end });
+      wantedStep = null;
+    }
+    state.time = Math.min(state.time, end);
+  }
+
+  function paint() {
+    settleTime();
+    const run = store.shown[0];
+    const busy = runs.active().length > 0;
+    store.state.stale = !comparing() && !busy && Boolean(run) && isStale(setup, store.state.draft, /** @type {Run} */ (run));
+    fillButton.textContent = busy ? "Stop" : "Fill";
+    fillButton.classList.toggle("pg-stopping", busy);
+    fillButton.title = busy ? "Stop after this step (Esc)" : "Let the model fill the gaps (Ctrl+Enter)";
+    part("stage").hidden = comparing();
+    part("comparison").hidden = !comparing();
+    root.dataset.ended = run?.ended ?? "";
+    root.dataset.step = String(run ? stepOf(store.state, run, store.state.time) : 0);
+    root.dataset.run = run?.name ?? "";
+    for (const painter of painters) painter.paint();
+    announce(run);
+  }
+
+  store.listen((changed) => {
+    schedule();
+    if (changed.has("shown") && !changed.has("draft")) takeOver();
+    if (changed.has("draft")) inspect();
+    if (changed.has("runs") || changed.has("shown")) sendFigure();
+    if (changed.has("draft") || changed.has("runs") || changed.has("shown")) save();
+  });
+  new ResizeObserver(schedule).observe(element);
+  new MutationObserver(schedule).observe(document.body, { attributeFilter: ["class"] });
+  watch("value", () => runs.read(props.value));
+  for (const kind of ["dragover", "drop"]) {
+    element.addEventListener(kind, (event) => {
+      const file = /** @type {DragEvent} */ (event).dataTransfer?.files[0];
+      if (kind === "drop" && file) void runs.openFile(file);
+      if (file || kind === "dragover") event.preventDefault();
+    });
+  }
+
+  // ---- the beginning ----
+
+  const hidden = hiddenParts(location.search);
+  for (const name of hidden.parts) root.classList.add(`pg-hide-${name}`);
+  if (hidden.trouble.length) say(hidden.trouble.join(" "), true);
+
+  void (async () => {
+    if (await openLink()) return;
+    const restored = restoreSession(sessionStorage, setup);
+    if (restored && (restored.runs.length || restored.draft.text !== setup.draft.text)) {
+      store.change({ ...restored, following: restored.time === Infinity });
+    } else if (setup.landing) await showExample(setup.examples[0].id, true);
+    else schedule();
+  })();
+  // A finger or a key ends the loop of the landing.
+  for (const kind of ["pointerdown", "keydown"]) {
+    element.addEventListener(kind, () => { if (store.state.loop) store.change({ loop: false }); }, { capture: true });
+  }
+  schedule();
+}
+
+/**
+ * Returns a part of the server's answer. Throws what went wrong if it is missing.
+ * @template {{ error?: string }} T @template {keyof T} K
+ * @param {T} answer @param {K} name @returns {NonNullable<T[K]>}
+ */
+function answered(answer, name) {
+  const value = answer[name];
+  if (value === undefined || value === null) throw new Error(answer.error ?? "the server did not answer");
+  return value;
+}
+
+/**
+ * Sends an event to Python. The names stand here as literals, because Gradio looks for them in the script.
+ * @param {(event: string, data?: any) => void} trigger @param {string} event @param {any} data
+ */
+function send(trigger, event, data) {
+  if (event === "run") trigger("run", data);
+  else if (event === "halt") trigger("halt", data);
+}

@@ -47,11 +47,19 @@ const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 export function whyHeading(run, frame, step, at) {
   const place = capital(slotName(run, at));
   const piece = frame.pieces[at];
-  if (pinned(run, frame, at)) return `${place}: ${quoted(piece)} is given; the model reads it and never changes it.`;
-  if (standing(frame, at)) return `${place}: ${quoted(piece)} was taken over from the run that this one branched from.`;
+  if (standing(frame, at)) return `${place}: ${quoted(piece)}`;
   if (piece !== null) return `${place}: ${quoted(piece)}, written in step ${frame.when[at]} at ${percent(frame.confidence[at])}`;
-  if (!step) return `${place}: masked; the model has not been asked yet.`;
+  if (!step) return `${place}: masked`;
   return `${place}, step ${step}: ${frame.remask.includes(at) ? "taken back" : "still masked"}`;
+}
+
+/**
+ * Returns why a slot has no candidates at all.
+ * @param {Run} run @param {Frame} frame @param {number} at @returns {string}
+ */
+export function whyNone(run, frame, at) {
+  if (pinned(run, frame, at)) return "Given; the model reads it and never changes it.";
+  return standing(frame, at) ? "Taken over from the run that this one branched from." : "The model has not been asked yet.";
 }
 
 /**
@@ -305,7 +313,7 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
   function paintSlot(now, step, mine) {
     const { run, frame, at } = now;
     const who = state.shown.length > 1 ? `${run.label} · ` : "";
-    say(who + whyHeading(run, frame, now.step, at), step ? factsOf(run, frame, step, at) : "");
+    say(who + whyHeading(run, frame, now.step, at), step ? factsOf(run, frame, step, at) : whyNone(run, frame, at));
     if (!step) return clear();
     const known = knownOf(run).get(step);
     if (known) return paintCandidates(now, step, known);

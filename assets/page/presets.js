@@ -20,6 +20,16 @@ export const AUTO_MASKS = 32;
  * @property {(key: () => string) => Asked[]} asked `key` returns a new key for each run
  */
 
+let presetKeys = 0;
+
+/** Returns a key that no run has and that was not returned before. @param {Run[]} runs */
+export function freshKey(runs) {
+  for (;;) {
+    const key = `${Date.now().toString(36)}-c${(presetKeys++).toString(36)}`;
+    if (!runs.some((run) => run.key === key)) return key;
+  }
+}
+
 /** @param {string} text @returns {Gap[]} none if the text cannot be read */
 function presetGaps(text) {
   const segments = parseTemplate(text);
@@ -131,9 +141,9 @@ function parentReason(draft, gaps, cut, hasParent) {
 /**
  * A button whose menu has the comparisons. `ask` gets the runs to compare, in their order.
  * @param {HTMLElement} root @param {Setup} setup @param {Store} store
- * @param {{ ask: (asked: Asked[]) => void, newKey: () => string }} options
+ * @param {{ ask: (asked: Asked[]) => void }} options
  */
-export function createPresets(root, setup, store, { ask, newKey }) {
+export function createPresets(root, setup, store, { ask }) {
   const menu = h("div", { className: "pg-presets-menu", id: "pg-presets-menu", role: "menu", "aria-label": "Comparisons", hidden: true });
   const button = h("button", { type: "button", className: "pg-presets-open", "aria-haspopup": "menu", "aria-expanded": "false", "aria-controls": "pg-presets-menu", onclick: () => toggle(Boolean(menu.hidden)) }, "Compare");
   const box = h("div", { className: "pg-presets" }, button, menu);
@@ -177,7 +187,7 @@ export function createPresets(root, setup, store, { ask, newKey }) {
     if (!comparison || comparison.reason) return;
     toggle(false);
     button.focus({ preventScroll: true });
-    ask(comparison.asked(newKey));
+    ask(comparison.asked(() => freshKey(store.state.runs)));
   }
 
   box.addEventListener("keydown", (event) => {

@@ -10,11 +10,10 @@ import { h } from "./dom.js";
 
 /**
  * @typedef {object} TrayActions
- * @property {(run: Run) => void} show puts the run on the stage
  * @property {(run: Run) => void} branch puts the run on the stage and says how one branches from it
  * @property {(run: Run) => void} share copies a link to the run
  * @property {(root: HTMLElement, run: Run) => void} keepMenu mounts the menu of keep.js into an empty element
- * @property {(file: File) => void} open opens a recorded run
+ * @property {(file: File) => void} [open] opens a recorded run
  * @property {(text: string) => void} say shows a sentence and has it spoken
  */
 
@@ -216,12 +215,17 @@ export function createTray(root, setup, store, actions) {
   const title = h("h2", { id: "pg-tray-title", tabIndex: -1 }, "Runs");
   const file = h("input", { type: "file", accept: ".json,application/json", hidden: true, onchange: () => {
     const [chosen] = file.files ?? [];
-    if (chosen) actions.open(chosen);
+    if (chosen) actions.open?.(chosen);
     file.value = "";
   } });
-  const open = h("button", { type: "button", className: "pg-tray-open", title: "Open a run that was kept as a trace", onclick: () => file.click() }, "Open a file…");
+  const open = h("button", { type: "button", className: "pg-tray-open", hidden: !actions.open, title: "Open a run that was kept as a trace", onclick: () => file.click() }, "Open a file…");
   root.append(h("section", { className: "pg-tray", "aria-labelledby": "pg-tray-title" },
     h("div", { className: "pg-tray-side" }, title, compare, hint, undo, open, file), empty, list));
+
+  /** @param {Run} run */
+  function show(run) {
+    store.change({ shown: [run.key], time: Infinity, following: true, place: -1, pane: run.key });
+  }
 
   function compareSelected() {
     const keys = selected.filter((key) => store.run(key));
@@ -312,7 +316,7 @@ export function createTray(root, setup, store, actions) {
     const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: keys.length - 1 }[event.key];
     if (to !== undefined) focusCard(keys[Math.max(0, Math.min(keys.length - 1, to))]);
     else if (event.key === "Delete") remove(run);
-    else if (event.key === "Enter" && target.matches("article")) actions.show(run);
+    else if (event.key === "Enter" && target.matches("article")) show(run);
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -350,7 +354,7 @@ export function createTray(root, setup, store, actions) {
     /** @param {string} label @param {() => void} act @param {string} [sign] */
     const button = (label, act, sign) => h("button", { type: "button", dataset: { act: label.toLowerCase() }, onclick: act }, sign ?? label);
     const buttons = {
-      Show: button("Show", () => actions.show(run())),
+      Show: button("Show", () => show(run())),
       Branch: button("Branch", () => actions.branch(run())),
       Share: button("Share", () => actions.share(run())),
       Rename: button("Rename", rename, "✎"),

@@ -461,7 +461,7 @@ export function createTray(root, setup, store, actions) {
     trayHide(compare, !some);
     compare.disabled = selected.length < 2;
     traySay(compare, selected.length > 1 ? `Compare ${selected.length} runs` : "Compare");
-    traySay(hint, !some ? "" : !selected.length ? "Pick two to four runs." : selected.length === 1 ? "Pick one more." : `${store.run(selected[0])?.label} is what the others are compared with.`);
+    traySay(hint, !some ? "" : !selected.length ? "Pick two to four runs." : selected.length === 1 ? "Pick one more." : `Compared with ${store.run(selected[0])?.label}.`);
     trayHide(undo, !removed.length);
     trayHide(hint, removed.length > 0 || !hint.textContent);
     traySay(undone, removed.length ? `Removed ${removed.map(({ run }) => run.label).join(", ")}.` : "");

@@ -20,16 +20,6 @@ export const AUTO_MASKS = 32;
  * @property {(key: () => string) => Asked[]} asked `key` returns a new key for each run
  */
 
-let presetKeys = 0;
-
-/** Returns a key that no run has and that was not returned before. @param {Run[]} runs */
-export function freshKey(runs) {
-  for (;;) {
-    const key = `${Date.now().toString(36)}-c${(presetKeys++).toString(36)}`;
-    if (!runs.some((run) => run.key === key)) return key;
-  }
-}
-
 /** @param {string} text @returns {Gap[]} none if the text cannot be read */
 function presetGaps(text) {
   const segments = parseTemplate(text);
@@ -144,9 +134,9 @@ function parentReason(draft, gaps, cut, hasParent) {
 /**
  * A button whose menu has the comparisons. `ask` gets the runs to compare, in their order.
  * @param {HTMLElement} root @param {Setup} setup @param {Store} store
- * @param {{ ask: (asked: Asked[]) => void }} options
+ * @param {{ ask: (asked: Asked[]) => void, newKey: () => string }} options
  */
-export function createPresets(root, setup, store, { ask }) {
+export function createPresets(root, setup, store, { ask, newKey }) {
   const menu = h("div", { className: "pg-presets-menu", id: "pg-presets-menu", role: "menu", "aria-label": "Comparisons", hidden: true });
   const button = h("button", { type: "button", className: "pg-presets-open", "aria-haspopup": "menu", "aria-expanded": "false", "aria-controls": "pg-presets-menu", onclick: () => toggle(Boolean(menu.hidden)) }, "Compare");
   const box = h("div", { className: "pg-presets" }, button, menu);
@@ -190,7 +180,7 @@ export function createPresets(root, setup, store, { ask }) {
     if (!comparison || comparison.reason) return;
     toggle(false);
     button.focus({ preventScroll: true });
-    ask(comparison.asked(() => freshKey(store.state.runs)));
+    ask(comparison.asked(newKey));
   }
 
   box.addEventListener("keydown", (event) => {

@@ -10,6 +10,7 @@ import { h } from "./dom.js";
 
 /**
  * @typedef {object} TrayActions
+ * @property {(run: Run) => void} show puts the run on the stage
  * @property {(run: Run) => void} branch puts the run on the stage and says how one branches from it
  * @property {(run: Run) => void} share copies a link to the run
  * @property {(root: HTMLElement, run: Run) => void} keepMenu mounts the menu of keep.js into an empty element
@@ -222,11 +223,6 @@ export function createTray(root, setup, store, actions) {
   root.append(h("section", { className: "pg-tray", "aria-labelledby": "pg-tray-title" },
     h("div", { className: "pg-tray-side" }, title, compare, hint, undo, open, file), empty, list));
 
-  /** @param {Run} run */
-  function show(run) {
-    store.change({ shown: [run.key], time: Infinity, following: true, place: -1, pane: run.key });
-  }
-
   function compareSelected() {
     const keys = selected.filter((key) => store.run(key));
     if (keys.length < 2) return;
@@ -316,7 +312,7 @@ export function createTray(root, setup, store, actions) {
     const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: keys.length - 1 }[event.key];
     if (to !== undefined) focusCard(keys[Math.max(0, Math.min(keys.length - 1, to))]);
     else if (event.key === "Delete") remove(run);
-    else if (event.key === "Enter" && target.matches("article")) show(run);
+    else if (event.key === "Enter" && target.matches("article")) actions.show(run);
     else return;
     event.preventDefault();
     event.stopPropagation();
@@ -354,7 +350,7 @@ export function createTray(root, setup, store, actions) {
     /** @param {string} label @param {() => void} act @param {string} [sign] */
     const button = (label, act, sign) => h("button", { type: "button", dataset: { act: label.toLowerCase() }, onclick: act }, sign ?? label);
     const buttons = {
-      Show: button("Show", () => show(run())),
+      Show: button("Show", () => actions.show(run())),
       Branch: button("Branch", () => actions.branch(run())),
       Share: button("Share", () => actions.share(run())),
       Rename: button("Rename", rename, "✎"),

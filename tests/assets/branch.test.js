@@ -28,7 +28,7 @@ function finished(label, given, gaps, pieces, origin = null, name = label.toLowe
   run.latest = 1;
   return run;
 }
-const storeOf = (runs) => ({ state: { runs } });
+const storeOf = (runs) => ({ state: { runs }, run: (key) => runs.find((run) => run.key === key) });
 const tom = () => finished("A", ["Tom", " home."], [3], [" ran", " all", " the"]);
 
 test("of two edits of a slot the later one counts", () => {
@@ -51,7 +51,8 @@ test("a branch has its parent's text and the form's settings", () => {
   assert.equal(asked.request.steps, 1);
   assert.equal(asked.model, "small");
   assert.deepEqual(asked.branch, { run: "a", step: 1, edits });
-  assert.notEqual(asked.key, branchAsked(setup, storeOf([run]), run, 1, edits, draft).key);
+  assert.equal(asked.key, "A.1");
+  assert.equal(branchAsked(setup, storeOf([run, { key: "A.1" }]), run, 1, edits, draft).key, "A.2");
 });
 
 test("a branch takes one step for each mask unless the form sets the steps", () => {

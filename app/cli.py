@@ -23,6 +23,7 @@ from app.sampling.request import MAX_STEPS, InfillRequest, fields_of
 from app.strategies.registry import BUDGETS, GROUPS, Strategy, by_group, find, strategies
 from app.trace import recording
 from app.trace.trace import Trace
+from app.trace.verdict import verdict
 from models.denoiser import Denoiser
 
 Load = Callable[..., Denoiser]
@@ -166,8 +167,7 @@ def _infill(args: argparse.Namespace, load: Load, request: type[InfillRequest]) 
         trace = replace(trace, ended="stopped")
     if not trace.begun:
         print(*trace.notices, sep="\n", file=sys.stderr)
-    if trace.ended != "complete":
-        print(f"ended by {trace.ended}: {trace.masks_left[-1]} masks are left", file=sys.stderr)
+    print(verdict(trace), file=sys.stderr)
     print(recording.dump(trace) if args.json else trace.text)
     return 130 if trace.ended == "stopped" else 0
 

@@ -120,7 +120,7 @@ export function createChips(root, setup, store) {
       left[Math.min(index, left.length - 1)]?.focus();
     };
     const name = `Remove: ${label.replace(": ", " ")}`;
-    return h("li", { className: "pg-chip" },
+    return h("li", { className: "pg-in-force" },
       h("span", { dir: "auto" }, label),
       h("button", { type: "button", "aria-label": name, title: name, onclick: remove }, "×"));
   }

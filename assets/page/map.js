@@ -10,9 +10,9 @@ import { frameNow, nextTime, paneRun, stepOf, timeOf, unfinished } from "./timel
 const TOP_NATS = 6; // the map's full scale for entropy
 const MAP_STRIP = 18; // CSS pixels of the rank strip
 const MAP_SPACE = 4; // between strip and rows
-const MAP_ROWS = 100; // for all rows
+const MAP_ROWS = 96; // for all rows
 const MAP_ROW = 20; // the highest row
-const MAP_COLUMN = 40; // the widest column where columns do not stand under the words
+const MAP_COLUMN = 48; // the widest column where columns do not stand under the words
 const MAP_NUMBER = 16; // the narrowest column that has room for its step as a number
 
 /**
@@ -66,6 +66,13 @@ export function evenColumns(count, width, rtl) {
   const each = Math.min(MAP_COLUMN, width / count);
   return Array.from({ length: count }, (_, at) => ({ left: rtl ? width - (at + 1) * each : at * each, width: each }));
 }
+
+/**
+ * Returns whether columns can be drawn: one for each slot, and all within the map.
+ * @param {MapColumn[]} columns @param {number} count @param {number} width in px @returns {boolean}
+ */
+export const columnsFit = (columns, count, width) =>
+  columns.length === count && columns.every((column) => column.left > -2 && column.left + column.width < width + 2);
 
 /**
  * Returns where the border between a column and the next one stands.
@@ -212,7 +219,7 @@ export function createMap(root, store, { columnsOf }) {
       text: read("--pg-text"), quiet: read("--pg-quiet"), line: read("--pg-line"), paper: read("--pg-paper"), shade: read("--pg-shade"),
       weak: read("--pg-model-weak"), now: read("--pg-now"), nowInk: read("--pg-now-ink"), nowLine: read("--pg-now-line"),
       back: read("--pg-back"), font: `${style.fontFamily || "sans-serif"}`,
-      low: dark ? "38,40,62" : "234,236,246", high: dark ? "176,171,255" : "55,48,140", dark: dark ? "dark" : "",
+      low: dark ? "52,52,86" : "224,227,243", high: dark ? "176,171,255" : "55,48,140", dark: dark ? "dark" : "",
     };
   }
 
@@ -228,7 +235,7 @@ export function createMap(root, store, { columnsOf }) {
     if (!colours.text) readColours();
     const found = columnsOf(run);
     rtl = Boolean(found?.rtl);
-    columns = found?.columns?.length === count ? found.columns : evenColumns(count, width, rtl);
+    columns = found?.columns && columnsFit(found.columns, count, width) ? found.columns : evenColumns(count, width, rtl);
     const rows = rowsOf(run);
     const step = stepOf(state, run, state.time);
     const place = state.pane === run.key || state.shown.length === 1 ? state.place : -1;
@@ -249,8 +256,8 @@ export function createMap(root, store, { columnsOf }) {
     paintStrip(ink, run, frame, step);
     ink.translate(0, MAP_STRIP + MAP_SPACE);
     paintRows(ink, run, rows);
-    paintMarks(ink, run, step);
     paintFrames(ink, run, rows, step, place);
+    paintMarks(ink, run, step);
     paintTable(run);
   }
 
@@ -271,7 +278,7 @@ export function createMap(root, store, { columnsOf }) {
     const given = frame?.pieces.some((_, at) => standing(frame, at));
     const back = run.frames.some((each) => each?.remask.length);
     const darker = colours.dark ? "brighter" : "darker";
-    return ["column: position", "row: step", "dot: written", back && "x: taken back", given && "hatched: given", `${darker}: ${SCORES[state.score][1]}`]
+    return ["rows: steps", "dot: written", back && "x: taken back", given && "hatched: given", `${darker}: ${SCORES[state.score][1]}`]
       .filter(Boolean).join(" · ");
   }
 
@@ -414,12 +421,17 @@ export function createMap(root, store, { columnsOf }) {
     }
     const left = Math.min(...columns.map((column) => column.left));
     const right = Math.max(...columns.map((column) => column.left + column.width));
+    // The frames stand around the cells, because a cell may be as thin as their lines.
+    const clear = rowHeight < 5 ? 1 : 0;
     ink.strokeStyle = colours.nowLine;
-    ink.lineWidth = 2;
-    if (step) ink.strokeRect(left + 1, (step - 1) * rowHeight + 0.5, right - left - 2, Math.max(2, rowHeight - 1));
-    ink.strokeStyle = colours.text;
+    ink.lineWidth = clear ? 1.2 : 2;
+    if (step) ink.strokeRect(left + 1, (step - 1) * rowHeight - clear, right - left - 2, rowHeight + 2 * clear);
     const column = columns[place];
-    if (column) ink.strokeRect(column.left + 1, 1 - MAP_STRIP - MAP_SPACE, column.width - 2, height + MAP_STRIP + MAP_SPACE - 2);
+    if (!column) return;
+    const thin = column.width < 6 ? 1 : 0;
+    ink.strokeStyle = colours.text;
+    ink.lineWidth = thin ? 1.2 : 2;
+    ink.strokeRect(column.left - thin + 0.5, 1 - MAP_STRIP - MAP_SPACE, column.width + 2 * thin - 1, height + MAP_STRIP + MAP_SPACE - 1);
   }
 
   /** Says the same in a table, once the run has ended. @param {Run} run */

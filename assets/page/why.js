@@ -78,6 +78,19 @@ export function candidateTracks(known, at, texts) {
 }
 
 /**
+ * Returns the path of a line through points. It has a gap where a step between two points is known, since the candidate
+ * was not among the likeliest there, or the model was not asked.
+ * @param {[number, number][]} track @param {number[]} steps all known steps
+ * @param {(step: number) => number} x @param {(probability: number) => number} y @returns {string}
+ */
+export const trackPath = (track, steps, x, y) => track.map(([step, share], index) => {
+  const before = track[index - 1]?.[0];
+  const apart = before === undefined || steps.some((each) => each > before && each < step);
+  const point = `${x(step).toFixed(1)} ${y(share).toFixed(1)}`;
+  return apart ? `M${point}h0.1` : `L${point}`; // the short line shows a point that stands alone
+}).join("");
+
+/**
  * Returns label positions that keep their order and at least `apart` between them, within `low` and `high`.
  * @param {number[]} wanted @param {number} apart @param {number} low @param {number} high @returns {number[]}
  */
@@ -242,7 +255,7 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
     const adds = edits.length > 0 && button.dataset.now === "yes";
     const rank = Number(button.dataset.rank);
     button.textContent = adds ? (here?.take === rank ? "added" : "add") : "try";
-    button.setAttribute("aria-label", `${adds ? "Add to the changes:" : "Branch from here with"} “${button.dataset.name}”`);
+    button.setAttribute("aria-label", `${adds ? `${button.textContent} to the changes:` : "try: branch from here with"} “${button.dataset.name}”`);
   }
 
   /** @param {string} text @param {string} more */
@@ -356,9 +369,9 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
   /** @param {Run} run @param {number} at @param {number} shown @param {string[]} texts @param {string[]} names */
   function paintChart(run, at, shown, texts, names) {
     const tracks = candidateTracks(knownOf(run), at, texts);
-    const steps = tracks.flatMap((track) => track.map(([step]) => step));
-    const [from, to] = [Math.min(...steps), Math.max(...steps)];
-    if (from === to) return chart.replaceChildren();
+    const steps = [...knownOf(run).keys()];
+    if (new Set(tracks.flatMap((track) => track.map(([step]) => step))).size < 2) return chart.replaceChildren();
+    const [from, to] = [1, Math.max(2, run.latest)];
     const { width, height, left, right, top, bottom } = CHART;
     const x = (/** @type {number} */ step) => left + ((width - left - right) * (step - from)) / (to - from);
     const y = (/** @type {number} */ share) => height - bottom - (height - top - bottom) * share;
@@ -368,16 +381,17 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
     const words = (/** @type {number} */ across, /** @type {number} */ down, /** @type {string} */ text, anchor = "start") =>
       svgShape("text", { x: across, y: down + 3.5, "text-anchor": anchor }, text);
     const inside = shown >= from && shown <= to;
+    const middle = (left + width - right) / 2;
     chart.replaceChildren(svgShape("svg", {
       viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `Probabilities over the steps. ${told}`,
     },
     svgShape("path", { class: "wy-axis", d: `M${left} ${top}V${height - bottom}H${width - right}` }),
     words(left - 3, top, "100%", "end"), words(left - 3, height - bottom, "0", "end"),
-    words(left, height - 5, String(from)), words(width - right, height - 5, String(to), "end"),
+    words(left, height - 5, String(from)), words(middle, height - 5, "step", "middle"), words(width - right, height - 5, String(to), "end"),
     inside ? svgShape("path", { class: "wy-now", d: `M${x(shown)} ${top - 2}V${height - bottom}` }) : null,
     inside ? words(Math.max(left + 16, Math.min(width - right - 16, x(shown))), 5, `step ${shown}`, "middle") : null,
     ...tracks.flatMap((track, index) => [
-      svgShape("polyline", { class: "wy-line", points: track.map(([step, share]) => `${x(step).toFixed(1)},${y(share).toFixed(1)}`).join(" "), "stroke-dasharray": DASHES[index] || null }),
+      svgShape("path", { class: "wy-line", d: trackPath(track, steps, x, y), "stroke-dasharray": DASHES[index] || null }),
       svgShape("path", { class: "wy-line", d: `M${width - right + 3} ${labels[index]}h14`, "stroke-dasharray": DASHES[index] || null }),
       words(width - right + 20, labels[index], names[index].length > 8 ? `${names[index].slice(0, 7)}…` : names[index]),
     ])));

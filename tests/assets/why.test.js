@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newRun } from "../../assets/page/messages.js";
-import { announcement, candidateNames, candidateTracks, explainingStep, heldCandidates, shareText, spreadLabels, whyHeading, withEdit } from "../../assets/page/why.js";
+import { announcement, candidateNames, candidateTracks, explainingStep, heldCandidates, shareText, spreadLabels, trackPath, whyHeading, withEdit } from "../../assets/page/why.js";
 
 /** A run of three slots: the second is pinned; step 1 writes the first, step 2 takes it back, step 3 writes both. */
 function sample(inherited = []) {
@@ -62,6 +62,12 @@ test("a replay's candidates are found whether or not they begin with state 0", (
 test("a line of the chart leaves out the steps at which its candidate is not known", () => {
   const known = new Map([[3, [[["a", 0.7], ["b", 0.2]]]], [1, [[["b", 0.5]]]], [2, [[]]]]);
   assert.deepEqual(candidateTracks(known, 0, ["a", "b", "c"]), [[[3, 0.7]], [[1, 0.5], [3, 0.2]], []]);
+});
+
+test("a line has a gap at a known step that lacks its candidate, and none at a step that nobody asked for", () => {
+  const path = (steps) => trackPath([[1, 0.5], [4, 1]], steps, (step) => step, (share) => share);
+  assert.equal(path([1, 4]), "M1.0 0.5h0.1L4.0 1.0");
+  assert.equal(path([1, 3, 4]), "M1.0 0.5h0.1M4.0 1.0h0.1");
 });
 
 test("labels keep their order, their distance and the frame", () => {

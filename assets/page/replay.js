@@ -49,9 +49,14 @@ export function startReplay(element, replay) {
   };
   const stage = createStage(parts.stage, store, { choose });
   const player = createPlayer(parts.player, store, { control: () => {} });
+  const columnsOf = () => {
+    const columns = stage.columns(parts.map);
+    const fit = columns?.every(({ left, width }) => left >= 0 && left + width <= parts.map.clientWidth + 1);
+    return { columns: fit ? columns : null, rtl: stage.rtl() };
+  };
   const painters = [
     stage, player,
-    createMap(parts.map, store, { columnsOf: () => ({ columns: stage.columns(parts.map), rtl: stage.rtl() }) }),
+    createMap(parts.map, store, { columnsOf }),
     createWhy(parts.why, store, {
       candidatesOf: async (each, step) => each.candidates?.[step - 1] ?? [], branch: () => {}, canBranch: false,
     }),

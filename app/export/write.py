@@ -10,6 +10,7 @@ from typing import Any
 
 from app.errors import InfillError
 from app.strategies.registry import strategies
+from app.trace.messages import build_replay
 from app.trace.trace import Trace
 
 FORMS = {
@@ -69,9 +70,9 @@ def _title(trace: Trace) -> str:
 
 
 def _html(trace: Trace, args: argparse.Namespace) -> str:
-    from app.export.web_page import replay_of, web_page
+    from app.export.web_page import web_page
 
-    return web_page(replay_of(trace))
+    return web_page(build_replay(trace, "replay"))
 
 
 def _gif(trace: Trace, args: argparse.Namespace) -> bytes:

@@ -8,16 +8,16 @@ import { gifOf } from "./gif.js";
 import { csvOf } from "./csv.js";
 import { webPageOf } from "./page_file.js";
 
-/** @import { Replay, Run } from "./types.d.ts" */
+/** @import { Run, Server } from "./types.d.ts" */
 
 /**
- * What the menu needs. A promise that fails ends with an Error, whose message is shown.
+ * What the menu needs. The server's answers may hold `error`, whose text is shown.
  * @typedef {object} KeepParts
  * @property {() => Run | undefined} runOf the run to keep
  * @property {(run: Run) => string} [titleOf] its strategy in plain words; without it the paper's name is taken
- * @property {(run: Run) => Promise<Replay>} replayOf
- * @property {() => Promise<[string, string]>} shell the web page's text before and after the replay
- * @property {(run: Run) => Promise<string>} recorded the trace in JSON
+ * @property {(run: Run) => ReturnType<Server["replay"]>} replayOf
+ * @property {() => ReturnType<Server["shell"]>} shell the web page's text before and after the replay
+ * @property {(run: Run) => ReturnType<Server["recorded"]>} recorded the trace in JSON
  * @property {(run: Run) => string | Promise<string>} linkOf
  * @property {(text: string) => void} say shows a sentence and has it spoken
  */
@@ -107,7 +107,7 @@ function keepWays(parts) {
       label: "Web page (HTML)", note: "replays without a server", busy: "Making the page…",
       keep: async (run, title) => file(await keepPage(run, parts), title, "html", "text/html"),
     },
-    { label: "Trace (JSON)", note: "to open here again", busy: "", keep: async (run, title) => file(await parts.recorded(run), title, "json", "application/json") },
+    { label: "Trace (JSON)", note: "to open here again", busy: "", keep: async (run, title) => file(keepAnswer(await parts.recorded(run), "trace"), title, "json", "application/json") },
   ];
 }
 
@@ -117,7 +117,20 @@ function keepWays(parts) {
  */
 async function keepPage(run, parts) {
   const { closing, candidates } = run;
-  return webPageOf(closing && candidates ? { ...closing, candidates } : await parts.replayOf(run), await parts.shell());
+  const replay = closing && candidates ? { ...closing, candidates } : keepAnswer(await parts.replayOf(run), "replay");
+  const shell = await parts.shell();
+  return webPageOf(replay, [keepAnswer(shell, "before"), keepAnswer(shell, "after")]);
+}
+
+/**
+ * Returns a part of the server's answer. Throws what went wrong.
+ * @template {object} T @template {keyof T} K
+ * @param {T & { error?: string }} answer @param {K} name @returns {NonNullable<T[K]>}
+ */
+function keepAnswer(answer, name) {
+  const found = answer[name];
+  if (found === undefined || found === null) throw new Error(answer.error ?? "the server did not answer");
+  return /** @type {NonNullable<T[K]>} */ (found);
 }
 
 /** Copies a text and returns what to say. @param {string} text @param {string} done */

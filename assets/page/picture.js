@@ -36,7 +36,7 @@ export function pictureWidth(text, size) {
 /** Returns a token as a column's head: without the space before it, at most 16 characters. @param {string | null} piece */
 export function pictureHead(piece) {
   if (piece === null) return "–";
-  const bare = /^\s*$/.test(piece) ? visible(piece) : visible(piece.replace(/^ +/, ""));
+  const bare = /^[ \t\r\n]*$/.test(piece) ? visible(piece) : visible(piece.replace(/^ +/, ""));
   const characters = [...bare];
   return characters.length > 16 ? `${characters.slice(0, 15).join("")}…` : bare;
 }

@@ -23,7 +23,8 @@ BODY = f'<div id="page" class="pg">{PARTS}<div contenteditable="true" id="text">
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def tab() -> Iterator[Page]:
+    """A tab that the tests share; each loads the page anew."""
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         pytest.skip("there is no Chromium")
@@ -31,7 +32,7 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield opened
+        yield opened.new_page(viewport={"width": 1280, "height": 800})
         opened.close()
 
 
@@ -52,13 +53,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Page]:
-    opened = browser.new_page(viewport={"width": 1280, "height": 800})
+def page(tab: Page, address: str) -> Iterator[Page]:
     errors: list[str] = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.goto(address)
-    yield opened
-    opened.close()
+
+    def note(error: Any) -> None:
+        errors.append(str(error))
+
+    tab.on("pageerror", note)
+    tab.goto(address)
+    yield tab
+    tab.remove_listener("pageerror", note)
     assert errors == []
 
 

@@ -44,9 +44,7 @@ class Trace:
     origin: Origin | None = None  # of a branch
     begun: bool = True  # False until decoding begins: a notice says what the run waits for, and the lengths of `auto`
     # gaps may still change. Not recorded.
-    trying: Passes = field(
-        default_factory=Passes
-    )  # spent so far on choosing numbers of masks, while that goes on. Not recorded.
+    trying: Passes = field(default_factory=Passes)  # spent so far on lengths whose choice goes on. Not recorded.
     by: Literal["diffusion", "parent", "best of 16"] = "diffusion"  # what wrote it. Not recorded.
 
     @property

@@ -1,9 +1,10 @@
-"""The page: the only package that imports gradio.
+"""The page: the only package that imports gradio. The browser owns the form; Python answers and streams.
 
-`launch` starts it and `page` builds it: `form` has a widget for every field of a request (`widgets`, `controls`),
-`denoising_view` is the live view (its script and style are in assets/), `figures` the tabs, `parent` the comparison
-with the autoregressive parent, `endpoint` the same for programs. `runner` makes the traces, `pool` holds the models,
-`store` the last runs.
+`launch` starts it and `page` builds it: `component` is the one component in which everything happens (its script and
+style are assets/page/), `setup` what the browser is told once, `examples` the recorded runs that ship with it, and
+`figures` the tabs below. `asked` reads what the browser asks for, `runs` makes one to four runs in an event, `outgoing`
+is what they send, and `endpoint` does the same for programs. `runner` makes the traces in turn, `gate` pauses them,
+`parent` makes those of the autoregressive parent; `pool` holds the models, `store` the last runs.
 """
 
 import os

@@ -15,7 +15,7 @@ from app.sampling.request import InfillRequest, fields_of
 from app.trace.length_choice import to_json
 from app.trace.trace import Trace
 from app.ui.pool import FIRST
-from app.ui.runner import Run
+from app.ui.runner import Run, paced
 
 _ABOUT = """Fill the gap between prefix and suffix, or the gaps of a text; yield the start and every step's state.
 
@@ -42,7 +42,7 @@ def endpoint(run: Run, request: type[InfillRequest] = InfillRequest) -> Callable
         try:
             left_out = {name for name in optional if asked.get(name) is None}
             wanted = request(**{name: value for name, value in asked.items() if name not in left_out})
-            for trace in run(wanted, model):
+            for trace in paced(run(wanted, model)):
                 yield _state(trace)
         except InfillError as error:
             raise gr.Error(str(error), print_exception=False) from None

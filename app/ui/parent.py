@@ -1,61 +1,161 @@
-"""What seeing the suffix is worth: the fill on screen beside what the autoregressive parent writes into the gap."""
+"""Runs by the autoregressive parent of the bundled model, which continues the prefix and never sees the suffix."""
 
 from __future__ import annotations
 
-import html
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import functools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Literal
 
-import gradio as gr
+import numpy as np
 
 from app.errors import InfillError
-from app.prefix_only import continue_prefix
+from app.infill import before, infill
+from app.sampling.layout import encode_sides
+from app.sampling.request import InfillRequest
+from app.sampling.step import NONE, Selection, Step
 from app.trace.trace import Trace
-from app.ui.mistakes import as_gradio_error
-from app.ui.store import RunStore
+from app.ui.gate import Gate
+from app.ui.runner import Turns, in_turn
+from models.denoiser import Denoiser
+from models.prediction import Prediction
 
 if TYPE_CHECKING:  # it imports torch
     from models.networks.autoregressive import AutoregressiveModel
 
+By = Literal["diffusion", "parent", "best of 16"]
 LoadParent = Callable[[], "AutoregressiveModel"]
 
-EXPLANATION = """
-The bundled diffusion model was adapted from an **autoregressive parent** of the same size, trained on the same text.
-The parent writes from left to right and never sees the suffix. Here it continues the same prefix with the same number
-of tokens. *Best of 16* draws sixteen continuations and keeps the one that the suffix follows best: sixteen times the
-work, and each is still written without seeing the suffix. This works for **a single gap** without pinned words,
-because a model that writes from left to right cannot take account of what comes later.
-"""
+DRAWS, TEMPERATURE = 16, 0.9
+"""Number of continuations that the best is chosen from, and the temperature that they are drawn at."""
+PARENT, BEST = "parent", "parent, best of 16"
+"""The names of the models in their traces."""
+_BEST_SO_FAR = "best so far"
+_BELIEFS = [each.name for each in fields(Prediction) if each.name not in ("drift", "log_targets", "forwards")]
+ABOUT = {
+    PARENT: "The parent writes from left to right and never sees the text after the gap.",
+    BEST: f"The parent writes {DRAWS} texts from left to right, and the one is kept that the text after the gap follows"
+    " best.",
+}
 
 
-def parent_panel(runs: RunStore, run: gr.State, load: LoadParent, name_of_child: Callable[[], str]) -> None:
-    """Add a closed panel with a button; `load` is called when the button is first pressed."""
-    quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": "parent", "concurrency_limit": 1}
-
-    def ask_parent(name: str) -> str:
-        try:
-            if not name:
-                raise InfillError("there is no run to compare with yet: fill a gap first, then ask the parent")
-            trace = runs.get(name)
-            if trace.model != (child := name_of_child()):
-                raise InfillError(f"this is the parent of '{child}', and the gap was filled by '{trace.model}'")
-            found = continue_prefix(trace.request, load())
-        except InfillError as error:
-            raise as_gradio_error(error) from None
-        rows = {
-            "Diffusion: saw both sides": trace.fill,
-            "Parent: continued the prefix": found.greedy,
-            "Parent: best of 16": found.best_before_suffix,
-        }
-        return "".join(_row(trace, title, fill) for title, fill in rows.items())
-
-    with gr.Accordion("What seeing the suffix is worth", open=False, elem_id="parent"):
-        gr.Markdown(EXPLANATION)
-        ask = gr.Button("Let the parent fill the same gap", elem_id="ask-parent")
-        answer = gr.HTML(elem_id="parent-answer")
-        ask.click(ask_parent, run, answer, **quiet)
+def writer(trace: Trace) -> By:
+    """Return who wrote a trace."""
+    return "parent" if trace.model == PARENT else "best of 16" if trace.model == BEST else "diffusion"
 
 
-def _row(trace: Trace, title: str, fill: str) -> str:
-    before, after = (html.escape(part) for part in trace.request.parts)
-    return f'<p><b>{title}</b><br><span class="dv-passage">{before}<mark>{html.escape(fill)}</mark>{after}</span></p>'
+def asked_of_parent(request: InfillRequest) -> InfillRequest:
+    """Return the request as the parent fulfils it: from left to right, one token a pass, without guidance.
+
+    Raises InfillError for several gaps, pinned words, and a length that is `auto`.
+    """
+    if len(request.gaps) != 1 or any(gap.pins for gap in request.gaps):
+        raise InfillError("the parent fills a single gap without pinned words: it cannot take account of what follows")
+    if request.length is None:
+        raise InfillError("the parent cannot choose a number of masks: give one, or fill by diffusion first")
+    return replace(request, strategy="left_to_right", knobs={}, steps=request.length, guidance=0.0)
+
+
+class ParentRuns:
+    """Makes the runs of the parent, which is loaded when it is first asked for."""
+
+    def __init__(self, load: LoadParent, time_limit: float) -> None:
+        """`time_limit` is in seconds of computing."""
+        self._load, self._time_limit = load, time_limit
+        self._turns = Turns()
+
+    @functools.cached_property
+    def _denoiser(self) -> Denoiser:
+        from models.networks.left_to_right import LeftToRightDenoiser  # it imports torch
+        from models.serve.batching import BatchingDenoiser
+
+        return BatchingDenoiser(LeftToRightDenoiser(self._load()))
+
+    def run(self, request: InfillRequest, by: By, gate: Gate) -> Iterator[Trace]:
+        """Yield traces as `Run` does, by the parent alone or by the best of its draws. Raises InfillError."""
+        wanted = asked_of_parent(request)
+        denoiser = self._denoiser
+
+        def waiting(notice: str) -> Trace:
+            return _named(before(wanted, denoiser, notice), BEST if by == "best of 16" else PARENT)
+
+        if by == "best of 16":
+            traces = best_of(wanted, denoiser, self._load())
+        else:
+            traces = (_named(trace, PARENT) for trace in infill(wanted, denoiser))
+        yield from in_turn(traces, waiting, self._turns, gate, self._time_limit)
+
+
+def _named(trace: Trace, name: str) -> Trace:
+    return replace(trace, model=name, notices=(ABOUT[name], *trace.notices))
+
+
+def best_of(request: InfillRequest, denoiser: Denoiser, model: AutoregressiveModel) -> Iterator[Trace]:
+    """Yield the trace before the first draw, and after each pass; its steps are draws, and it shows the best so far.
+
+    Each of the DRAWS draws takes a pass for every mask and one that asks how well the suffix follows. `denoiser` is the
+    model as a denoiser. Raises InfillError if there is no suffix, or if a banned word cannot be avoided.
+    """
+    _, suffix = encode_sides(request, model)
+    if not suffix:
+        raise InfillError("there is no text after the gap to choose the best continuation by: write some")
+    trace = None
+    for number in range(DRAWS):
+        asked = replace(request, temperature=TEMPERATURE, seed=(request.seed + number) % 2**32)
+        draw = None
+        for draw in infill(asked, denoiser):
+            if trace is None:
+                trace = _named(replace(draw, request=replace(asked, steps=DRAWS)), BEST)
+            elif draw.steps:
+                trace = replace(trace)  # the same state as another object, because a pass was made
+            else:
+                continue
+            yield trace
+        assert trace is not None
+        assert draw is not None
+        trace = _with_draw(trace, draw, suffix, model)
+        yield replace(trace, ended="complete") if number + 1 == DRAWS else trace
+
+
+def _with_draw(trace: Trace, draw: Trace, suffix: list[int], model: AutoregressiveModel) -> Trace:
+    """Return the trace with one more step: a whole draw, written over the best so far if the suffix follows better."""
+    began, span = time.perf_counter(), draw.start.span
+    fill = draw.canvas.ids[span]
+    (scores,) = model.log_probabilities([draw.canvas.ids[: span[0]]], [[*fill, *suffix]])
+    scoring = time.perf_counter() - began
+    follows = float(scores[len(fill) :].sum())
+    before, last = trace.steps[-1] if trace.steps else None, draw.steps[-1]
+    best = before.selection.notes[_BEST_SO_FAR] if before else -np.inf
+    better = follows > best
+    step = Step(
+        canvas=draw.canvas if better else trace.canvas,
+        prediction=_joined(draw) if better else _unasked(last.prediction),
+        selection=Selection(
+            commit=span if better else NONE,
+            remask=span if better and before else NONE,
+            notes={"draw": len(trace.steps) + 1, "log p(suffix)": follows, _BEST_SO_FAR: max(best, follows)},
+        ),
+        nfe=trace.nfe + draw.nfe + 1,
+        calls=trace.calls + draw.calls + 1,
+        seconds=trace.seconds + draw.seconds + scoring,
+        model_seconds=(before.model_seconds if before else 0.0) + last.model_seconds + scoring,
+    )
+    return replace(trace, steps=(*trace.steps, step), lexicon={**trace.lexicon, **draw.lexicon})
+
+
+def _joined(draw: Trace) -> Prediction:
+    """Return what was believed about each position when it was written."""
+    joined = _unasked(draw.steps[-1].prediction)
+    for step in draw.steps:
+        written = step.selection.commit
+        for name in _BELIEFS:
+            getattr(joined, name)[written] = getattr(step.prediction, name)[written]
+    return joined
+
+
+def _unasked(prediction: Prediction) -> Prediction:
+    """Return a prediction of the same shapes that knows nothing."""
+    ids = ("candidates", "top_tokens")
+    blank = {name: np.full_like(getattr(prediction, name), -1 if name in ids else 0) for name in _BELIEFS}
+    return replace(prediction, **blank)

@@ -119,7 +119,8 @@ class ModelPool:
         """
         self._wait_for_first()
         if not self.ready and self._first.failure:
-            raise InfillError(self._first.failure)
+            failure, self._first.failure = self._first.failure, ""
+            raise InfillError(failure)
         try:
             return self._first.get()
         except ValueError as error:
@@ -138,7 +139,8 @@ class ModelPool:
     def lease(self, name: str) -> Iterator[Denoiser]:
         """Return a model for one run; it stays loaded until the context ends.
 
-        Waits for the first model as `first` does; raises InfillError if another one is not loaded yet.
+        Waits for the first model as `first` does. Raises InfillError if another one is not loaded yet, and tells why if
+        it could not be: then the next call tries again.
         """
         lazy = self._find(name)
         if lazy is self._first:
@@ -149,7 +151,7 @@ class ModelPool:
             self._wanted[name] = time.monotonic()
         try:
             if not lazy.ready:
-                lazy.start()
+                self._start(lazy)
                 raise InfillError(
                     f"{self._describe_loading(name)} Fill again when it is ready, or choose another model."
                 )
@@ -158,19 +160,28 @@ class ModelPool:
             with self._leasing:
                 self._runs[name] -= 1
 
-    def prepare(self, name: str) -> Iterator[str]:
-        """Load a model, yielding its progress and the result. Raises InfillError if there is no such model."""
+    def ask_for(self, name: str) -> tuple[bool, str]:
+        """Return whether a model is loaded, and how far that is, in words; start loading it if nobody has.
+
+        Raises InfillError if there is no such model, and if it could not be loaded: the next call tries again.
+        """
         lazy = self._find(name)
         self._wanted[name] = time.monotonic()
-        lazy.start()
-        while not lazy.ready and lazy.loading:
-            yield self._describe_loading(name)
-            lazy.wait(_POLL)
         if lazy.ready:
             denoiser = lazy.get()
-            yield f"{denoiser.name} is ready." + "".join(f" {notice}" for notice in denoiser.notices)
-        else:
-            yield lazy.failure or f"{name or self.name} could not be loaded."
+            return True, f"{denoiser.name} is ready." + "".join(f" {notice}" for notice in denoiser.notices)
+        self._start(lazy)
+        return False, self._describe_loading(name)
+
+    @staticmethod
+    def _start(lazy: LazyDenoiser) -> None:
+        """Start loading unless it has begun. Raises InfillError, once, if the last attempt has failed."""
+        if lazy.loading:
+            return
+        failure, lazy.failure = lazy.failure, ""
+        if failure:
+            raise InfillError(failure)
+        lazy.start()
 
     def _find(self, name: str) -> LazyDenoiser:
         if name in (FIRST, self.name):

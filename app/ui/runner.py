@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
+from typing import Protocol
 
 from app.errors import InfillError
 from app.infill import before, infill
@@ -16,11 +18,20 @@ from app.sampler import policy_of
 from app.sampling.request import MAX_LENGTH, InfillRequest
 from app.strategies.registry import find
 from app.trace.trace import Trace
+from app.ui.gate import Gate
 from app.ui.pool import ModelPool
 
-Run = Callable[[InfillRequest, str], Iterator[Trace]]
-"""From a request and a model's name (see `pool`) to traces, each one step longer. Raises InfillError, also during a
-run; closing the iterator ends the run before the next step."""
+
+class Run(Protocol):
+    """From a request and a model's name (see `pool`) to traces, each one step longer.
+
+    A run that waits for its turn or for its gate yields its last trace again, the same object, without waiting itself:
+    so one thread can take turns with several runs. Raises InfillError, also during a run; closing the iterator ends the
+    run before the next step.
+    """
+
+    def __call__(self, request: InfillRequest, model: str, gate: Gate | None = None) -> Iterator[Trace]: ...
+
 
 START = 10.0
 """Seconds that a worker may take to start and to move the weights to its GPU."""
@@ -32,7 +43,7 @@ CPU, where merging passes saves little, and bring them closer to the time limit;
 end of a long one. Chosen, not measured."""
 
 
-_MOMENT = 0.3  # seconds
+_MOMENT = 0.05  # seconds between two looks at a run that waits
 
 
 def runs_at_once(zero_gpu: bool) -> int | None:
@@ -47,30 +58,86 @@ class Turns:
     """The queue of one model: at most AT_ONCE runs use it at once, first come, first served."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._runs: list[object] = []  # in the order of arrival: running ones, then waiting ones
 
-    @contextmanager
-    def place(self) -> Iterator[Callable[[], bool]]:
-        """Join the queue; the context's value is a function that waits a moment and returns whether the turn has come.
-
-        Raises InfillError if too many runs are waiting already.
-        """
-        mine = object()
-        with self._changed:
+    def join(self, run: object) -> None:
+        """Give a run the last place. Raises InfillError if too many runs are waiting already."""
+        with self._lock:
             if len(self._runs) >= AT_ONCE + WAITING:
                 raise InfillError("too many runs are waiting for this model: try again in a minute, or choose another")
-            self._runs.append(mine)
-        try:
-            yield lambda: self._wait(mine)
-        finally:
-            with self._changed:
-                self._runs.remove(mine)
-                self._changed.notify_all()
+            self._runs.append(run)
 
-    def _wait(self, mine: object) -> bool:
-        with self._changed:
-            return self._changed.wait_for(lambda: mine in self._runs[:AT_ONCE], _MOMENT)
+    def join_again(self, run: object) -> None:
+        """Give a run that was paused the last place, however many are waiting; nothing if it has a place."""
+        with self._lock:
+            if run not in self._runs:
+                self._runs.append(run)
+
+    def leave(self, run: object) -> None:
+        """Take away a run's place, if it has one."""
+        with self._lock:
+            if run in self._runs:
+                self._runs.remove(run)
+
+    def ahead(self, run: object) -> int:
+        """Return how many runs must end before this one may begin; 0 is its turn."""
+        with self._lock:
+            return max(0, self._runs.index(run) - AT_ONCE + 1)
+
+
+def in_turn(
+    traces: Iterator[Trace], waiting: Callable[[str], Trace], turns: Turns, gate: Gate, time_limit: float
+) -> Iterator[Trace]:
+    """Yield a run's traces while it has a turn and its gate is open; see `Run`.
+
+    `waiting` makes the trace of a run that has not begun from a notice. A paused run gives its turn away, and ends as
+    stopped after a while. `time_limit` bounds the seconds of computing; pauses and other runs do not count.
+    """
+    me, trace, spent = object(), None, 0.0
+    turns.join(me)
+    try:
+        while True:
+            while not gate.take():
+                turns.leave(me)
+                gate.waiting = ""
+                trace = trace or waiting("Paused.")
+                if gate.expired:
+                    yield replace(trace, ended="stopped")
+                    return
+                yield trace
+            turns.join_again(me)
+            while ahead := turns.ahead(me):
+                told = f"{ahead} runs are ahead of you." if ahead > 1 else "1 run is ahead of you."
+                if trace is None or (told != gate.waiting and not trace.begun):
+                    trace = waiting(f"Waiting: {told}")
+                elif told != gate.waiting:
+                    trace = replace(trace)  # another object, so that the news is passed on
+                gate.waiting = told
+                yield trace
+            gate.waiting, began = "", time.perf_counter()
+            trace = next(traces, None)
+            spent += time.perf_counter() - began
+            if trace is None:
+                return
+            if trace.ended == "running" and spent > time_limit:
+                trace = replace(trace, ended="time limit")
+            yield trace
+            if trace.ended != "running":
+                return
+    finally:
+        turns.leave(me)
+
+
+def paced(traces: Iterator[Trace]) -> Iterator[Trace]:
+    """Yield a run's traces; wait a moment after each one that is the same as before."""
+    last = None
+    with closing(traces):  # pyright: ignore[reportArgumentType]
+        for trace in traces:
+            yield trace
+            if trace is last:
+                time.sleep(_MOMENT)
+            last = trace
 
 
 def runner(pool: ModelPool, time_limit: float, *, zero_gpu: bool = False) -> Run:
@@ -81,22 +148,23 @@ def runner(pool: ModelPool, time_limit: float, *, zero_gpu: bool = False) -> Run
 
     turns: dict[str, Turns] = {}
 
-    def run(request: InfillRequest, model: str) -> Iterator[Trace]:
-        with pool.lease(model) as denoiser, turns.setdefault(model or pool.name, Turns()).place() as my_turn:
-            waiting = None
-            while not my_turn():  # a visitor who leaves closes the generator here
-                waiting = waiting or before(request, denoiser, "Waiting: other runs are ahead of you.")
-                yield waiting
+    def run(request: InfillRequest, model: str, gate: Gate | None = None) -> Iterator[Trace]:
+        with pool.lease(model) as denoiser:
+
+            def waiting(notice: str) -> Trace:
+                return before(request, denoiser, notice)
+
+            queue = turns.setdefault(model or pool.name, Turns())
             try:
-                yield from infill(request, denoiser, time_limit=time_limit)
+                yield from in_turn(infill(request, denoiser), waiting, queue, gate or Gate(), time_limit)
             except MemoryError as error:
                 raise InfillError(f"The run ended: {error}") from error
 
-    made = on_zero_gpu(run, time_limit) if zero_gpu else run
+    made: Run = on_zero_gpu(run, time_limit) if zero_gpu else run
 
-    def checked(request: InfillRequest, model: str) -> Iterator[Trace]:
+    def checked(request: InfillRequest, model: str, gate: Gate | None = None) -> Iterator[Trace]:
         policy_of(request)  # report a mistake before waiting, and before asking for a GPU
-        yield from made(request, model)
+        yield from made(request, model, gate)
 
     return checked
 
@@ -134,7 +202,7 @@ def on_zero_gpu(run: Run, time_limit: float) -> Run:
         except InfillError as error:
             yield error
 
-    def here(request: InfillRequest, model: str) -> Iterator[Trace]:
+    def here(request: InfillRequest, model: str, gate: Gate | None = None) -> Iterator[Trace]:
         steps = ()
         with closing(in_the_worker(request, model)) as arriving:  # pyright: ignore[reportArgumentType]
             for part in arriving:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import replace
 
 from app.errors import InfillError
@@ -15,11 +16,14 @@ class RunStore:
     """At most `capacity` traces; the least recently used is dropped first. A run's name cannot be guessed.
 
     `cells` bounds the sum of steps times canvas length over all traces, at about 150 bytes each; the newest always
-    stays.
+    stays. `examples` are traces that everybody may see, under names that are known and beside the capacity: they are
+    never dropped and never change.
     """
 
-    def __init__(self, capacity: int = 128, cells: int = 2_000_000) -> None:
-        self._capacity, self._cells = capacity, cells
+    def __init__(
+        self, capacity: int = 128, cells: int = 2_000_000, *, examples: Mapping[str, Trace] | None = None
+    ) -> None:
+        self._capacity, self._cells, self.examples = capacity, cells, dict(examples or {})
         self._traces: OrderedDict[str, Trace] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -46,23 +50,32 @@ class RunStore:
         with self._lock:
             return self._find(run)
 
-    def end(self, run: str) -> Trace:
+    def end(self, run: object) -> Trace:
         """End a run at its newest state and return its trace; a step that is still being computed is dropped by `put`.
 
         Raises InfillError if the run is no longer stored.
         """
         with self._lock:
-            self._traces[run] = trace = end(self._find(run))
+            trace = end(self._find(run))
+            if isinstance(run, str) and run not in self.examples:
+                self._traces[run] = trace
             return trace
 
     def _find(self, run: object) -> Trace:
-        trace = self._traces.get(run) if isinstance(run, str) else None
-        if trace is None:
+        known = run if isinstance(run, str) else ""
+        if known in self.examples:
+            return self.examples[known]
+        if known not in self._traces:
             raise InfillError("this run is no longer on the server; run it again, or open its downloaded trace")
-        self._traces.move_to_end(run)  # pyright: ignore[reportArgumentType]
-        return trace
+        self._traces.move_to_end(known)
+        return self._traces[known]
 
 
 def end(trace: Trace) -> Trace:
-    """Return the trace as one that has ended: as stopped if it was still running."""
-    return replace(trace, ended="stopped") if trace.ended == "running" else trace
+    """Return the trace as one that has ended: if it was still running, as stopped, or complete if nothing is masked.
+
+    The latter happens to a best of several continuations, where every step has a whole text.
+    """
+    if trace.ended != "running":
+        return trace
+    return replace(trace, ended="stopped" if trace.canvas.masked.any() else "complete")

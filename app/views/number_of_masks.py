@@ -10,7 +10,7 @@ from plotly.graph_objects import Figure
 
 from app.trace.length_choice import LengthChoice
 from app.trace.trace import Trace
-from app.views.palette import Palette, figure
+from app.views.palette import Palette, figure, whole_numbers
 from app.views.registry import view
 from models.denoiser import Floats
 
@@ -22,13 +22,55 @@ def number_of_masks(trace: Trace, palette: Palette) -> Figure:
         titles = {number: f"Number of masks in gap {number + 1}" for number in trace.choices}
         curves = [length_curve(choice, palette, title=titles[n]) for n, choice in trace.choices.items()]
         return curves[0] if len(curves) == 1 else _stack(curves)
-    names = [f"gap {number}" for number in range(1, len(trace.start.gaps) + 1)]
-    bars = {"type": "bar", "x": names, "y": [len(gap) for gap in trace.start.gaps], "width": 0.3}
-    bars["marker"] = _bar_style(palette)
-    drawn = figure(palette, bars, title="Number of masks", x="gap", y="tokens in the gap")
     explanation = "The number of masks was given. Set it to auto to see here how it is chosen."
     if not trace.begun:
         explanation = "The run ended before decoding began; lengths set to auto were not chosen."
+    return _given_lengths(trace, palette, explanation)
+
+
+def _given_lengths(trace: Trace, palette: Palette, explanation: str) -> Figure:
+    """Draw a row of squares for each gap, one for each mask; full squares are pinned words."""
+    gaps, pinned = trace.start.gaps, iter(trace.start.pinned.tolist())
+    names = [f"gap {number}" for number in range(1, len(gaps) + 1)]
+    squares = [
+        (place, name, "square" if next(pinned) else "square-open")
+        for name, gap in zip(names, gaps, strict=True)
+        for place in range(1, len(gap) + 1)
+    ]
+    longest = max(map(len, gaps))
+    row = {
+        "type": "scatter",
+        "x": [place for place, _, _ in squares],
+        "y": [name for _, name, _ in squares],
+        "mode": "markers",
+        "marker": {
+            "symbol": [symbol for _, _, symbol in squares],
+            "size": max(4, min(16, 600 // longest)),
+            "color": palette.accent,
+        },
+        "hovertemplate": "%{y}, position %{x}<extra></extra>",
+    }
+    ends = {
+        "type": "scatter",
+        "x": [len(gap) for gap in gaps],
+        "y": names,
+        "mode": "text",
+        "text": [f"  {len(gap)}" for gap in gaps],
+        "textposition": "middle right",
+        "cliponaxis": False,
+        "hoverinfo": "skip",
+    }
+    drawn = figure(
+        palette,
+        row,
+        ends,
+        title="Number of masks",
+        x="position in the gap",
+        y="gap",
+        xaxis=whole_numbers(longest) | {"range": [0, max(longest, 16) + 1.5], "showgrid": False},
+        yaxis={"autorange": "reversed", "showgrid": False},
+    )
+    drawn.layout["height"] = 150 + 40 * len(gaps)
     drawn.layout["annotations"] = [_annotate(explanation, 1.0)]
     return drawn
 

@@ -8,16 +8,16 @@ import { gifOf } from "./gif.js";
 import { csvOf } from "./csv.js";
 import { webPageOf } from "./page_file.js";
 
-/** @import { Replay, Run } from "./types.d.ts" */
+/** @import { Run, Server } from "./types.d.ts" */
 
 /**
- * What the menu needs. Whatever is asked of the server throws an Error, whose message is shown.
+ * What the menu needs. The server's answers may hold `error`, whose text is shown.
  * @typedef {object} KeepParts
  * @property {() => Run | undefined} runOf the run to keep
  * @property {(run: Run) => string} [titleOf] its strategy in plain words; without it the paper's name is taken
- * @property {(run: Run) => Promise<Replay>} replayOf
- * @property {() => Promise<[string, string]>} shell the web page's text before and after the replay
- * @property {(run: Run) => Promise<string>} recorded the trace in JSON
+ * @property {(run: Run) => ReturnType<Server["replay"]>} replayOf
+ * @property {() => ReturnType<Server["shell"]>} shell the web page's text before and after the replay
+ * @property {(run: Run) => ReturnType<Server["recorded"]>} recorded the trace in JSON
  * @property {(run: Run) => string | Promise<string>} linkOf
  * @property {(text: string) => void} say shows a sentence and has it spoken
  */
@@ -102,10 +102,32 @@ function keepWays(parts) {
     { label: "Order (CSV)", note: "a row for each token", busy: "", keep: async (run, title) => file(csvOf(run), title, "csv", "text/csv") },
     {
       label: "Web page (HTML)", note: "replays without a server", busy: "Making the page…",
-      keep: async (run, title) => file(webPageOf(await parts.replayOf(run), await parts.shell()), title, "html", "text/html"),
+      keep: async (run, title) => file(await keepPage(run, parts), title, "html", "text/html"),
     },
-    { label: "Trace (JSON)", note: "to open here again", busy: "", keep: async (run, title) => file(await parts.recorded(run), title, "json", "application/json") },
+    { label: "Trace (JSON)", note: "to open here again", busy: "", keep: async (run, title) => file(keepAnswer(await parts.recorded(run), "trace"), title, "json", "application/json") },
   ];
+}
+
+/**
+ * Returns the web page of a run. One that came with its candidates needs no server for them.
+ * @param {Run} run @param {KeepParts} parts
+ */
+async function keepPage(run, parts) {
+  const { closing, candidates } = run;
+  const replay = closing && candidates ? { ...closing, candidates } : keepAnswer(await parts.replayOf(run), "replay");
+  const shell = await parts.shell();
+  return webPageOf(replay, [keepAnswer(shell, "before"), keepAnswer(shell, "after")]);
+}
+
+/**
+ * Returns a part of the server's answer. Throws what went wrong.
+ * @template {object} T @template {keyof T} K
+ * @param {T & { error?: string }} answer @param {K} name @returns {NonNullable<T[K]>}
+ */
+function keepAnswer(answer, name) {
+  const found = answer[name];
+  if (found === undefined || found === null) throw new Error(answer.error ?? "the server did not answer");
+  return /** @type {NonNullable<T[K]>} */ (found);
 }
 
 /** Copies a text and returns what to say. @param {string} text @param {string} done */

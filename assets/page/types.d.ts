@@ -106,6 +106,7 @@ export interface Server {
   candidates(asked: { run: string; step: number }): Promise<{ candidates?: Candidate[][]; error?: string }>;
   replay(asked: { run: string }): Promise<{ replay?: Replay; error?: string }>;
   recorded(asked: { run: string }): Promise<{ trace?: string; error?: string }>;
+  shell(asked: {}): Promise<{ before?: string; after?: string; error?: string }>; // of the file that replays alone
   opened(asked: { content: string }): Promise<{ closing?: Closing; error?: string }>;
   example(asked: { id: string }): Promise<{ replay?: Replay; error?: string }>;
   control(asked: { run: string; do: "pause" | "step" | "go" }): Promise<{ error?: string }>;

@@ -76,6 +76,19 @@ class AutoregressiveModel:
         losses = functional.cross_entropy(logits, ids[at, after], reduction="none")
         return np.split(-losses.double().cpu().numpy(), np.cumsum(lengths)[:-1])
 
+    @torch.inference_mode()
+    def next_logits(self, prefixes: Sequence[Text]) -> torch.Tensor:
+        """Return logits [prefixes, rows of the head] of the token after each prefix, in fp32; one forward pass.
+
+        They are -inf for tokens that are never written. Raises ValueError if a prefix is empty or fills the context.
+        """
+        self._check(prefixes, [1] * len(prefixes))
+        ids, seen = self._padded(prefixes, left=False)
+        hidden = self.body(input_ids=ids, attention_mask=seen, use_cache=False).last_hidden_state
+        logits = self.head(hidden[range(len(prefixes)), [len(prefix) - 1 for prefix in prefixes]]).float()
+        logits[:, self._never] = float("-inf")
+        return logits
+
     def _check(self, prefixes: Sequence[Text], lengths: Sequence[int]) -> None:
         if any(len(prefix) == 0 for prefix in prefixes):
             raise ValueError("there is nothing to continue; begin an empty prefix with the tokenizer's `begin`")

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { comparisons, freshKey, meanConfidence, onlyBudgetDiffers, requestOf } from "../../assets/page/presets.js";
+import { comparisons, meanConfidence, onlyBudgetDiffers, requestOf } from "../../assets/page/presets.js";
 import { newRun } from "../../assets/page/messages.js";
 
 const field = (name, kind, value) => ({ name, label: name, help: "", kind, default: value });
@@ -91,11 +91,6 @@ test("an unknown number of masks rules out what divides it", () => {
   const made = all({ text: "a [[auto]] b" });
   for (const id of ["budgets", "second", "sweep", "parent"]) assert.match(made[id].reason, /number of masks/, id);
   assert.equal(made.orders.reason, "");
-});
-
-test("new keys are not in the tray and not given twice", () => {
-  const made = new Set(Array.from({ length: 50 }, () => freshKey([])));
-  assert.equal(made.size, 50);
 });
 
 function sweepRun(steps, text = "a") {

@@ -49,3 +49,18 @@ def test_auto_lengths_show_their_choice_and_given_lengths_say_so():
     assert number_of_masks.draw(alone, LIGHT).to_dict()["layout"]["title"]["text"] == "Number of masks in gap 1"
     *_, given = infill(InfillRequest(length=2, steps=2), models.load("toy"))
     assert "was given" in number_of_masks.draw(given, LIGHT).to_dict()["layout"]["annotations"][0]["text"]
+
+
+def test_a_given_length_is_a_row_of_squares_and_not_one_giant_bar():
+    *_, trace = infill(InfillRequest(text="a [[4|2:b]] c [[2]].", steps=8), models.load("toy"))
+    drawn = number_of_masks.draw(trace, LIGHT).to_dict()
+    Figure(drawn)  # checks every property
+    squares, ends = drawn["data"]
+    assert [part["type"] for part in drawn["data"]] == ["scatter", "scatter"]
+    assert list(zip(squares["y"], squares["x"], strict=True)) == [
+        *(("gap 1", place) for place in (1, 2, 3, 4)),
+        *(("gap 2", place) for place in (1, 2)),
+    ]
+    assert squares["marker"]["symbol"][:4] == ["square-open", "square", "square", "square-open"]  # " b" is two tokens
+    assert [text.strip() for text in ends["text"]] == ["4", "2"]
+    assert drawn["layout"]["height"] < 300

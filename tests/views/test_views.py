@@ -303,3 +303,16 @@ def test_labels_mark_where_gaps_start_and_which_words_are_given(view: View, pale
 @pytest.mark.parametrize(("largest", "spacing"), [(3, 1), (10, 1), (11, None), (128, None)])
 def test_an_axis_of_a_few_whole_numbers_has_a_tick_at_each(largest, spacing):
     assert whole_numbers(largest).get("dtick") == spacing
+
+
+@pytest.mark.parametrize("steps", [1, 4, 30, 128])
+def test_the_order_falls_from_left_to_right_and_leaves_room_for_the_label_of_step_1(steps: int) -> None:
+    *_, trace = infill(InfillRequest(length=steps, steps=steps, strategy="left_to_right"), models.load("toy"))
+    figure = drawn("unmasking_order", trace)
+    low, high = figure["layout"]["yaxis"]["range"]
+    assert low > high, "later steps are further down, so the line of a run from left to right falls"
+    assert "falling line is left to right" in views()["unmasking_order"].summary
+    margin, height = figure["layout"]["margin"], figure["layout"]["height"]
+    a_step = (height - margin["t"] - margin["b"]) / (low - high)  # in pixels
+    label = 5.5 + 1.3 * figure["layout"]["font"]["size"]  # half a mark, and the number above it
+    assert (1 - high) * a_step > label

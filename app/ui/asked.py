@@ -1,0 +1,85 @@
+"""What the browser asks for, checked: the runs of one event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from app.errors import InfillError, unknown
+from app.sampling.request import InfillRequest, fields_of
+from app.ui.parent import By
+
+MOST = 4
+"""Most runs in one comparison."""
+_LONGEST_KEY = 100  # characters
+
+
+@dataclass(frozen=True)
+class Branch:
+    """Where a run goes on from: a step of a stored run, with changes."""
+
+    run: str
+    step: int
+    edits: list[Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One run that was asked for."""
+
+    request: InfillRequest
+    model: str
+    by: By
+    branch: Branch | None
+
+
+def list_runs(data: Any) -> list[Any]:
+    """Return what was asked for each run. Raises InfillError if it is not one to MOST runs with keys of their own."""
+    runs = data.get("runs") if isinstance(data, Mapping) else None
+    if not isinstance(runs, list) or not 1 <= len(runs) <= MOST:
+        raise InfillError(f"ask for 1 to {MOST} runs at once")
+    keys = [read_key(run) for run in runs]
+    if not all(keys) or len(set(keys)) < len(keys):
+        raise InfillError(f"every run needs a key of its own, of at most {_LONGEST_KEY} characters")
+    return runs
+
+
+def read_key(asked: Any) -> str:
+    """Return the browser's name for a run; empty if there is none."""
+    key = asked.get("key") if isinstance(asked, Mapping) else None
+    return key if isinstance(key, str) and len(key) <= _LONGEST_KEY else ""
+
+
+def read(asked: Mapping[str, Any], request: type[InfillRequest]) -> Asked:
+    """Return what was asked for. Raises InfillError, naming what is wrong with it."""
+    model, by = asked.get("model", ""), asked.get("by", "diffusion")
+    if not isinstance(model, str):
+        raise InfillError(f"the model must be a name, not {model!r}")
+    if by not in get_args(By):
+        raise InfillError(f"a run is written by one of {', '.join(get_args(By))}, not {by!r}")
+    return Asked(read_request(asked.get("request"), request), model, by, _read_branch(asked.get("branch")))
+
+
+def read_request(fields: Any, request: type[InfillRequest]) -> InfillRequest:
+    """Return the request with these fields. Raises InfillError for a mistake in one and for a field that is unknown."""
+    if not isinstance(fields, Mapping):
+        raise InfillError("a request must be fields with values")
+    known = [field.name for field in fields_of(request)]
+    given = {name: value for name, value in fields.items() if name != "start" or value is not None}
+    for name in given:
+        if name not in known:
+            raise unknown("field of a request", str(name), known)
+    if given.get("text"):  # the page's one way in; the command line has these as well
+        given = {name: value for name, value in given.items() if name not in ("prefix", "suffix", "length")}
+    return request(**given)
+
+
+def _read_branch(branch: Any) -> Branch | None:
+    if branch is None:
+        return None
+    parts = [branch.get(name) if isinstance(branch, Mapping) else None for name in ("run", "step", "edits")]
+    run, step, edits = parts
+    if not isinstance(run, str) or type(step) is not int or not isinstance(edits, list):
+        raise InfillError("a branch needs the name of a run, the number of a step, and a list of edits")
+    return Branch(run, step, edits)

@@ -1,0 +1,140 @@
+"""The page's component: its parts are assets/page/, and its server functions answer the browser's questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from app.errors import InfillError
+from app.export import script
+from app.trace import messages, recording
+from app.ui import outgoing
+from app.ui.examples import name_of
+from app.ui.gate import Gates
+from app.ui.outgoing import Answer
+from app.ui.pool import FIRST, ModelPool
+from app.ui.store import RunStore, end
+
+_START = """
+start({ element, props, trigger, watch, server });
+// Gradio looks for the names of the events in this text: "run", "halt", "figure"."""
+
+
+def page_component(setup: dict[str, Any], store: RunStore, gates: Gates, pool: ModelPool) -> gr.HTML:
+    """Return a gr.HTML whose value is {"messages": […]}, see `outgoing`; its template is static.
+
+    `setup` is what `build_setup` returns. This is a function and not a subclass, because Gradio writes a .pyi file
+    beside the source of subclasses.
+    """
+    return gr.HTML(
+        {"messages": []},  # pyright: ignore[reportArgumentType]
+        elem_id="page",
+        html_template=(script.ASSETS / "page.html").read_text(encoding="utf-8"),
+        js_on_load=script.script("main.js") + _START,
+        server_functions=[*about_runs(store, gates), *about_models(pool), inspect_text(pool), shell],
+        apply_default_css=False,
+        setup=setup,
+    )
+
+
+def answering(look_up: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], Answer]:
+    """Return a server function of the same name, to which Gradio passes one value; a mistake becomes {"error": …}."""
+
+    @wraps(look_up)
+    def answer(asked: Any = None) -> Answer:
+        try:
+            return look_up(asked if isinstance(asked, dict) else {})
+        except InfillError as error:
+            return {"error": str(error)}
+
+    # Gradio looks at the parameters, and finds those of the wrapped function otherwise.
+    del answer.__wrapped__  # pyright: ignore[reportAttributeAccessIssue]
+    answer.__annotations__ = {}
+    return answer
+
+
+def about_runs(store: RunStore, gates: Gates) -> list[Callable[[Any], Answer]]:
+    """Return the server functions about runs; each takes an object that names one."""
+
+    @answering
+    def candidates(asked: dict[str, Any]) -> Answer:
+        return {"candidates": messages.list_candidates(store.get(asked.get("run")), asked.get("step"))}
+
+    @answering
+    def replay(asked: dict[str, Any]) -> Answer:
+        return {"replay": outgoing.replay(end(store.get(asked.get("run"))), str(asked.get("run")))}
+
+    @answering
+    def recorded(asked: dict[str, Any]) -> Answer:
+        return {"trace": recording.dump(store.get(asked.get("run")))}
+
+    @answering
+    def opened(asked: dict[str, Any]) -> Answer:
+        content = asked.get("content")
+        if not isinstance(content, str):
+            raise InfillError("this file is not a trace: it is not text")
+        trace, name = end(recording.load(content)), store.new_name()
+        store.put(name, trace)
+        return {"closing": outgoing.closing(trace, name)}
+
+    @answering
+    def example(asked: dict[str, Any]) -> Answer:
+        name = name_of(str(asked.get("id")))
+        if name not in store.examples:
+            raise InfillError("there is no such example; reload the page")
+        return {"replay": outgoing.replay(store.get(name), name)}
+
+    @answering
+    def control(asked: dict[str, Any]) -> Answer:
+        gates.control(asked.get("run"), asked.get("do"))
+        return {}
+
+    return [candidates, replay, recorded, opened, example, control]
+
+
+def about_models(pool: ModelPool) -> list[Callable[[Any], Answer]]:
+    """Return the server functions about models."""
+
+    @answering
+    def models(asked: dict[str, Any]) -> Answer:
+        if not pool.has_others:
+            return {"models": [{"name": FIRST, "label": pool.name}]}
+        ready, progress = pool.ask_for(FIRST)
+        if not ready:  # which others fit is known when the first one is loaded
+            return {"models": [{"name": FIRST, "label": progress}], "loading": True}
+        return {"models": [{"name": name, "label": label} for label, name in pool.choices()]}
+
+    @answering
+    def model(asked: dict[str, Any]) -> Answer:
+        ready, text = pool.ask_for(_model(asked.get("name")))
+        return {"ready": ready, "text": text}
+
+    return [models, model]
+
+
+def inspect_text(pool: ModelPool) -> Callable[[Any], Answer]:
+    """Return the server function that says how much of a text the model cannot know; it loads no model."""
+
+    @answering
+    def inspect(asked: dict[str, Any]) -> Answer:
+        return {}
+
+    return inspect
+
+
+@answering
+def shell(asked: dict[str, Any]) -> Answer:
+    """Return the page that replays a run offline, before and after the place of the run."""
+    from app.export import web_page
+
+    before, after = web_page.shell()
+    return {"before": before, "after": after}
+
+
+def _model(name: object) -> str:
+    if not isinstance(name, str):
+        raise InfillError(f"the model must be a name, not {name!r}")
+    return name

@@ -1,0 +1,88 @@
+"""Pausing: every run of the page has a gate, which its visitor closes and opens."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Literal, get_args
+
+from app.errors import InfillError
+
+Do = Literal["pause", "step", "go"]
+
+PAUSE = 120.0
+"""Seconds after which a paused run ends: until then it holds the memory of its model."""
+
+
+class Gate:
+    """Says whether a run may make its next step. Any thread may ask and answer."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, key: str = "") -> None:
+        """Make an open gate; `clock` returns seconds, and `key` is the browser's name for the run."""
+        self.key = key
+        self._clock, self._lock = clock, threading.Lock()
+        self._steps = math.inf  # that may be made
+        self._closed_at = 0.0
+        self.halted = False  # whether the visitor has ended the run
+        self.waiting = ""  # what the run is waiting for, in words; empty while it computes
+
+    @property
+    def paused(self) -> bool:
+        """Whether the run stops after the steps that were asked for one by one."""
+        return self._steps < math.inf
+
+    @property
+    def expired(self) -> bool:
+        """Whether the run has been paused for too long."""
+        with self._lock:
+            return self._steps == 0 and self._clock() - self._closed_at > PAUSE
+
+    def control(self, do: object) -> None:
+        """Pause, allow one step and pause again, or go on. Raises InfillError for anything else."""
+        if do not in get_args(Do):
+            raise InfillError(f"a run can be told to pause, step or go, not {do!r}")
+        with self._lock:
+            if do == "go":
+                self._steps = math.inf
+            else:
+                self._steps, self._closed_at = int(do == "step"), self._clock()
+
+    def take(self) -> bool:
+        """Return whether one more step may be made now, and count it."""
+        with self._lock:
+            if not self._steps:
+                return False
+            self._steps -= 1
+            if not self._steps:
+                self._closed_at = self._clock()
+            return True
+
+
+class Gates:
+    """The gates of the runs that go on, by the run's name."""
+
+    def __init__(self) -> None:
+        self._gates: dict[str, Gate] = {}
+
+    @contextmanager
+    def open(self, run: str, key: str) -> Iterator[Gate]:
+        """Return the gate of a run that goes on while the context lasts; `key` is the browser's name for it."""
+        gate = self._gates[run] = Gate(key=key)
+        try:
+            yield gate
+        finally:
+            del self._gates[run]
+
+    def find(self, run: object) -> Gate | None:
+        """Return the gate of a run; None if it does not go on."""
+        return self._gates.get(run) if isinstance(run, str) else None
+
+    def control(self, run: object, do: object) -> None:
+        """Tell a run to pause, step or go. Raises InfillError if it does not go on, and for anything else."""
+        gate = self.find(run)
+        if gate is None:
+            raise InfillError("this run has ended already: branch from one of its steps to go on")
+        gate.control(do)

@@ -94,6 +94,17 @@ def branch_start(trace: Trace, step: int, edits: Sequence[Edit] = ()) -> Start:
     )
 
 
+def default_steps(trace: Trace, step: int, start: Start, *, least: int = 1) -> int:
+    """Return a budget for a branch: one step for each mask, or what the run had left after the step if that is less.
+
+    What is left counts probes, as `Snapshot.remaining` does. `least` is the smallest budget of the branch's strategy.
+    """
+    masks = sum(token is None for gap in start.gaps for token in gap)
+    used = max(step, trace.steps[step - 1].calls) if step else 0
+    left = trace.request.steps - used
+    return max(least, min(masks, left) if left >= least else masks)
+
+
 def _written(trace: Trace, state: Canvas, commits: Commits) -> tuple[list[int | None], list[float]]:
     """Return the token of each slot in a state, None for a mask, and the confidence at which it was committed."""
     given = np.ones(len(state))  # what is pinned

@@ -30,7 +30,7 @@ class Edit:
     lock: bool = False
 
     def __post_init__(self) -> None:
-        for name, value in (("place", self.place), ("take", self.take or 0)):
+        for name, value in (("place", self.place), ("take", 0 if self.take is None else self.take)):
             if type(value) is not int or value < 0:
                 raise InfillError(f"'{name}' of an edit must be a whole number from 0, not {str(value)[:40]!r}")
         if type(self.mask) is not bool or type(self.lock) is not bool:
@@ -43,7 +43,7 @@ class Edit:
     def from_json(cls, data: object) -> Edit:
         """Return an edit such as {"place": 4, "take": 1}. Raises InfillError that names the fault."""
         if not isinstance(data, Mapping) or "place" not in data:
-            raise InfillError(f'an edit must be like {{"place": 4, "take": 1}}, not {str(data)[:40]!r}')
+            raise InfillError(f'an edit must be like {{"place": 4, "take": 1}}, not {repr(data)[:40]}')
         for key in data:
             if key not in _KEYS:
                 raise InfillError(f"an edit has no part {str(key)[:40]!r}, only {', '.join(_KEYS)}")

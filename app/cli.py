@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from app import presets
 from app.errors import InfillError
+from app.export import write
 from app.flags import add_model_flags, model_settings
 from app.infill import infill
 from app.length.probe import LONGEST
@@ -23,6 +24,7 @@ from app.sampling.request import MAX_STEPS, InfillRequest, fields_of
 from app.strategies.registry import BUDGETS, GROUPS, Strategy, by_group, find, strategies
 from app.trace import recording
 from app.trace.trace import Trace
+from app.trace.verdict import verdict
 from models.denoiser import Denoiser
 
 Load = Callable[..., Denoiser]
@@ -86,6 +88,7 @@ def add_commands(commands: Any, strategy: Strategy, request: type[InfillRequest]
     command = commands.add_parser("replay", help="show a recorded run, without a model", allow_abbrev=False)
     command.add_argument("file", metavar="FILE", help="what `infill --json` printed, or - for standard input")
     command.add_argument("--step", type=int, metavar="K", help="only the state after step K, and what that step did")
+    write.add_flags(command)
     command.set_defaults(run=_replay)
 
 
@@ -166,8 +169,7 @@ def _infill(args: argparse.Namespace, load: Load, request: type[InfillRequest]) 
         trace = replace(trace, ended="stopped")
     if not trace.begun:
         print(*trace.notices, sep="\n", file=sys.stderr)
-    if trace.ended != "complete":
-        print(f"ended by {trace.ended}: {trace.masks_left[-1]} masks are left", file=sys.stderr)
+    print(verdict(trace), file=sys.stderr)
     print(recording.dump(trace) if args.json else trace.text)
     return 130 if trace.ended == "stopped" else 0
 
@@ -191,7 +193,11 @@ def one_line(text: str) -> str:
 
 
 def _replay(args: argparse.Namespace, load: Load) -> int:
+    to_files = write.is_wanted(args)
     trace = recording.load(_read(args.file))
+    if to_files:
+        write.write(trace, args)
+        return 0
     last = len(trace.steps)
     if args.step is not None and not 0 <= args.step <= last:
         raise InfillError(f"--step must be from 0 to {last} for this trace, not {args.step}")

@@ -29,6 +29,8 @@ def script(entry: str) -> str:
             constant = Path(name).stem
             licence = (ASSETS / name).with_suffix(".LICENSE.txt").read_text(encoding="utf-8")
             text = re.sub(r"^//# sourceMappingURL=.*\n?", "", text, flags=re.MULTILINE)
+            licence = (ASSETS / name).with_suffix(".LICENSE.txt").read_text(encoding="utf-8")
+            text = re.sub(r"^//# sourceMappingURL=.*\n?", "", text, flags=re.MULTILINE)
             joined[name] = (
                 f"/* {name}\n{licence}*/\nconst {constant} = (() => {{ const module = {{ exports: {{}} }}, "
                 f"exports = module.exports;\n"

@@ -1,7 +1,7 @@
 // Branches: a run that goes on from a state of another one, and a text in which a part of a finished run is a gap again.
 
 import { frameAt, spacesBefore, startOf } from "./messages.js";
-import { freshKey, requestOf } from "./presets.js";
+import { requestOf } from "./presets.js";
 import { MAX_GAP, formatTemplate } from "./template.js";
 
 /** @import { Asked, Draft, Edit, Frame, Run, Setup } from "./types.d.ts" */
@@ -35,9 +35,11 @@ export function branchAsked(setup, store, run, step, edits, draft) {
   const parent = run.opening?.request;
   const frame = frameAt(run, step);
   const masks = frame ? masksAfter(frame, edits) : 1;
+  let number = 1;
+  while (store.run(`${run.key}.${number}`)) number++;
   const steps = Math.min(setup.limits.steps, draft.steps ?? Math.max(1, masks));
   return {
-    key: freshKey(store.state.runs),
+    key: `${run.key}.${number}`,
     request: { ...parent, ...requestOf(setup, draft), text: parent?.text ?? draft.text, steps, start: null },
     model: draft.model,
     by: "diffusion",

@@ -18,7 +18,7 @@ export function buildCells(gap, count, first) {
   const cells = Array.from({ length: count }, (_, at) => {
     const token = h("span", { className: "pg-token" });
     const bar = h("span", { className: "pg-bar" });
-    const when = h("span", { className: "pg-when" });
+    const when = h("span", { className: "pg-when", "aria-hidden": "true" });
     const element = h("span", { className: "pg-cell", role: "button", tabIndex: -1, dataset: { place: first + at } }, token, bar, when);
     return { element, token, bar, when, width: 0, painted: "" };
   });
@@ -140,9 +140,10 @@ function cellLabel(run, frame, at, given, kept) {
     const draft = frame?.confidence[at] ? `, draft at ${percent(frame.confidence[at])}` : "";
     return `${name}: masked${draft}`;
   }
-  if (given) return `${name}: ${visible(piece)}, given`;
-  if (kept) return `${name}: ${visible(piece)}, taken over from the run before`;
-  return `${name}: ${visible(piece)}, written in step ${frame.when[at]} at ${percent(frame.confidence[at])}`;
+  const word = bareToken(piece) || visible(piece) || "·";
+  if (given) return `${name}: ${word}, given`;
+  if (kept) return `${name}: ${word}, taken over from the run before`;
+  return `${name}: ${word}, written in step ${frame.when[at]} at ${percent(frame.confidence[at])}`;
 }
 
 const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;

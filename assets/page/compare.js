@@ -1,7 +1,7 @@
 // The stage of a comparison: one pane a run on a common timeline, their orders above each other, and what differs.
 
 import { frameAt } from "./messages.js";
-import { endOf, stepOf } from "./timeline.js";
+import { endOf, stepOf, unfinished } from "./timeline.js";
 import { orderRanks, orderStrip, paintStrip, runAuthor, runEnding, trayCount } from "./tray.js";
 import { budgetFigure, onlyBudgetDiffers } from "./presets.js";
 import { h } from "./dom.js";
@@ -16,7 +16,7 @@ import { h } from "./dom.js";
  */
 /**
  * @typedef {object} CompareActions
- * @property {(run: Run, place: number) => void} [choose] hears of the slot whose candidates are wanted
+ * @property {(run: Run, place: number) => void} choose hears of the slot whose candidates are wanted
  */
 
 /**
@@ -76,7 +76,7 @@ export function orderCorrelation(a, b) {
 }
 
 /** @param {Run} run */
-const compareEnded = (run) => run.closing !== null || run.ended === "failed";
+const compareEnded = (run) => !unfinished(run);
 
 /** @param {Setup} setup @param {Run} run */
 function compareTitle(setup, run) {
@@ -94,9 +94,9 @@ const compareSay = (element, text) => {
 /**
  * Shows the runs of `store.state.shown` if there are several, and nothing otherwise.
  * @param {HTMLElement} root @param {Setup} setup @param {Store} store
- * @param {{ createStage: CreateStage, actions?: CompareActions }} options
+ * @param {{ createStage: CreateStage, actions: CompareActions }} options
  */
-export function createCompare(root, setup, store, { createStage, actions = {} }) {
+export function createCompare(root, setup, store, { createStage, actions }) {
   /** @typedef {ReturnType<typeof makePane>} Pane */
   /** @type {Pane[]} */
   let panes = [];
@@ -125,7 +125,7 @@ export function createCompare(root, setup, store, { createStage, actions = {} })
 
   /** @param {Run} run */
   function alone(run) {
-    store.change({ shown: [run.key], time: stepOf(store.state, run, store.state.time), following: false, place: -1, pane: run.key });
+    store.change({ shown: [run.key], time: stepOf(store.state, run, store.state.time), following: unfinished(run), place: -1, pane: run.key });
   }
 
   /** @param {Run} first @param {Run} run @param {number} step */
@@ -150,7 +150,7 @@ export function createCompare(root, setup, store, { createStage, actions = {} })
       h("header", {}, heading, facts, differs, only), holder, verdict);
     const stage = createStage(holder, store, {
       runKey: key, compact: true,
-      choose: (run, place) => (actions.choose ? actions.choose(run, place) : store.change({ place, pane: run.key })),
+      choose: actions.choose,
       differing: (run, step) => {
         const first = store.shown[0];
         return first && first !== run ? differing(first, run, step) : new Set();
@@ -188,7 +188,7 @@ export function createCompare(root, setup, store, { createStage, actions = {} })
     summed = "";
     panes = keys.map(makePane);
     grid.replaceChildren(...panes.map((pane) => pane.pane));
-    orders.replaceChildren(...panes.map((pane) => pane.row), h("p", { className: "pg-quiet" }, "Order of each gap's tokens, left to right: dark was written first, pale last, grey was given, empty is still masked."));
+    orders.replaceChildren(...panes.map((pane) => pane.row), h("p", { className: "pg-quiet" }, "The order in which each position was written: strong colour first, faint last; grey was given, empty is still masked."));
   }
 
   function sum() {

@@ -1,5 +1,6 @@
 // What happened to each slot of a run: the steps that wrote it and those that took it back.
 
+import { directionOf } from "./cells.js";
 import { frameAt, pinned, standing } from "./messages.js";
 
 /** @import { Run } from "./types.d.ts" */
@@ -37,17 +38,6 @@ export function stateOfSlot(run, at) {
   if (!frame || frame.pieces[at] === null) return "masked";
   if (!standing(frame, at)) return "written";
   return pinned(run, frame, at) ? "pinned" : "inherited";
-}
-
-const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]|\ud802|\ud803|\ud83a|\ud83b/;
-
-/**
- * Returns the direction of a text: that of its first letter, "" if it has none.
- * @param {string} text @returns {"ltr" | "rtl" | ""}
- */
-export function directionOf(text) {
-  const letter = text.match(/\p{L}/u);
-  return !letter ? "" : RIGHT_TO_LEFT.test(letter[0]) ? "rtl" : "ltr";
 }
 
 /**

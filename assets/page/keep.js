@@ -8,16 +8,16 @@ import { gifOf } from "./gif.js";
 import { csvOf } from "./csv.js";
 import { webPageOf } from "./page_file.js";
 
-/** @import { Replay, Run } from "./types.d.ts" */
+/** @import { Run, Server } from "./types.d.ts" */
 
 /**
- * What the menu needs. Whatever is asked of the server throws an Error, whose message is shown.
+ * What the menu needs. The server's answers may hold `error`, whose text is shown.
  * @typedef {object} KeepParts
  * @property {() => Run | undefined} runOf the run to keep
  * @property {(run: Run) => string} [titleOf] its strategy in plain words; without it the paper's name is taken
- * @property {(run: Run) => Promise<Replay>} replayOf
- * @property {() => Promise<[string, string]>} shell the web page's text before and after the replay
- * @property {(run: Run) => Promise<string>} recorded the trace in JSON
+ * @property {(run: Run) => ReturnType<Server["replay"]>} replayOf
+ * @property {() => ReturnType<Server["shell"]>} shell the web page's text before and after the replay
+ * @property {(run: Run) => ReturnType<Server["recorded"]>} recorded the trace in JSON
  * @property {(run: Run) => string | Promise<string>} linkOf
  * @property {(text: string) => void} say shows a sentence and has it spoken
  */
@@ -25,18 +25,21 @@ import { webPageOf } from "./page_file.js";
 /** @typedef {{ label: string, note: string, busy: string, keep: (run: Run, title: string) => Promise<string> }} KeepWay */
 
 /**
- * Adds the menu to an element and returns it; `close` closes it.
+ * Adds the menu to an element: a button with a list. An element that is a popover, which somebody else opens, gets the
+ * list alone.
  * @param {HTMLElement} root @param {KeepParts} parts
  */
 export function createKeepMenu(root, parts) {
+  const shared = root.hasAttribute("popover");
   let busy = false;
-  const list = h("div", { className: "pg-keep-list", role: "group", "aria-label": "Keep this run as", id: keepName(), hidden: true });
-  const button = h("button", { type: "button", className: "pg-keep-button", "aria-expanded": "false", "aria-controls": list.id, onclick: () => open(list.hidden === true) }, "Keep");
-  const box = h("div", { className: "pg-keep" }, button, list);
+  const list = h("div", { className: "pg-keep-list", role: "group", "aria-label": "Keep this run as", id: keepName(), hidden: !shared });
   const choices = keepWays(parts).map((way) => h("button", { type: "button", onclick: () => keep(way) }, h("span", {}, way.label), h("span", { className: "pg-quiet" }, way.note)));
   list.append(...choices);
+  const button = h("button", { type: "button", className: "pg-keep-button", "aria-expanded": "false", "aria-controls": list.id, onclick: () => open(list.hidden === true) }, "Keep");
+  const box = h("div", { className: `pg-keep${shared ? " pg-keep-shared" : ""}` }, !shared && button, list);
 
   const open = (/** @type {boolean} */ opened) => {
+    if (shared) return opened ? undefined : root.hidePopover();
     list.hidden = !opened;
     button.setAttribute("aria-expanded", String(opened));
     if (opened) choices[0].focus();
@@ -44,7 +47,7 @@ export function createKeepMenu(root, parts) {
   const close = () => {
     const inside = list.contains(document.activeElement);
     open(false);
-    if (inside) button.focus();
+    if (inside && !shared) button.focus();
   };
   const keep = async (/** @type {KeepWay} */ way) => {
     if (busy) return;
@@ -56,7 +59,7 @@ export function createKeepMenu(root, parts) {
     button.textContent = "Keeping…";
     if (way.busy) parts.say(way.busy);
     try {
-      parts.say(await way.keep(run, parts.titleOf?.(run) ?? run.opening?.request?.strategy ?? ""));
+      parts.say(await way.keep(run, parts.titleOf?.(run) || run.opening?.request?.strategy || ""));
     } catch (error) {
       parts.say(`Not kept: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
@@ -76,7 +79,7 @@ export function createKeepMenu(root, parts) {
     event.stopPropagation(); // Escape also stops a run, and arrows step through it
   });
   box.addEventListener("focusout", (event) => {
-    if (!list.hidden && !(event.relatedTarget instanceof Node && box.contains(event.relatedTarget))) open(false);
+    if (!shared && !list.hidden && !(event.relatedTarget instanceof Node && box.contains(event.relatedTarget))) open(false);
   });
   root.append(box);
   return { element: box, close };
@@ -102,10 +105,32 @@ function keepWays(parts) {
     { label: "Order (CSV)", note: "a row for each token", busy: "", keep: async (run, title) => file(csvOf(run), title, "csv", "text/csv") },
     {
       label: "Web page (HTML)", note: "replays without a server", busy: "Making the page…",
-      keep: async (run, title) => file(webPageOf(await parts.replayOf(run), await parts.shell()), title, "html", "text/html"),
+      keep: async (run, title) => file(await keepPage(run, parts), title, "html", "text/html"),
     },
-    { label: "Trace (JSON)", note: "to open here again", busy: "", keep: async (run, title) => file(await parts.recorded(run), title, "json", "application/json") },
+    { label: "Trace (JSON)", note: "to open here again", busy: "", keep: async (run, title) => file(keepAnswer(await parts.recorded(run), "trace"), title, "json", "application/json") },
   ];
+}
+
+/**
+ * Returns the web page of a run. One that came with its candidates needs no server for them.
+ * @param {Run} run @param {KeepParts} parts
+ */
+async function keepPage(run, parts) {
+  const { closing, candidates } = run;
+  const replay = closing && candidates ? { ...closing, candidates } : keepAnswer(await parts.replayOf(run), "replay");
+  const shell = await parts.shell();
+  return webPageOf(replay, [keepAnswer(shell, "before"), keepAnswer(shell, "after")]);
+}
+
+/**
+ * Returns a part of the server's answer. Throws what went wrong.
+ * @template {object} T @template {keyof T} K
+ * @param {T & { error?: string }} answer @param {K} name @returns {NonNullable<T[K]>}
+ */
+function keepAnswer(answer, name) {
+  const found = answer[name];
+  if (found === undefined || found === null) throw new Error(answer.error ?? "the server did not answer");
+  return /** @type {NonNullable<T[K]>} */ (found);
 }
 
 /** Copies a text and returns what to say. @param {string} text @param {string} done */

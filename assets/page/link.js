@@ -56,7 +56,7 @@ function draftToKeep(draft, setup) {
 export async function decodeLink(fragment, setup) {
   /** @type {Linked} */
   const linked = { given: false, draft: startOfLink(setup), by: "diffusion", step: 0, compare: [], trouble: [] };
-  const version = /^#?v(\d+)\./.exec(fragment.slice(0, 20));
+  const version = /^#?v(\d+)\./.exec(fragment.slice(0, 64));
   if (!version) return linked;
   linked.given = true;
   if (version[1] !== "1") {

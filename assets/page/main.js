@@ -63,12 +63,9 @@ export function start({ element, props, trigger, watch, server }) {
   const keepMenu = (/** @type {HTMLElement} */ place, /** @type {Run} */ run) => createKeepMenu(place, {
     runOf: () => run,
     titleOf: () => setup.strategies.find((each) => each.name === run.opening?.request.strategy)?.title ?? "",
-    replayOf: async () => answered(await server.replay({ run: run.name }), "replay"),
-    shell: async () => {
-      const answer = await server.shell({});
-      return [answered(answer, "before"), answered(answer, "after")];
-    },
-    recorded: async () => answered(await server.recorded({ run: run.name }), "trace"),
+    replayOf: () => server.replay({ run: run.name }),
+    shell: () => server.shell({}),
+    recorded: () => server.recorded({ run: run.name }),
     linkOf: () => linkTo(run),
     say,
   });
@@ -79,13 +76,15 @@ export function start({ element, props, trigger, watch, server }) {
     createOrderPicker(places.order, setup, store),
     createSteps(places.steps, setup, store),
     createSeed(places.seed, store),
-    createPresets(places.presets, setup, store, { ask: (asked) => compare(asked) }),
+    createPresets(places.presets, setup, store, { ask: compare, newKey: runs.newKey }),
     createChips(places.chips, setup, store),
     createCompare(part("comparison"), setup, store, { createStage, actions: { choose } }),
     player,
     createMap(part("map"), store, { columnsOf }),
     createWhy(part("why"), store, { candidatesOf, branch, canBranch: (run) => !run.expired && run.opening?.by === "diffusion" }),
-    createTray(part("tray"), setup, store, { share: (run) => void copyLink(run), keepMenu, branch: (run) => show(run, true), say }),
+    createTray(part("tray"), setup, store, {
+      show, share: (run) => void copyLink(run), keepMenu, branch: (run) => show(run, true), open: (file) => void runs.openFile(file), say,
+    }),
   ];
   const keys = createKeys(root, {
     fill, stop: runs.stop, play: () => player.toggle(), step: (by) => player.move(by > 0 ? 1 : -1),
@@ -387,17 +386,6 @@ export function start({ element, props, trigger, watch, server }) {
     element.addEventListener(kind, () => { if (store.state.loop) store.change({ loop: false }); }, { capture: true });
   }
   schedule();
-}
-
-/**
- * Returns a part of the server's answer. Throws what went wrong if it is missing.
- * @template {{ error?: string }} T @template {keyof T} K
- * @param {T} answer @param {K} name @returns {NonNullable<T[K]>}
- */
-function answered(answer, name) {
-  const value = answer[name];
-  if (value === undefined || value === null) throw new Error(answer.error ?? "the server did not answer");
-  return value;
 }
 
 /**

@@ -2,6 +2,7 @@
 // app/export/picture.py draws the same.
 
 import { asked, frameAt, startOf, visible } from "./messages.js";
+import { counted } from "./timeline.js";
 import { historyOf, readsFromRight, stateOfSlot } from "./history.js";
 
 /** @import { Run } from "./types.d.ts" */
@@ -35,7 +36,7 @@ export function pictureWidth(text, size) {
 /** Returns a token as a column's head: without the space before it, at most 16 characters. @param {string | null} piece */
 export function pictureHead(piece) {
   if (piece === null) return "–";
-  const bare = /^\s*$/.test(piece) ? visible(piece) : visible(piece.replace(/^ +/, ""));
+  const bare = /^[ \t\r\n]*$/.test(piece) ? visible(piece) : visible(piece.replace(/^ +/, ""));
   const characters = [...bare];
   return characters.length > 16 ? `${characters.slice(0, 15).join("")}…` : bare;
 }
@@ -245,9 +246,6 @@ function pictureLegend(run, history, y, colours) {
   return parts;
 }
 
-/** Says "1 step" or "2 steps". @param {number} number @param {string} word */
-export const pictureCount = (number, word) => `${number} ${word}${number === 1 ? "" : word.endsWith("s") ? "es" : "s"}`;
-
 /**
  * Returns the lines below the map: the strategy, then steps, passes, how the run ended and the model.
  * @param {Run} run @param {string} title @param {number} room in pixels
@@ -255,8 +253,8 @@ export const pictureCount = (number, word) => `${number} ${word}${number === 1 ?
 function pictureCaptions(run, title, room) {
   const frame = frameAt(run, run.latest);
   const name = run.opening?.request?.strategy ?? "";
-  const facts = [pictureCount(run.latest, "step"), pictureCount(frame?.nfe ?? 0, "pass")];
-  if (frame?.masks) facts.push(`${run.ended === "complete" ? "" : `${run.ended}, `}${pictureCount(frame.masks, "mask")} left`);
+  const facts = [counted(run.latest, "step"), counted(frame?.nfe ?? 0, "pass", "passes")];
+  if (frame?.masks) facts.push(`${run.ended === "complete" ? "" : `${run.ended}, `}${counted(frame.masks, "mask")} left`);
   if (run.opening?.model) facts.push(run.opening.model);
   /** @type {{ text: string, strong: boolean }[]} */
   const lines = [];

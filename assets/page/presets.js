@@ -1,6 +1,7 @@
 // Comparisons that one click sets up, the request that a draft stands for, and the figure of a budget sweep.
 
 import { h } from "./dom.js";
+import { svgShape } from "./shapes.js";
 import { countMasks, formatTemplate, parseTemplate } from "./template.js";
 
 /** @import { Asked, Draft, Field, Run, Setup } from "./types.d.ts" */
@@ -18,16 +19,6 @@ export const AUTO_MASKS = 32;
  * @property {string} reason why the draft does not allow it; "" if it does
  * @property {(key: () => string) => Asked[]} asked `key` returns a new key for each run
  */
-
-let presetKeys = 0;
-
-/** Returns a key that no run has. @param {Run[]} runs */
-export function freshKey(runs) {
-  for (;;) {
-    const key = `run-${Math.random().toString(36).slice(2, 8)}${++presetKeys}`;
-    if (!runs.some((run) => run.key === key)) return key;
-  }
-}
 
 /** @param {string} text @returns {Gap[]} none if the text cannot be read */
 function presetGaps(text) {
@@ -82,12 +73,15 @@ export function comparisons(setup, draft, { hasParent }) {
   const masks = countMasks(draft.text);
   const known = new Set(setup.strategies.map((strategy) => strategy.name));
   const title = (/** @type {string} */ name) => setup.strategies.find((strategy) => strategy.name === name)?.title ?? name;
-  const budgets = [...new Set([1, 2, 4].map((part) => Math.ceil((masks ?? 1) / part)).concat(1))];
+  const least = setup.strategies.find((strategy) => strategy.name === draft.strategy)?.least ?? 1;
+  const part = (/** @type {number} */ divisor) => Math.max(least, Math.ceil((masks ?? 1) / divisor));
+  const budgets = [...new Set([part(1), part(2), part(4), part(masks ?? 1)])];
   const other = draft.strategy === "left_to_right" ? "low_confidence" : "left_to_right";
   const cut = withoutSuffix(draft.text);
   const unreadable = !gaps.length ? "the text has no gap that can be read" : "";
   const fewer = (/** @type {number} */ least) =>
     masks === null ? "set the number of masks first" : masks < least ? `needs ${least} masks or more` : "";
+  const tight = (/** @type {boolean} */ fits) => (fits ? "" : `this order needs ${least} steps or more, too many for so few masks`);
   const missing = (/** @type {string[]} */ ...names) => (names.every((name) => known.has(name)) ? "" : "the strategy is not in this version");
 
   /** @param {Partial<Draft>} values @param {Asked["by"]} [by] */
@@ -103,7 +97,7 @@ export function comparisons(setup, draft, { hasParent }) {
     make("orders", "Two orders", `${title(draft.strategy)} beside ${title(other).toLowerCase()}, all else the same.`,
       missing(other) || (masks === null ? "" : fewer(2)), [one({}), one({ strategy: other, knobs: {} })]),
     make("budgets", "Two budgets", "A step for each mask beside a quarter of the steps, which writes several tokens at once.",
-      fewer(4), [budgets[0], Math.ceil((masks ?? 1) / 4)].map((steps) => one({ steps }))),
+      fewer(4) || tight(part(4) < part(1)), [part(1), part(4)].map((steps) => one({ steps }))),
     make("second", "Second thoughts", "Surest first, which never takes a token back, beside an order that masks some again in twice the steps.",
       missing("low_confidence", "remdm") || fewer(2),
       [one({ strategy: "low_confidence", knobs: {}, steps: masks }), one({ strategy: "remdm", knobs: {}, steps: Math.min(setup.limits.steps, 2 * (masks ?? 1)) })]),
@@ -112,7 +106,7 @@ export function comparisons(setup, draft, { hasParent }) {
     make("parent", "Diffusion and its parent", "The same gap by the left-to-right model that this one was made from: one try, and the best of sixteen.",
       parentReason(draft, gaps, cut, hasParent), [one({}), one({}, "parent"), one({}, "best of 16")]),
     make("sweep", "Budget sweep", masks === null ? "The same text in fewer and fewer steps." : `The same text in ${presetList(budgets)}: what fewer passes cost.`,
-      fewer(4), budgets.map((steps) => one({ steps }))),
+      fewer(4) || tight(budgets.length > 2), budgets.map((steps) => one({ steps }))),
   ];
 }
 
@@ -138,11 +132,11 @@ function parentReason(draft, gaps, cut, hasParent) {
 }
 
 /**
- * A button whose menu has the comparisons. `ask` gets the runs to start and to compare, in their order.
+ * A button whose menu has the comparisons. `ask` gets the runs to compare, in their order.
  * @param {HTMLElement} root @param {Setup} setup @param {Store} store
- * @param {{ ask: (asked: Asked[], comparison: Comparison) => void }} options
+ * @param {{ ask: (asked: Asked[]) => void, newKey: () => string }} options
  */
-export function createPresets(root, setup, store, { ask }) {
+export function createPresets(root, setup, store, { ask, newKey }) {
   const menu = h("div", { className: "pg-presets-menu", id: "pg-presets-menu", role: "menu", "aria-label": "Comparisons", hidden: true });
   const button = h("button", { type: "button", className: "pg-presets-open", "aria-haspopup": "menu", "aria-expanded": "false", "aria-controls": "pg-presets-menu", onclick: () => toggle(Boolean(menu.hidden)) }, "Compare");
   const box = h("div", { className: "pg-presets" }, button, menu);
@@ -172,10 +166,10 @@ export function createPresets(root, setup, store, { ask }) {
 
   /** @param {Comparison} comparison */
   function item({ id, title, help, reason }) {
-    const note = h("span", { className: "pg-quiet", id: `pg-preset-${id}` }, reason ? `Not now: ${reason}.` : help);
+    const note = h("span", { className: "pg-quiet" }, reason ? `Not now: ${reason}.` : help);
     const made = h("button", {
       type: "button", role: "menuitem", tabIndex: -1, "aria-disabled": reason !== "" ? "true" : null, dataset: { preset: id },
-      "aria-describedby": `pg-preset-${id}`, "aria-label": title, onclick: () => chosen(id),
+      onclick: () => chosen(id),
     }, h("b", {}, title), note);
     return made;
   }
@@ -186,7 +180,7 @@ export function createPresets(root, setup, store, { ask }) {
     if (!comparison || comparison.reason) return;
     toggle(false);
     button.focus({ preventScroll: true });
-    ask(comparison.asked(() => freshKey(store.state.runs)), comparison);
+    ask(comparison.asked(newKey));
   }
 
   box.addEventListener("keydown", (event) => {
@@ -242,16 +236,6 @@ export function onlyBudgetDiffers(runs) {
   return runs.length > 2 && budgets.size === runs.length && runs.every((run) => run.opening && same(run) === same(runs[0]));
 }
 
-const SVG = "http://www.w3.org/2000/svg";
-
-/** @param {string} tag @param {Record<string, string | number>} attributes @param {...(Node | string)} children */
-function presetSvg(tag, attributes, ...children) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, String(value));
-  made.append(...children);
-  return made;
-}
-
 /**
  * Draws the runs of a budget sweep: passes from left to right, the mean confidence at commit upwards.
  * @param {Run[]} runs @returns {HTMLElement}
@@ -266,19 +250,19 @@ export function budgetFigure(runs) {
   const x = (/** @type {number} */ passes) => left + (passes / most) * (width - left - right);
   const y = (/** @type {number} */ sure) => height - bottom - sure * (height - top - bottom);
   const words = points.map(({ label, passes, sure }) => `${label}: ${passes} passes, ${Math.round(sure * 100)} %`).join("; ");
-  const figure = presetSvg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Mean confidence at commit by passes. ${words}.` },
+  const figure = svgShape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Mean confidence at commit by passes. ${words}.` },
     ...[0, 0.5, 1].flatMap((sure) => [
-      presetSvg("line", { x1: left, x2: width - right, y1: y(sure), y2: y(sure), class: "pg-budget-grid" }),
-      presetSvg("text", { x: left - 6, y: y(sure) + 4, "text-anchor": "end" }, `${sure * 100} %`),
+      svgShape("line", { x1: left, x2: width - right, y1: y(sure), y2: y(sure), class: "pg-budget-grid" }),
+      svgShape("text", { x: left - 6, y: y(sure) + 4, "text-anchor": "end" }, `${sure * 100} %`),
     ]),
-    presetSvg("polyline", { points: points.map(({ passes, sure }) => `${x(passes)},${y(sure)}`).join(" "), class: "pg-budget-line" }),
+    svgShape("polyline", { points: points.map(({ passes, sure }) => `${x(passes)},${y(sure)}`).join(" "), class: "pg-budget-line" }),
     ...points.flatMap(({ label, passes, sure }) => [
-      presetSvg("circle", { cx: x(passes), cy: y(sure), r: 4.5, class: "pg-budget-point" }),
-      presetSvg("text", { x: x(passes), y: y(sure) - 9 < top ? y(sure) + 19 : y(sure) - 9, "text-anchor": "middle", class: "pg-budget-name" }, label),
-      presetSvg("text", { x: x(passes), y: height - bottom + 15, "text-anchor": "middle" }, String(passes)),
+      svgShape("circle", { cx: x(passes), cy: y(sure), r: 4.5, class: "pg-budget-point" }),
+      svgShape("text", { x: x(passes), y: y(sure) - 9 < top ? y(sure) + 19 : y(sure) - 9, "text-anchor": "middle", class: "pg-budget-name" }, label),
+      svgShape("text", { x: x(passes), y: height - bottom + 15, "text-anchor": "middle" }, String(passes)),
     ]),
-    presetSvg("text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle" }, "passes"));
+    svgShape("text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle" }, "passes"));
   return h("figure", { className: "pg-budget" }, h("figcaption", {}, h("b", {}, "Confidence by passes"),
     h("span", { className: "pg-quiet" }, "How sure the model was, on average, of the tokens when it wrote them. This is its own confidence, not the quality of the text.")),
-  /** @type {any} */ (figure));
+  figure);
 }

@@ -1,7 +1,7 @@
 // The tray: a card for every run, with its text and its order, from which a run is shown, compared, branched and kept.
 
 import { spacesBefore, startOf } from "./messages.js";
-import { endOf } from "./timeline.js";
+import { unfinished } from "./timeline.js";
 import { parentOf, treeOf } from "./branch.js";
 import { h } from "./dom.js";
 
@@ -10,11 +10,12 @@ import { h } from "./dom.js";
 
 /**
  * @typedef {object} TrayActions
+ * @property {(run: Run) => void} show puts the run on the stage
  * @property {(run: Run) => void} branch puts the run on the stage and says how one branches from it
  * @property {(run: Run) => void} share copies a link to the run
- * @property {(root: HTMLElement, run: Run) => void} keepMenu mounts what can be kept of a run into an empty element
- * @property {(run: Run) => void} [removed] hears that a run has left the tray, where it may come back for 8 s
- * @property {(text: string) => void} [say] tells a screen reader
+ * @property {(root: HTMLElement, run: Run) => void} keepMenu mounts the menu of keep.js into an empty element
+ * @property {(file: File) => void} [open] opens a recorded run
+ * @property {(text: string) => void} say shows a sentence and has it spoken
  */
 
 /** @typedef {{ text: string, kind: "given" | "fill" | "mask" | "cut", count?: number }} TrayPart */
@@ -163,7 +164,7 @@ export const trayCount = (count, one, many) => `${count} ${count === 1 ? one : m
 export function runFacts(run) {
   const frame = run.frames[run.latest];
   if (!frame || !run.opening) return runEnding(run);
-  const chosen = run.choosing.rows ? ` + ${run.choosing.rows} for the length` : "";
+  const chosen = run.choosing.rows ? ` + ${run.choosing.rows} for length` : "";
   return [
     `${run.latest} of ${trayCount(run.opening.request.steps, "step", "steps")}`,
     `${trayCount(frame.nfe, "pass", "passes")}${chosen}`,
@@ -187,6 +188,11 @@ const traySay = (element, text) => {
   if (element.textContent !== text) element.textContent = text;
 };
 
+/** @param {HTMLElement} element @param {boolean} hidden */
+const trayHide = (element, hidden) => {
+  if (element.hidden !== hidden) element.hidden = hidden;
+};
+
 /**
  * @param {HTMLElement} root @param {Setup} setup @param {Store} store @param {TrayActions} actions
  */
@@ -200,8 +206,6 @@ export function createTray(root, setup, store, actions) {
   let removed = [];
   let undoTimer = 0;
   let active = ""; // the card that Tab reaches
-  /** @type {HTMLElement | null} */
-  let keepOwner = null;
 
   const list = h("ol", { className: "pg-tray-list" });
   const empty = h("p", { className: "pg-quiet pg-tray-empty" }, "Every run gets a card here.");
@@ -210,24 +214,20 @@ export function createTray(root, setup, store, actions) {
   const undone = h("span", {});
   const undo = h("div", { className: "pg-tray-undo", hidden: true, role: "status" }, undone, h("button", { type: "button", onclick: restore }, "Undo"));
   const title = h("h2", { id: "pg-tray-title", tabIndex: -1 }, "Runs");
-  const keep = h("div", { className: "pg-tray-keep", popover: "auto", role: "dialog" });
-  keep.addEventListener("toggle", (event) => {
-    if (/** @type {ToggleEvent} */ (event).newState === "closed") keepOwner?.setAttribute("aria-expanded", "false");
-  });
+  const file = h("input", { type: "file", accept: ".json,application/json", hidden: true, onchange: () => {
+    const [chosen] = file.files ?? [];
+    if (chosen) actions.open?.(chosen);
+    file.value = "";
+  } });
+  const open = h("button", { type: "button", className: "pg-tray-open", hidden: !actions.open, title: "Open a run that was kept as a trace", onclick: () => file.click() }, "Open a file…");
   root.append(h("section", { className: "pg-tray", "aria-labelledby": "pg-tray-title" },
-    h("div", { className: "pg-tray-side" }, title, compare, hint, undo), empty, list, keep));
-
-  /** @param {Run} run */
-  function show(run) {
-    store.change({ shown: [run.key], time: run.latest, following: true, place: -1, pane: run.key });
-  }
+    h("div", { className: "pg-tray-side" }, title, compare, hint, undo, open, file), empty, list));
 
   function compareSelected() {
     const keys = selected.filter((key) => store.run(key));
     if (keys.length < 2) return;
-    const end = endOf({ ...store.state, shown: keys });
     selected = [];
-    store.change({ shown: keys, time: end, following: true, place: -1, pane: keys[0] });
+    store.change({ shown: keys, time: Infinity, following: true, place: -1, pane: keys[0] });
   }
 
   /** @param {string} key @param {boolean} on */
@@ -238,6 +238,7 @@ export function createTray(root, setup, store, actions) {
 
   /** @param {Run} run */
   function remove(run) {
+    if (unfinished(run)) return actions.say("The run goes on; stop it first (Esc).");
     const rows = treeOf(store.state.runs).map((row) => row.run.key);
     const at = rows.indexOf(run.key);
     const next = rows[at + 1] ?? rows[at - 1];
@@ -245,7 +246,6 @@ export function createTray(root, setup, store, actions) {
     removed.push({ run, at: store.state.runs.indexOf(run), shown: store.state.shown.includes(run.key) });
     selected = selected.filter((key) => key !== run.key);
     store.change({ runs: store.state.runs.filter((other) => other !== run), shown: store.state.shown.filter((key) => key !== run.key) });
-    actions.removed?.(run);
     clearTimeout(undoTimer);
     undoTimer = window.setTimeout(forget, UNDO_MS);
     paint();
@@ -299,7 +299,7 @@ export function createTray(root, setup, store, actions) {
     active = key;
     for (const card of cards.values()) {
       const index = card.key === key ? 0 : -1;
-      for (const element of [card.article, ...card.controls]) if (element.tabIndex !== index) element.tabIndex = index;
+      for (const element of [card.article, ...card.controls()]) if (element.tabIndex !== index) element.tabIndex = index;
     }
   }
 
@@ -312,28 +312,23 @@ export function createTray(root, setup, store, actions) {
     const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: keys.length - 1 }[event.key];
     if (to !== undefined) focusCard(keys[Math.max(0, Math.min(keys.length - 1, to))]);
     else if (event.key === "Delete") remove(run);
-    else if (event.key === "Enter" && target.matches("article")) show(run);
+    else if (event.key === "Enter" && target.matches("article")) actions.show(run);
     else return;
     event.preventDefault();
     event.stopPropagation();
   }
 
-  /** @param {HTMLElement} button @param {Run} run */
-  function toggleKeep(button, run) {
-    const open = keepOwner === button && keep.matches(":popover-open");
-    if (keep.matches(":popover-open")) keep.hidePopover();
-    if (open) return;
-    keepOwner = button;
-    keep.replaceChildren();
-    keep.setAttribute("aria-label", `Keep run ${run.label}`);
-    actions.keepMenu(keep, run);
-    keep.showPopover();
-    button.setAttribute("aria-expanded", "true");
-    const place = button.getBoundingClientRect();
-    const size = keep.getBoundingClientRect();
-    keep.style.left = `${Math.max(8, Math.min(place.left, innerWidth - size.width - 8))}px`;
-    keep.style.top = `${Math.max(8, place.top - size.height - 4 > 8 ? place.top - size.height - 4 : Math.min(place.bottom + 4, innerHeight - size.height - 8))}px`;
-    /** @type {HTMLElement | null} */ (keep.querySelector("button, a, [tabindex]"))?.focus();
+  /** Puts an open menu where the row of cards does not cut it off. @param {HTMLElement} holder */
+  function placeMenu(holder) {
+    const button = holder.querySelector("button");
+    const menu = /** @type {HTMLElement | null} */ (holder.querySelector(".pg-keep-list:not([hidden])"));
+    if (!button || !menu) return;
+    const at = button.getBoundingClientRect();
+    const size = menu.getBoundingClientRect();
+    const above = at.top - size.height - 4;
+    const top = above > 8 ? above : Math.min(at.bottom + 4, innerHeight - size.height - 8);
+    menu.style.left = `${Math.max(8, Math.min(at.left, innerWidth - size.width - 8))}px`;
+    menu.style.top = `${Math.max(8, top)}px`;
   }
 
   /** @param {Run} run */
@@ -352,25 +347,19 @@ export function createTray(root, setup, store, actions) {
     const notes = h("div", { className: "pg-card-notes" }, origin, note);
     const box = h("input", { type: "checkbox", onchange: () => select(key, box.checked) });
     const field = h("input", { type: "text", maxLength: 60, className: "pg-card-field", hidden: true });
-    /** @param {string} label @param {(button: HTMLButtonElement) => void} act @param {string} [sign] */
-    const button = (label, act, sign) => {
-      const made = h("button", { type: "button", dataset: { act: label.toLowerCase() }, onclick: () => act(made) }, sign ?? label);
-      return made;
-    };
+    /** @param {string} label @param {() => void} act @param {string} [sign] */
+    const button = (label, act, sign) => h("button", { type: "button", dataset: { act: label.toLowerCase() }, onclick: act }, sign ?? label);
     const buttons = {
-      Show: button("Show", () => show(run())),
+      Show: button("Show", () => actions.show(run())),
       Branch: button("Branch", () => actions.branch(run())),
       Share: button("Share", () => actions.share(run())),
-      Keep: button("Keep", (made) => toggleKeep(made, run())),
       Rename: button("Rename", rename, "✎"),
       Remove: button("Remove", () => remove(run()), "✕"),
     };
-    buttons.Keep.setAttribute("aria-haspopup", "dialog");
-    buttons.Keep.setAttribute("aria-expanded", "false");
+    const keep = h("div", { className: "pg-card-keep", onclick: () => placeMenu(keep) });
     const article = h("article", { className: "pg-card", tabIndex: -1, "aria-labelledby": `pg-card-${key}`, dataset: { key } },
-      h("div", { className: "pg-card-head" }, h("div", { className: "pg-card-names" }, heading, field, facts),
-        h("label", { className: "pg-card-pick" }, box, "Compare")),
-      text, notes, strip, h("div", { className: "pg-card-tools" }, ...Object.values(buttons)));
+      heading, field, facts, text, notes, strip,
+      h("div", { className: "pg-card-tools" }, h("label", { className: "pg-card-pick" }, box, "Compare"), buttons.Show, buttons.Branch, buttons.Share, keep, buttons.Rename, buttons.Remove));
     article.addEventListener("keydown", (event) => pressed(event, run()));
     article.addEventListener("focusin", () => active !== key && setActive(key));
     const item = h("li", {}, article);
@@ -403,9 +392,18 @@ export function createTray(root, setup, store, actions) {
     });
 
     let painted = "";
+    /** @type {Run | null} */
+    let mounted = null;
     /** @param {number} depth @param {boolean} full whether as many runs are picked as can be compared */
     function paintCard(depth, full) {
       const now = run();
+      if (mounted !== now) { // an example that was opened again is another run with the same key
+        mounted = now;
+        painted = "";
+        keep.replaceChildren();
+        actions.keepMenu(keep, now);
+        if (active === key) setActive(key);
+      }
       const frame = now.frames[now.latest];
       const shown = store.state.shown.includes(key);
       const picked = selected.includes(key);
@@ -447,19 +445,21 @@ export function createTray(root, setup, store, actions) {
       buttons.Branch.disabled = now.expired || !diffusion || !frame;
       buttons.Branch.title = now.expired ? "The server does not have this run any more" : !diffusion && now.opening ? "Only a run of the diffusion model can be branched" : "Go on from one of its steps";
       buttons.Share.disabled = !now.opening;
-      buttons.Keep.disabled = !now.closing;
-      buttons.Keep.title = now.closing ? "" : "Once the run has ended";
+      keep.querySelector("button")?.setAttribute("aria-label", `Keep ${now.label}`);
+      buttons.Remove.disabled = unfinished(now);
+      if (buttons.Remove.disabled) buttons.Remove.title = "Stop it first";
     }
-    return { key, article, item, controls: [box, ...Object.values(buttons)], paint: paintCard };
+    return { key, article, item, controls: () => /** @type {NodeListOf<HTMLElement>} */ (article.querySelectorAll("button, input")), paint: paintCard };
   }
 
   function paintBar() {
     const some = store.state.runs.length > 1;
-    compare.hidden = !some;
+    trayHide(compare, !some);
     compare.disabled = selected.length < 2;
     traySay(compare, selected.length > 1 ? `Compare ${selected.length} runs` : "Compare");
-    traySay(hint, !some ? "" : !selected.length ? "Pick two to four runs." : selected.length === 1 ? "Pick one more." : `${store.run(selected[0])?.label} is what the others are compared with.`);
-    undo.hidden = !removed.length;
+    traySay(hint, !some ? "" : !selected.length ? "Pick two to four runs." : selected.length === 1 ? "Pick one more." : `Compared with ${store.run(selected[0])?.label}.`);
+    trayHide(undo, !removed.length);
+    trayHide(hint, removed.length > 0 || !hint.textContent);
     traySay(undone, removed.length ? `Removed ${removed.map(({ run }) => run.label).join(", ")}.` : "");
   }
 
@@ -488,10 +488,10 @@ export function createTray(root, setup, store, actions) {
     if (!keys.has(active) || (added && !focused)) setActive(added || rows[0]?.run.key || "");
     if (added) {
       setActive(active);
-      reveal(added);
+      reveal(keys.has(store.state.shown[0]) ? store.state.shown[0] : added);
     }
-    empty.hidden = rows.length > 0;
-    list.hidden = !rows.length;
+    trayHide(empty, rows.length > 0);
+    trayHide(list, !rows.length);
     paintBar();
   }
   paint();

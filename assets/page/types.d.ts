@@ -24,6 +24,7 @@ export interface Strategy {
   group: string; // such as "By sureness"
   summary: string;
   budget: string; // what the step budget means for it
+  least?: number; // the smallest step budget it can use with its default knobs; 1 if left out
   papers: string[]; // arXiv ids
   knobs: Field[];
   settings: Record<string, Record<string, any>>; // name of a setting -> values of knobs; the first is the paper's
@@ -106,6 +107,7 @@ export interface Server {
   candidates(asked: { run: string; step: number }): Promise<{ candidates?: Candidate[][]; error?: string }>;
   replay(asked: { run: string }): Promise<{ replay?: Replay; error?: string }>;
   recorded(asked: { run: string }): Promise<{ trace?: string; error?: string }>;
+  shell(asked: {}): Promise<{ before?: string; after?: string; error?: string }>; // of the file that replays alone
   opened(asked: { content: string }): Promise<{ closing?: Closing; error?: string }>;
   example(asked: { id: string }): Promise<{ replay?: Replay; error?: string }>;
   control(asked: { run: string; do: "pause" | "step" | "go" }): Promise<{ error?: string }>;

@@ -28,6 +28,7 @@ function finished(label, given, gaps, pieces, origin = null, name = label.toLowe
   run.latest = 1;
   return run;
 }
+const storeOf = (runs) => ({ state: { runs }, run: (key) => runs.find((run) => run.key === key) });
 const tom = () => finished("A", ["Tom", " home."], [3], [" ran", " all", " the"]);
 
 test("of two edits of a slot the later one counts", () => {
@@ -41,7 +42,7 @@ test("of two edits of a slot the later one counts", () => {
 test("a branch has its parent's text and the form's settings", () => {
   const run = tom();
   const edits = [{ place: 1, mask: true }];
-  const asked = branchAsked(setup, { state: { runs: [run] } }, run, 1, edits, draft);
+  const asked = branchAsked(setup, storeOf([run]), run, 1, edits, draft);
   assert.equal(asked.request.text, "Tom [[3]] home.");
   assert.equal(asked.request.strategy, "random");
   assert.deepEqual(asked.request.knobs, { eta: 1 });
@@ -50,12 +51,13 @@ test("a branch has its parent's text and the form's settings", () => {
   assert.equal(asked.request.steps, 1);
   assert.equal(asked.model, "small");
   assert.deepEqual(asked.branch, { run: "a", step: 1, edits });
-  assert.notEqual(asked.key, run.key);
+  assert.equal(asked.key, "A.1");
+  assert.equal(branchAsked(setup, storeOf([run, { key: "A.1" }]), run, 1, edits, draft).key, "A.2");
 });
 
 test("a branch takes one step for each mask unless the form sets the steps", () => {
   const run = tom();
-  const store = { state: { runs: [run] } };
+  const store = storeOf([run]);
   assert.equal(branchAsked(setup, store, run, 0, [], draft).request.steps, 3);
   assert.equal(branchAsked(setup, store, run, 1, [], draft).request.steps, 1);
   assert.equal(branchAsked(setup, store, run, 0, [], { ...draft, steps: 9 }).request.steps, 9);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { borderBetween, cellText, columnAt, evenColumns, mapCells, slotName } from "../../assets/page/map.js";
+import { borderBetween, cellText, columnAt, columnsFit, evenColumns, mapCells, slotName } from "../../assets/page/map.js";
 import { NATS, newRun } from "../../assets/page/messages.js";
 
 /**
@@ -72,7 +72,7 @@ test("cells are named by their gap and told in words", () => {
 test("columns are mirrored for text that runs from right to left", () => {
   assert.deepEqual(evenColumns(3, 30, false).map(({ left }) => left), [0, 10, 20]);
   assert.deepEqual(evenColumns(3, 30, true).map(({ left }) => left), [20, 10, 0]);
-  assert.deepEqual(evenColumns(2, 1000, true), [{ left: 960, width: 40 }, { left: 920, width: 40 }]);
+  assert.deepEqual(evenColumns(2, 1000, true), [{ left: 952, width: 48 }, { left: 904, width: 48 }]);
 });
 
 test("a border between gaps stands in the middle between their columns", () => {
@@ -84,4 +84,12 @@ test("a border between gaps stands in the middle between their columns", () => {
 test("a click beside all columns means the nearest one", () => {
   const columns = [{ left: 0, width: 10 }, { left: 30, width: 10 }];
   assert.deepEqual([5, 12, 26, 99].map((x) => columnAt(columns, x)), [0, 0, 1, 1]);
+});
+
+test("columns that reach beyond the map are not used", () => {
+  const columns = [{ left: 0, width: 10 }, { left: 30, width: 10 }];
+  assert.ok(columnsFit(columns, 2, 40));
+  assert.ok(!columnsFit(columns, 2, 30));
+  assert.ok(!columnsFit(columns, 3, 40));
+  assert.ok(!columnsFit([{ left: -20, width: 10 }, ...columns], 3, 40));
 });

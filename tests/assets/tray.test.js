@@ -77,7 +77,7 @@ test("figures count the passes of a length choice apart", () => {
   assert.equal(runFacts(run), "3 of 12 steps · 7 passes · 0.9 s · complete · bundled");
   run.choosing = { rows: 40, calls: 3 };
   run.opening.by = "best of 16";
-  assert.equal(runFacts(run), "3 of 12 steps · 7 passes + 40 for the length · 0.9 s · complete · best of 16");
+  assert.equal(runFacts(run), "3 of 12 steps · 7 passes + 40 for length · 0.9 s · complete · best of 16");
   assert.equal(runAuthor(newRun("k", "A", "live")), "");
 });
 

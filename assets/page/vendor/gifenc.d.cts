@@ -1,5 +1,5 @@
-/** The part of gifenc 1.0.3 that the page uses. */
-declare const gifenc: {
+/** The part of gifenc 1.0.3 that the page uses, as the constant that app/export/script.py makes of it. */
+export declare const gifenc: {
   GIFEncoder(options?: { initialCapacity?: number }): {
     writeFrame(
       index: Uint8Array, width: number, height: number,
@@ -14,4 +14,3 @@ declare const gifenc: {
   quantize(rgba: Uint8Array | Uint8ClampedArray, colours: number): number[][];
   applyPalette(rgba: Uint8Array | Uint8ClampedArray, palette: number[][]): Uint8Array<ArrayBuffer>;
 };
-export = gifenc;

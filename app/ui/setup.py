@@ -88,9 +88,7 @@ def describe_strategy(strategy: Strategy, presets: Presets) -> dict[str, Any]:
     }
 
 
-def settings_of(
-    strategy: Strategy, levels: Mapping[str, Mapping[str, Value]]
-) -> Mapping[str, Mapping[str, Value]]:
+def settings_of(strategy: Strategy, levels: Mapping[str, Mapping[str, Value]]) -> Mapping[str, Mapping[str, Value]]:
     """Return the values of the calibrated knobs by setting, the paper's first; empty without levels."""
     calibrated = {knob for values in levels.values() for knob in values}
     paper = {knob: value for knob, value in strategy.defaults.items() if knob in calibrated}

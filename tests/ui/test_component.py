@@ -83,8 +83,10 @@ def test_a_run_that_goes_on_is_paused_and_halted_by_its_name(serve: Callable[...
     address = serve()
     mine, another = Visitor(address), Visitor(address)
     denoiser.delay = 0.05
-    ended: list[Any] = []
-    for (messages,) in ([output[0]["messages"]] for output in mine.events("run", {"runs": [run(text="[[60]]", steps=60)]})):
+    ended, name = [], ""
+    for (messages,) in (
+        [output[0]["messages"]] for output in mine.events("run", {"runs": [run(text="[[60]]", steps=60)]})
+    ):
         ended = messages
         if messages[0]["step"] == 2:
             name = messages[0]["run"]

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +61,21 @@ MAKERS: dict[str, Callable[[], Trace]] = {
 }
 
 
+@cache
+def make(name: str) -> Trace:
+    return MAKERS[name]() if name in MAKERS else run_of(text="the [[3]] end", steps=3)[0]
+
+
 @pytest.fixture(scope="session", params=MAKERS)
 def trace(request: pytest.FixtureRequest) -> Trace:
     """A run of each kind."""
-    return MAKERS[request.param]()
+    return make(request.param)
 
 
 @pytest.fixture(scope="session")
 def made() -> Callable[[str], Trace]:
     """Make one of the runs by its name; "nothing yet" is one without steps."""
-    return lambda name: MAKERS[name]() if name in MAKERS else run_of(text="the [[3]] end", steps=3)[0]
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,12 @@ def test_several_gaps_are_named_and_pinned_words_are_in_the_legend(made):
     seen = texts(picture)
     assert [text for text in seen if text.startswith("gap ")] == ["gap 1", "gap 2", "gap 3"]
     assert seen.count("given") == 1
-    assert [text.text for text in picture.iter(f"{SVG}text") if text.get("font-style") == "italic"] == ["␣", "c", "a", "t"]
+    assert [text.text for text in picture.iter(f"{SVG}text") if text.get("font-style") == "italic"] == [
+        "␣",
+        "c",
+        "a",
+        "t",
+    ]
 
 
 def test_a_text_from_the_right_has_its_first_column_on_the_right(made):

@@ -20,6 +20,13 @@ def test_the_picture_is_the_same_byte_for_byte(trace, in_browser_modules):
     assert in_browser_modules('svgOf(run, { title: "Surest first" })', trace) == svg_of(trace, title="Surest first")
 
 
+def test_a_long_caption_is_cut_and_wrapped_in_the_same_way(made, in_browser_modules):
+    trace, title = made("one gap"), "A very long name of a strategy " * 3
+    picture = svg_of(trace, title=title)
+    assert in_browser_modules(f"svgOf(run, {{ title: {json.dumps(title)} }})", trace) == picture
+    assert "…</text>" in picture  # no head of a column is that long
+
+
 def test_the_gif_has_the_same_words_and_cells(trace, in_browser_modules):
     there = "JSON.stringify(gifItems(run, () => 10).map(({ text, at, space, breaks }) => [text, at, space, breaks]))"
     items = items_of(trace, lambda text: 10.0, Font().show, 1000.0)

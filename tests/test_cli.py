@@ -48,14 +48,16 @@ def test_infill_prints_the_text_alone_on_standard_output(capsys):
     assert printed.out.startswith("the cat")
     assert printed.out.endswith(" sat\n")
     assert len(printed.out) == len("the cat") + 6 + len(" sat\n")
-    assert printed.err == ""
+    assert printed.err.startswith("Done in all 6 passes")
+    assert printed.err.count("\n") == 1
 
 
 def test_on_a_terminal_every_step_is_shown_on_standard_error(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert main([*RUN, "--steps", "3"]) == 0
     printed = capsys.readouterr()
-    lines = printed.err.splitlines()
+    *lines, verdict = printed.err.splitlines()
+    assert verdict.startswith("Done in all 3 passes")
     assert [line.count(cli.MASK) for line in lines] == [4, 2, 0]
     assert lines[1].startswith("step   2  NFE   2  masks   2  the cat")
     assert lines[-1].endswith(printed.out.rstrip("\n"))
@@ -179,7 +181,7 @@ def test_ctrl_c_ends_with_what_is_there(capsys, monkeypatch):
     printed = capsys.readouterr()
     trace = recording.load(printed.out)
     assert (trace.ended, trace.masks_left) == ("stopped", [6, 5, 4])
-    assert "4 masks are left" in printed.err
+    assert "Stopped after 2 of 6 passes, with four masks left" in printed.err
 
 
 def test_ctrl_c_elsewhere_ends_without_a_traceback(capsys, monkeypatch):
@@ -190,7 +192,7 @@ def test_ctrl_c_elsewhere_ends_without_a_traceback(capsys, monkeypatch):
 
 def test_the_time_limit_ends_the_run_and_is_reported(capsys):
     assert main([*RUN, "--time-limit", "1e-9"]) == 0
-    assert "ended by time limit: 5 masks are left" in capsys.readouterr().err
+    assert "Out of time after 1 of 6 passes, with five masks left" in capsys.readouterr().err
 
 
 def test_text_that_was_left_out_is_reported(capsys):
@@ -348,6 +350,7 @@ def test_an_auto_length_is_chosen_and_reported(asked, capsys):
     assert trace.request.gaps[gap].length == choice.chosen == len(trace.start.gaps[gap])
     assert choice.describe(gap) in printed.err
     assert "not fitted to 'toy'" in printed.err
+    assert f"choosing the number of masks took {choice.calls} passes more" in printed.err
 
 
 def test_a_closed_pipe_and_a_terminal_without_the_characters_do_not_crash(recorded):

@@ -25,7 +25,7 @@ def read_examples(folder: Path = ASSETS) -> dict[str, tuple[dict[str, Any], Trac
     found = {}
     for example in examples:
         recorded = folder / "traces" / f"{example.get('id')}.json"
-        if not _SHOWN <= set(example) or not recorded.exists():
+        if not set(example) >= _SHOWN or not recorded.exists():
             continue
         try:
             found[example["id"]] = example, recording.load(recorded.read_text(encoding="utf-8"))

@@ -85,11 +85,15 @@ def build(
     return page
 
 
+# Gradio's file of weight 600 lacks most letters.
+_FONT = [gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"]  # pyright: ignore
+
+
 def launch_options() -> dict[str, Any]:
     """Return the arguments of `launch` in Gradio 6: the looks, and nothing that leaves the machine."""
     return {
         "css": script.style(),
-        "theme": gr.themes.Base(primary_hue="indigo"),  # pyright: ignore[reportPrivateImportUsage]
+        "theme": gr.themes.Base(primary_hue="indigo", font=_FONT),  # pyright: ignore[reportPrivateImportUsage]
         "footer_links": ["api", "gradio", "settings"],
         "run_history": False,
         "enable_monitoring": False,

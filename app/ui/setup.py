@@ -15,6 +15,8 @@ PAPER = "paper's values"
 """The first of a strategy's settings."""
 START = {"temperature": 0.7, "top_p": 0.95}
 """Values with which the page starts instead of the request's defaults."""
+TEXT = "Tom lost his blue ball in the park. [[12]] Tom patted the dog and said thank you."
+"""What the page starts with if there is no example."""
 _PLACED = ("text", "prefix", "suffix", "length", "strategy", "knobs", "steps", "start")
 """Fields that the page shows in places of their own."""
 
@@ -35,7 +37,7 @@ def build_setup(
     fields = {field.name: field for field in fields_of(request)}
     shown = {name: field for name, field in fields.items() if name not in _PLACED}
     start = {name: START.get(name, _plain(field.default)) for name, field in shown.items()}
-    own = {"text": examples[0]["text"] if examples else "", "strategy": fields["strategy"].default, "knobs": {}}
+    own = {"text": examples[0]["text"] if examples else TEXT, "strategy": fields["strategy"].default, "knobs": {}}
     return {
         "fields": [describe_field(field) for field in shown.values()],
         "strategies": [describe_strategy(each, presets or {}) for group in by_group().values() for each in group],
@@ -86,9 +88,7 @@ def describe_strategy(strategy: Strategy, presets: Presets) -> dict[str, Any]:
     }
 
 
-def settings_of(
-    strategy: Strategy, levels: Mapping[str, Mapping[str, Value]]
-) -> Mapping[str, Mapping[str, Value]]:
+def settings_of(strategy: Strategy, levels: Mapping[str, Mapping[str, Value]]) -> Mapping[str, Mapping[str, Value]]:
     """Return the values of the calibrated knobs by setting, the paper's first; empty without levels."""
     calibrated = {knob for values in levels.values() for knob in values}
     paper = {knob: value for knob, value in strategy.defaults.items() if knob in calibrated}

@@ -256,7 +256,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     if (laid !== chip.laid) {
       chip.laid = laid;
       chip.cells = buildCells(chip.box, count, first);
-      layOutCells(chip.box, chip.cells, run, first);
+      layOutCells(chip.box, chip.cells, run, first, /\s$/.test(chip.element.previousSibling?.textContent ?? ""));
     }
     const direction = (run && gapDirection(run, index)) || "";
     if (chip.box.dir !== direction) chip.box.dir = direction;

@@ -9,6 +9,7 @@ from typing import Any
 from app.errors import InfillError
 from app.trace import recording
 from app.trace.trace import Trace
+from app.ui.parent import written_by
 
 ASSETS = Path(__file__).parents[2] / "assets"
 _SHOWN = {"id", "title", "note", "text", "strategy"}
@@ -28,7 +29,7 @@ def read_examples(folder: Path = ASSETS) -> dict[str, tuple[dict[str, Any], Trac
         if not set(example) >= _SHOWN or not recorded.exists():
             continue
         try:
-            found[example["id"]] = example, recording.load(recorded.read_text(encoding="utf-8"))
+            found[example["id"]] = example, written_by(recording.load(recorded.read_text(encoding="utf-8")))
         except InfillError as error:
             raise InfillError(f"'{recorded}' cannot be shown as an example: {error}") from None
     return found

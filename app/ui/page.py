@@ -9,7 +9,7 @@ import gradio as gr
 from app.export import script
 from app.presets import Presets
 from app.sampling.request import TIME_LIMIT, InfillRequest
-from app.ui import outgoing
+from app.trace.messages import build_replay
 from app.ui.component import page_component
 from app.ui.endpoint import endpoint
 from app.ui.examples import name_of, read_examples
@@ -54,7 +54,7 @@ def build(
         request,
         presets=presets,
         examples=[example for example, _ in examples.values()],
-        landing=first and outgoing.replay(first[1], name_of(first[0]["id"])),
+        landing=first and build_replay(first[1], name_of(first[0]["id"])),
         model=pool.name,
         has_models=pool.has_others,
         has_parent=parent is not None,
@@ -72,7 +72,7 @@ def build(
     )
     shared: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": runs_at_once(zero_gpu)}
     with gr.Blocks(title="Infilling playground", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as page:
-        component = page_component(setup, store, gates, pool)
+        component = page_component(setup, store, gates, pool, request)
         with gr.Sidebar(position="right", open=False, width=340, label="Settings"):
             gr.HTML(_SETTINGS, elem_id="settings", js_on_load=_MOUNTED, apply_default_css=False)
         figure_panel(store, component)

@@ -129,7 +129,7 @@ class PageRuns:
             told = progress
 
     def _traces(self, wanted: Asked, gate: Gate, parent: Trace | None) -> Iterator[Trace]:
-        """Return the traces of a run, which may go on from a state of another one. Raises InfillError if none can be."""
+        """Return the traces of a run, which may go on from one of `parent`. Raises InfillError if there can be none."""
         if wanted.by == "diffusion":
             model = self._pool.loaded(wanted.model)
             if parent is not None and model is not None and model.name != parent.model:

@@ -21,7 +21,8 @@ class Visitor:
 
     @property
     def setup(self) -> dict[str, Any]:
-        return self.page["props"]["props"]["setup"]
+        script = self.page["props"]["js_on_load"]
+        return json.JSONDecoder().raw_decode(script, script.index("setup: {") + len("setup: "))[0]
 
     def close(self) -> None:
         self._http.close()

@@ -19,7 +19,6 @@ from app.sampling.start import Start
 from app.trace.recording import dump, load
 from app.trace.trace import Origin, Trace
 
-
 STARTED = Start(gaps=((1, None, 2), (None, None, 3, None)), locked=(0,), confidence=((0.5, 0, 0.1), (0, 0, 0.2, 0)))
 
 

@@ -91,10 +91,10 @@ class Trace:
         """[n] step, from 1, that last committed each slot; 0 if it is masked, given or inherited."""
         return self.commits().when[self.start.slots]
 
-    def commits(self) -> Commits:
-        """Return the commits of all steps."""
+    def commits(self, number: int | None = None) -> Commits:
+        """Return the commits of all steps, or of the first `number`."""
         commits = Commits(len(self.start), self.start.inherited)
-        for step in self.steps:
+        for step in self.steps[:number]:
             commits.add(step)
         return commits
 

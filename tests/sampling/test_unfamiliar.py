@@ -111,7 +111,9 @@ def test_a_few_unknown_tokens_are_not_worth_a_warning(tokens, unknown, said):
 
 def test_the_warnings_are_plain_sentences():
     han = Unfamiliar(tokens=100, unknown=41, never=True, split=1.0, kinds=("Han",))
-    assert han.warning == ("41 % of this text is made of tokens that the model never saw in training (Han)ense.")
+    assert han.warning == (
+        "41 % of this text is made of tokens that the model never saw in training (Han): expect nonsense."
+    )
     capitals = Unfamiliar(tokens=30, unknown=0, never=True, split=2.96, kinds=("capitals",))
     assert capitals.warning == (
         "This text takes 3.0 times as many tokens as usual (capitals): the model has seen few such words, and what it "

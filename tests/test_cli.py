@@ -14,6 +14,7 @@ import pytest
 from app import cli
 from app.__main__ import main
 from app.sampling.fields import Knob, OneOf
+from app.sampling.unfamiliar import Unfamiliar
 from app.strategies.registry import BUDGETS, GROUPS, find, strategies
 from app.trace import recording
 from app.trace.messages import list_candidates
@@ -52,6 +53,17 @@ def test_infill_prints_the_text_alone_on_standard_output(capsys):
     assert len(printed.out) == len("the cat") + 6 + len(" sat\n")
     assert printed.err.startswith("Done in all 6 passes")
     assert printed.err.count("\n") == 1
+
+
+def test_text_that_the_model_cannot_know_is_reported_before_it_is_filled(capsys, monkeypatch):
+    strange = Unfamiliar(tokens=10, unknown=9, never=True, split=1.0, kinds=("Han",))
+    asked = []
+    monkeypatch.setattr(cli, "unfamiliar", lambda parts, tokenizer: asked.append(parts) or strange)
+    assert main(RUN) == 0
+    first, last = capsys.readouterr().err.splitlines()
+    assert asked == [("the cat", " sat")]
+    assert first == strange.warning
+    assert last.startswith("Done")
 
 
 def test_on_a_terminal_every_step_is_shown_on_standard_error(capsys, monkeypatch):

@@ -4,7 +4,7 @@ import { buildCells, cellColumns, directionOf, gapDirection, layOutCells, paintC
 import { frameAt, startOf } from "./messages.js";
 import { formatTemplate, parseTemplate } from "./template.js";
 import { stepOf } from "./timeline.js";
-import { h } from "./dom.js";
+import { h, roving } from "./dom.js";
 
 /** @import { Run, Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
@@ -525,23 +525,10 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     pin.disabled = !range;
     refill.disabled = !range || !runOf() || runOf()?.ended === "running";
     makeGap.disabled = Boolean(box.hidden) || box.contentEditable === "false";
+    settleTools();
   }
 
-  // One tab stop for the toolbar; arrow keys move inside it.
-  const buttons = [makeGap, pin, refill, rawButton];
-  tools.addEventListener("keydown", (event) => {
-    const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
-    if (!move || at < 0) return;
-    event.preventDefault();
-    event.stopPropagation();
-    for (let next = at + move; buttons[next]; next += move) {
-      if (buttons[next].disabled) continue;
-      buttons[next].focus();
-      break;
-    }
-  });
-  buttons.forEach((button, at) => { button.tabIndex = at ? -1 : 0; });
+  const settleTools = roving(tools, [makeGap, pin, refill, rawButton]);
 
   return {
     paint() {

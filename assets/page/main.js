@@ -20,7 +20,7 @@ import { decodeLink, encodeLink, hiddenParts } from "./link.js";
 import { draftOf, isStale, modelName } from "./draft.js";
 import { branchAsked, branchLabel } from "./branch.js";
 import { endOf, stepOf } from "./timeline.js";
-import { h } from "./dom.js";
+import { h, roving } from "./dom.js";
 import { restoreSession, saveSession } from "./session.js";
 import { Store } from "./store.js";
 
@@ -93,11 +93,13 @@ export function start({ element, props, trigger, watch, server }) {
   });
   const headButton = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => void} */ act, /** @type {string} */ name) =>
     h("button", { type: "button", title, onclick: act, dataset: { part: name } }, text);
-  part("head").append(
+  const headButtons = [
     headButton("Large", "Presenter size: the passage and the player only (f)", present, "present"),
     headButton("Keys", "Keyboard (?)", () => keys.open(), "keys"),
     headButton("Settings", "Everything else that can be set", toggleSettings, "settings-button"),
-  );
+  ];
+  part("head").append(...headButtons);
+  const settleHead = roving(part("head"), headButtons);
   const mountSettings = (/** @type {HTMLElement | null} */ mount) => {
     if (!mount || mount.childElementCount) return;
     painters.push(createSettings(mount, setup, store, { listModels: () => server.models({}), prepareModel: (/** @type {string} */ name) => server.model({ name }) }));
@@ -346,6 +348,7 @@ export function start({ element, props, trigger, watch, server }) {
     root.dataset.step = String(run ? stepOf(store.state, run, store.state.time) : 0);
     root.dataset.run = run?.name ?? "";
     for (const painter of painters) painter.paint();
+    settleHead();
     announce(run);
   }
 

@@ -19,12 +19,14 @@ import { announcement, createWhy } from "./why.js";
 import { decodeLink, encodeLink, hiddenParts } from "./link.js";
 import { draftOf, isStale, modelName } from "./draft.js";
 import { branchAsked, branchLabel } from "./branch.js";
-import { endOf, stepOf } from "./timeline.js";
+import { endOf, stepOf, unfinished } from "./timeline.js";
 import { h, roving } from "./dom.js";
 import { restoreSession, saveSession } from "./session.js";
 import { Store } from "./store.js";
 
 /** @import { Asked, Edit, PageState, Run, Server, Setup } from "./types.d.ts" */
+
+const SPEECH_MS = 1500; // between two sentences of the live region
 
 /**
  * Starts the page inside Gradio's component.
@@ -87,7 +89,7 @@ export function start({ element, props, trigger, watch, server }) {
     }),
   ];
   const keys = createKeys(root, {
-    fill, stop: runs.stop, play: () => player.toggle(), step: (by) => player.move(by > 0 ? 1 : -1),
+    fill, stop: runs.stop, gap: editor.makeGap, play: () => player.toggle(), step: (by) => player.move(by > 0 ? 1 : -1),
     first: () => player.go(0), last: () => player.go(endOf(store.state)), slot: moveSlot,
     candidate: (rank) => edit({ take: rank }), mask: () => edit({ mask: true }), lock: () => edit({ lock: true }), present,
   });
@@ -297,12 +299,22 @@ export function start({ element, props, trigger, watch, server }) {
 
   let spoken = 0;
   let announced = "";
-  /** @param {Run | undefined} run */
-  function announce(run) {
-    if (!run || comparing()) return;
-    const text = announcement(store.state, run);
-    const ended = run.ended !== "running" && run.ended !== "asked";
-    if (text === announced || (!ended && Date.now() - spoken < 1500)) return;
+  let later = 0;
+  /** Has the state on the screen spoken: its latest sentence every second and a half, and the end of a run at once. */
+  function announce() {
+    const { state } = store;
+    const { shown } = store;
+    if (!shown.length || state.loop) return; // nobody asked for the landing's loop
+    const ended = shown.every((run) => !unfinished(run)) && state.time >= endOf(state);
+    if (comparing() && !ended) return;
+    const text = shown.map((run) => announcement(state, run)).join(" ");
+    if (text === announced) return;
+    const wait = ended ? 0 : spoken + SPEECH_MS - Date.now();
+    clearTimeout(later);
+    if (wait > 0) {
+      later = window.setTimeout(announce, wait);
+      return;
+    }
     announced = text;
     spoken = Date.now();
     part("live").textContent = text;
@@ -349,7 +361,7 @@ export function start({ element, props, trigger, watch, server }) {
     root.dataset.run = run?.name ?? "";
     for (const painter of painters) painter.paint();
     settleHead();
-    announce(run);
+    announce();
   }
 
   store.listen((changed) => {

@@ -104,6 +104,7 @@ export function start({ element, props, trigger, watch, server }) {
   const settleHead = roving(part("head"), headButtons);
   const mountSettings = (/** @type {HTMLElement | null} */ mount) => {
     if (!mount || mount.childElementCount) return;
+    nameSidebar();
     painters.push(createSettings(mount, setup, store, { listModels: () => server.models({}), prepareModel: (/** @type {string} */ name) => server.model({ name }) }));
     schedule();
   };
@@ -191,8 +192,37 @@ export function start({ element, props, trigger, watch, server }) {
     store.change({ draft: draftOf(setup, run.opening.request, modelName(setup, run.opening.model)) });
   }
 
+  /** @returns {HTMLElement | null} */
+  const sidebarToggle = () => document.querySelector(".sidebar .toggle-button");
+
   function toggleSettings() {
-    /** @type {HTMLElement | null} */ (document.querySelector(".sidebar .toggle-button"))?.click();
+    const toggle = sidebarToggle();
+    const sidebar = toggle?.closest(".sidebar");
+    toggle?.click();
+    setTimeout(() => {
+      if (!sidebar?.classList.contains("open")) return;
+      /** @type {HTMLElement | null} */ (sidebar.querySelector(":is(input, select, button):not(.toggle-button, :disabled)"))?.focus({ preventScroll: true });
+    }, 50);
+  }
+
+  /** Says what Gradio's sidebar is, and closes it by Escape. */
+  function nameSidebar() {
+    const toggle = sidebarToggle();
+    const sidebar = toggle?.closest(".sidebar");
+    if (!toggle || !sidebar || sidebar.hasAttribute("aria-label")) return;
+    sidebar.setAttribute("role", "region");
+    sidebar.setAttribute("aria-label", "Settings");
+    toggle.setAttribute("aria-label", "Settings");
+    const tell = () => toggle.setAttribute("aria-expanded", String(sidebar.classList.contains("open")));
+    new MutationObserver(tell).observe(sidebar, { attributeFilter: ["class"] });
+    tell();
+    sidebar.addEventListener("keydown", (event) => {
+      if (/** @type {KeyboardEvent} */ (event).key !== "Escape" || event.defaultPrevented || !sidebar.classList.contains("open")) return;
+      event.preventDefault();
+      toggle.click();
+      const button = part("settings-button");
+      (button.getClientRects().length ? button : toggle).focus();
+    });
   }
 
   // ---- links ----

@@ -127,7 +127,7 @@ export function paintCells(cells, first, run, frame, step, { place = -1, differi
     element.classList.toggle("pg-kept", kept);
     element.classList.toggle("pg-differs", differs);
     bar.style.transform = `scaleX(${given || kept ? 0 : (sure / 255).toFixed(3)})`;
-    cell.when.textContent = given ? "given" : kept ? "kept" : String(when || "");
+    cell.when.dataset.text = given ? "given" : kept ? "kept" : String(when || "");
     element.setAttribute("aria-label", cellLabel(run, frame, at, given, kept));
   });
 }

@@ -12,9 +12,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from app import cli
+from app import branching, cli
 from app.errors import InfillError
-from app.measure import bench, calibrate, length_command
+from app.measure import bench, calibrate, examples_command, length_command
 from app.measure.checkpoint import evaluate, frequencies, quantize, quantized
 from app.space import command as space
 from app.ui import launch
@@ -49,7 +49,18 @@ def _run(arguments: list[str]) -> int:
     strategy = cli.chosen_strategy(arguments)
     launch.add_command(commands)
     cli.add_commands(commands, strategy)
-    for module in (bench, calibrate, length_command, evaluate, quantized, quantize, frequencies, space):
+    branching.add_command(commands, strategy)
+    for module in (
+        bench,
+        calibrate,
+        length_command,
+        evaluate,
+        quantized,
+        quantize,
+        frequencies,
+        examples_command,
+        space,
+    ):
         module.add_command(commands)
     args, left = parser.parse_known_args(arguments)
     if left:

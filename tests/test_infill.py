@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Generator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +19,6 @@ from app.strategies.registry import Strategy
 from app.trace.recording import dump, load
 from app.trace.trace import Trace
 from models.denoiser import Denoiser
-
-EXAMPLES = Path(__file__).parent.parent / "assets" / "examples.json"
 
 
 @pytest.fixture(scope="module")
@@ -150,29 +146,6 @@ def test_a_mistake_is_told_before_anything_is_computed(toy, monkeypatch, asked, 
     monkeypatch.setattr(toy, "context", 100)
     with pytest.raises(InfillError, match=words):
         next(infill(InfillRequest(**asked), toy))
-
-
-def test_every_example_of_the_page_can_be_asked_for():
-    examples = json.loads(EXAMPLES.read_text(encoding="utf-8"))
-    empty = {
-        "infill": (False, False),
-        "continue": (False, True),
-        "lead up": (True, False),
-        "from nothing": (True, True),
-        "several gaps": (True, True),
-    }
-    bundled = models.load()  # pinned words take other tokens in the toy
-    for example in examples:
-        mode, title = example.pop("mode"), example.pop("title")
-        request = InfillRequest(**example)
-        assert (not request.prefix, not request.suffix) == empty.get(mode, (False, False)), title
-        assert (len(request.gaps) > 1) == (mode == "several gaps") == bool(request.text), title
-        start = next(infill(request, bundled)).start
-        assert request.length == len(start.slots), title
-        assert len(start.slots) >= len(start.span), title
-    assert {"infill", "continue", "lead up", "from nothing", "several gaps"} <= {
-        e["mode"] for e in json.loads(EXAMPLES.read_text())
-    }
 
 
 def test_an_auto_run_binds_checks_and_encodes_once(monkeypatch):

@@ -85,6 +85,15 @@ def _width(text: str, size: int) -> float:
     return width * size
 
 
+def _fitting(text: str, size: int, room: float) -> str:
+    """Cut a text to a width in pixels."""
+    if _width(text, size) <= room:
+        return text
+    while text and _width(f"{text}…", size) > room:
+        text = text[:-1]
+    return f"{text}…"
+
+
 def _head(piece: str | None) -> str:
     """Return a token as a column's head: without the space before it, at most 16 characters."""
     if piece is None:
@@ -254,7 +263,7 @@ def _captions(trace: Trace, title: str, room: float) -> list[tuple[str, bool]]:
 
 def _wrapped(parts: Sequence[str], size: int, room: float) -> list[str]:
     lines, line = [], ""
-    for part in parts:
+    for part in (_fitting(part, size, room) for part in parts):
         longer = f"{line} · {part}" if line else part
         if line and _width(longer, size) > room:
             lines.append(line)

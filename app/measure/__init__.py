@@ -4,5 +4,5 @@
 command that compares strategies; its modes are in `map` (every strategy, budget and preset), `loops` (against the
 reference loop), `lossless` (speculation), `speed` (networks of random weights) and `page_speed`. `calibrate` makes
 presets from the curves of `reliability`. `length_command` fits length priors (`length_fit`) and measures chosen lengths
-(`length_gain`). `checkpoint` evaluates and prepares checkpoints.
+(`length_gain`). `examples_command` records the examples of the page. `checkpoint` evaluates and prepares checkpoints.
 """

@@ -30,7 +30,7 @@ class Edit:
     lock: bool = False
 
     def __post_init__(self) -> None:
-        for name, value in (("place", self.place), ("take", self.take or 0)):
+        for name, value in (("place", self.place), ("take", 0 if self.take is None else self.take)):
             if type(value) is not int or value < 0:
                 raise InfillError(f"'{name}' of an edit must be a whole number from 0, not {str(value)[:40]!r}")
         if type(self.mask) is not bool or type(self.lock) is not bool:
@@ -43,7 +43,7 @@ class Edit:
     def from_json(cls, data: object) -> Edit:
         """Return an edit such as {"place": 4, "take": 1}. Raises InfillError that names the fault."""
         if not isinstance(data, Mapping) or "place" not in data:
-            raise InfillError(f'an edit must be like {{"place": 4, "take": 1}}, not {str(data)[:40]!r}')
+            raise InfillError(f'an edit must be like {{"place": 4, "take": 1}}, not {repr(data)[:40]}')
         for key in data:
             if key not in _KEYS:
                 raise InfillError(f"an edit has no part {str(key)[:40]!r}, only {', '.join(_KEYS)}")
@@ -92,6 +92,17 @@ def branch_start(trace: Trace, step: int, edits: Sequence[Edit] = ()) -> Start:
         locked=tuple(sorted(locked)),
         confidence=tuple(tuple(sure[gap]) for gap in gaps),
     )
+
+
+def default_steps(trace: Trace, step: int, start: Start, *, least: int = 1) -> int:
+    """Return a budget for a branch: one step for each mask, or what the run had left after the step if that is less.
+
+    What is left counts probes, as `Snapshot.remaining` does. `least` is the smallest budget of the branch's strategy.
+    """
+    masks = sum(token is None for gap in start.gaps for token in gap)
+    used = max(step, trace.steps[step - 1].calls) if step else 0
+    left = trace.request.steps - used
+    return max(least, min(masks, left) if left >= least else masks)
 
 
 def _written(trace: Trace, state: Canvas, commits: Commits) -> tuple[list[int | None], list[float]]:

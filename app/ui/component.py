@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -12,31 +13,30 @@ from app.errors import InfillError
 from app.export import script
 from app.trace import messages, recording
 from app.ui import outgoing
-from app.ui.examples import name_of
 from app.ui.gate import Gates
 from app.ui.outgoing import Answer
 from app.ui.pool import FIRST, ModelPool
 from app.ui.store import RunStore, end
 
 _START = """
-start({ element, props, trigger, watch, server });
+start({ element, props, trigger, watch, server, setup: %s });
 // Gradio looks for the names of the events in this text: "run", "halt", "figure"."""
 
 
 def page_component(setup: dict[str, Any], store: RunStore, gates: Gates, pool: ModelPool) -> gr.HTML:
     """Return a gr.HTML whose value is {"messages": […]}, see `outgoing`; its template is static.
 
-    `setup` is what `build_setup` returns. This is a function and not a subclass, because Gradio writes a .pyi file
+    `setup` is what `build_setup` returns; it is no property, because Gradio copies all properties with every message.
+    This is a function and not a subclass, because Gradio writes a .pyi file
     beside the source of subclasses.
     """
     return gr.HTML(
         {"messages": []},  # pyright: ignore[reportArgumentType]
         elem_id="page",
         html_template=(script.ASSETS / "page.html").read_text(encoding="utf-8"),
-        js_on_load=script.script("main.js") + _START,
+        js_on_load=script.script("main.js") + _START % json.dumps(setup, ensure_ascii=False),
         server_functions=[*about_runs(store, gates), *about_models(pool), inspect_text(pool), shell],
         apply_default_css=False,
-        setup=setup,
     )
 
 
@@ -82,7 +82,7 @@ def about_runs(store: RunStore, gates: Gates) -> list[Callable[[Any], Answer]]:
 
     @answering
     def example(asked: dict[str, Any]) -> Answer:
-        name = name_of(str(asked.get("id")))
+        name = f"example-{asked.get('id')}"
         if name not in store.examples:
             raise InfillError("there is no such example; reload the page")
         return {"replay": outgoing.replay(store.get(name), name)}

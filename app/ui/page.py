@@ -9,10 +9,10 @@ import gradio as gr
 from app.export import script
 from app.presets import Presets
 from app.sampling.request import TIME_LIMIT, InfillRequest
+from app.trace.examples import read_recorded
 from app.ui import outgoing
 from app.ui.component import page_component
 from app.ui.endpoint import endpoint
-from app.ui.examples import name_of, read_examples
 from app.ui.figures import figure_panel
 from app.ui.gate import Gates
 from app.ui.parent import LoadParent, ParentRuns
@@ -47,14 +47,13 @@ def build(
     `zero_gpu` runs the model in ZeroGPU's workers. `request` is the class whose fields the page and endpoint have.
     There is no gr.State: with one, Gradio keeps a stream for every tab, and browsers allow six for a server.
     """
-    examples = read_examples()
-    store = RunStore(examples={name_of(name): trace for name, (_, trace) in examples.items()})
-    first = next(iter(examples.values()), None)
+    examples = read_recorded()
+    store = RunStore(examples={example.run: trace for example, trace in examples})
     setup = build_setup(
         request,
         presets=presets,
-        examples=[example for example, _ in examples.values()],
-        landing=first and outgoing.replay(first[1], name_of(first[0]["id"])),
+        examples=[example for example, _ in examples],
+        landing=outgoing.replay(examples[0][1], examples[0][0].run),
         model=pool.name,
         has_models=pool.has_others,
         has_parent=parent is not None,

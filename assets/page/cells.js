@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 
 /** @import { Frame, Run } from "./types.d.ts" */
 
-/** @typedef {{ element: HTMLElement, token: HTMLElement, bar: HTMLElement, when: HTMLElement, width: number, painted: string }} Cell */
+/** @typedef {{ element: HTMLElement, token: HTMLElement, bar: HTMLElement, when: HTMLElement, width: number, font: string, painted: string }} Cell */
 
 /** Width in em of a cell whose token is not known yet. */
 const OPEN_CELL = 2.4;
@@ -20,7 +20,7 @@ export function buildCells(gap, count, first) {
     const bar = h("span", { className: "pg-bar" });
     const when = h("span", { className: "pg-when", "aria-hidden": "true" });
     const element = h("span", { className: "pg-cell", role: "button", tabIndex: -1, dataset: { place: first + at } }, token, bar, when);
-    return { element, token, bar, when, width: 0, painted: "" };
+    return { element, token, bar, when, width: 0, font: "", painted: "" };
   });
   gap.replaceChildren(...cells.map((cell) => cell.element));
   return cells;
@@ -33,12 +33,21 @@ const bareToken = (piece) => (/^\s+$/.test(piece) ? piece : piece.replace(/^\s+/
 /** @type {CanvasRenderingContext2D | null} */
 let cellRuler = null;
 
-/** Returns how wide a text is in an element's font, in px. @param {HTMLElement} element @param {string} text */
-export function widthOf(element, text) {
-  cellRuler ??= /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
-  const { font } = getComputedStyle(element);
-  if (cellRuler.font !== font) cellRuler.font = font;
-  return cellRuler.measureText(text).width;
+/** @type {Map<string, number>} */
+const cellWidths = new Map();
+
+/** Returns how wide a text is in a font, in px. @param {string} font @param {string} text */
+function widthOf(font, text) {
+  const key = `${font}\u0000${text}`;
+  let width = cellWidths.get(key);
+  if (width === undefined) {
+    cellRuler ??= /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
+    cellRuler.font = font;
+    width = cellRuler.measureText(text).width;
+    if (cellWidths.size > 5000) cellWidths.clear();
+    cellWidths.set(key, width);
+  }
+  return width;
 }
 
 /**
@@ -48,7 +57,9 @@ export function widthOf(element, text) {
  * @param {HTMLElement} gap @param {Cell[]} cells @param {Run | null} run @param {number} first
  */
 export function layOutCells(gap, cells, run, first) {
-  const size = parseFloat(getComputedStyle(gap).fontSize) || 16;
+  const { font, fontSize } = getComputedStyle(gap);
+  const size = parseFloat(fontSize) || 16;
+  for (const cell of cells) cell.font = font;
   gap.classList.toggle("pg-fitted", Boolean(run?.fitted));
   const last = run?.frames[run.latest];
   if (!run?.fitted || !last) {
@@ -59,13 +70,6 @@ export function layOutCells(gap, cells, run, first) {
     gap.replaceChildren(...cells.map((cell) => cell.element));
     return;
   }
-  /** @type {Map<string, number>} */
-  const known = new Map();
-  /** @param {string} text */
-  const measure = (text) => {
-    if (!known.has(text)) known.set(text, widthOf(gap, text));
-    return known.get(text) ?? 0;
-  };
   /** @type {HTMLElement | null} */
   let word = null;
   /** @type {Node[]} */
@@ -76,7 +80,7 @@ export function layOutCells(gap, cells, run, first) {
     let width = final === null ? OPEN_CELL * size : 0;
     for (const frame of run.frames) {
       const piece = frame?.pieces[place];
-      if (piece !== null && piece !== undefined) width = Math.max(width, measure(bareToken(piece) || "·"));
+      if (piece !== null && piece !== undefined) width = Math.max(width, widthOf(font, bareToken(piece) || "·"));
     }
     cell.width = Math.max(width, 0.45 * size);
     cell.element.style.width = `${(cell.width / size).toFixed(3)}em`;
@@ -112,7 +116,7 @@ export function paintCells(cells, first, run, frame, step, { place = -1, differi
     const { element, token, bar } = cell;
     const text = piece === null ? "" : bareToken(piece) || "·";
     token.textContent = text;
-    const needed = text && cell.width ? widthOf(token, text) : 0;
+    const needed = text && cell.width ? widthOf(cell.font, text) : 0;
     token.style.transform = needed > cell.width + 0.5 ? `scaleX(${(cell.width / needed).toFixed(3)})` : "";
     element.classList.toggle("pg-masked", piece === null);
     element.classList.toggle("pg-fresh", fresh);

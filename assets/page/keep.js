@@ -39,10 +39,14 @@ export function createKeepMenu(root, parts) {
   const box = h("div", { className: `pg-keep${shared ? " pg-keep-shared" : ""}` }, !shared && button, list);
 
   const open = (/** @type {boolean} */ opened) => {
-    if (shared) return opened ? undefined : root.hidePopover();
+    if (shared) return root.hidePopover(); // whoever owns the popover opens it
     list.hidden = !opened;
     button.setAttribute("aria-expanded", String(opened));
-    if (opened) choices[0].focus();
+    if (!opened) return;
+    list.style.marginLeft = "";
+    const { left, right } = list.getBoundingClientRect();
+    list.style.marginLeft = `${Math.max(8 - left, Math.min(0, document.documentElement.clientWidth - 8 - right))}px`; // on the screen
+    choices[0].focus();
   };
   const close = () => {
     const inside = list.contains(document.activeElement);

@@ -29,11 +29,9 @@ import { Store } from "./store.js";
 /**
  * Starts the page inside Gradio's component.
  * @param {{ element: HTMLElement, props: any, trigger: (event: string, data?: any) => void,
- *   watch: (name: string, listener: () => void) => void, server: Server }} gradio
+ *   watch: (name: string, listener: () => void) => void, server: Server, setup: Setup }} gradio
  */
-export function start({ element, props, trigger, watch, server }) {
-  /** @type {Setup} */
-  const setup = props.setup;
+export function start({ element, props, trigger, watch, server, setup }) {
   const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (element.querySelector(`[data-part="${name}"]`));
   const root = part("root");
   /** @type {PageState} */
@@ -157,7 +155,7 @@ export function start({ element, props, trigger, watch, server }) {
   function show(run, toBranch = false) {
     player.pause();
     run.fitted = Boolean(run.closing);
-    const draft = run.opening ? draftOf(setup, run.opening.request, modelName(setup, run.opening.model)) : store.state.draft;
+    const draft = run.opening ? draftOf(setup, run.opening.request, modelName(setup, store.state.models, run.opening.model)) : store.state.draft;
     store.change({ shown: [run.key], draft, time: Infinity, following: true, place: toBranch ? 0 : -1, pane: run.key });
     if (toBranch) say("Go to a step, choose a position, then take another candidate, mask it again, or lock it.");
     part("stage").scrollIntoView({ block: "nearest" });
@@ -184,7 +182,7 @@ export function start({ element, props, trigger, watch, server }) {
     const [run] = store.shown;
     if (comparing() || !run?.opening || !run.closing) return;
     run.fitted = true;
-    store.change({ draft: draftOf(setup, run.opening.request, modelName(setup, run.opening.model)) });
+    store.change({ draft: draftOf(setup, run.opening.request, modelName(setup, store.state.models, run.opening.model)) });
   }
 
   function toggleSettings() {
@@ -195,7 +193,7 @@ export function start({ element, props, trigger, watch, server }) {
 
   /** @param {Run} run */
   async function linkTo(run) {
-    const draft = run.opening ? draftOf(setup, run.opening.request, modelName(setup, run.opening.model)) : store.state.draft;
+    const draft = run.opening ? draftOf(setup, run.opening.request, modelName(setup, store.state.models, run.opening.model)) : store.state.draft;
     const step = store.state.shown[0] === run.key ? stepOf(store.state, run, store.state.time) : run.latest;
     return location.href.split("#")[0] + (await encodeLink({ setup, draft, by: run.opening?.by ?? "diffusion", step }));
   }

@@ -108,7 +108,7 @@ function replayVerdict(run, replay) {
   const { effective, in_step: inStep } = replay.rates;
   const rates = [
     effective !== null && `${effective.toFixed(1)} tokens a second`,
-    inStep !== null && `${inStep.toFixed(1)} while the model computes`,
+    inStep !== null && inStep.toFixed(1) !== effective?.toFixed(1) && `${inStep.toFixed(1)} while the model computes`,
   ].filter(Boolean).join(", ");
   const notices = run.opening?.notices ?? [];
   return h("div", { className: "pg-replay-verdict" },

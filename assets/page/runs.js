@@ -121,7 +121,7 @@ export function createRuns(setup, store, { trigger, server, say }) {
   function open(closing, key, label, source) {
     const run = newRun(key, label, source);
     receive(run, closing);
-    add([run], { draft: draftOf(setup, closing.opening.request, modelName(setup, closing.opening.model)) });
+    add([run], { draft: draftOf(setup, closing.opening.request, modelName(setup, store.state.models, closing.opening.model)) });
     return run;
   }
 

@@ -25,6 +25,7 @@ COMMANDS = [
     ["evaluate-quantized"],
     ["quantize"],
     ["frequencies"],
+    ["examples"],
     ["space"],
     ["space", "check"],
     ["space", "render"],

@@ -13,7 +13,6 @@ from app.infill import infill
 from app.sampling.request import InfillRequest
 from app.trace import recording
 from app.ui.component import about_models
-from app.ui.examples import name_of, read_examples
 from app.ui.pool import ModelPool
 from app.ui.store import RunStore
 from models.checkpoints.placement import Offer
@@ -83,8 +82,10 @@ def test_a_run_that_goes_on_is_paused_and_halted_by_its_name(serve: Callable[...
     address = serve()
     mine, another = Visitor(address), Visitor(address)
     denoiser.delay = 0.05
-    ended: list[Any] = []
-    for (messages,) in ([output[0]["messages"]] for output in mine.events("run", {"runs": [run(text="[[60]]", steps=60)]})):
+    ended, name = [], ""
+    for (messages,) in (
+        [output[0]["messages"]] for output in mine.events("run", {"runs": [run(text="[[60]]", steps=60)]})
+    ):
         ended = messages
         if messages[0]["step"] == 2:
             name = messages[0]["run"]
@@ -139,21 +140,12 @@ def test_the_models_that_fit_are_listed_once_the_first_is_loaded() -> None:
     assert (again["ready"], ready["ready"]) == (False, True)
 
 
-def test_recorded_examples_are_read_with_their_traces_and_stay_in_the_store(tmp_path) -> None:
+def test_recorded_examples_stay_in_the_store() -> None:
     *_, trace = infill(InfillRequest(text="a [[2]]", steps=2), models.load("toy"))
-    (tmp_path / "traces").mkdir()
-    (tmp_path / "traces" / "one.json").write_text(recording.dump(trace), encoding="utf-8")
-    example = {"id": "one", "title": "One", "note": "Look.", "text": "a [[2]]", "strategy": "low_confidence"}
-    listed = [example, {**example, "id": "not recorded"}, {"title": "in the old form"}]
-    (tmp_path / "examples.json").write_text(json.dumps(listed), encoding="utf-8")
-    found = read_examples(tmp_path)
-    assert [*found] == ["one"]
-    assert found["one"][1].text == trace.text
-    store = RunStore(1, examples={name_of("one"): found["one"][1]})
+    store = RunStore(1, examples={"example-one": trace})
     for name in "abc":
         store.put(name, trace)
-    assert store.get("example-one") is store.end("example-one") is found["one"][1]
-    assert read_examples(tmp_path / "nowhere") == {}
+    assert store.get("example-one") is store.end("example-one") is trace
 
 
 def test_a_recorded_example_can_be_asked_for_by_its_id(visitor: Visitor) -> None:
@@ -162,7 +154,7 @@ def test_a_recorded_example_can_be_asked_for_by_its_id(visitor: Visitor) -> None
         replay = visitor.ask("example", {"id": example["id"]})["replay"]
         assert replay["run"] == f"example-{example['id']}"
         assert replay["ended"] == "complete"
-    assert visitor.setup["landing"] is None or visitor.setup["landing"]["run"] == f"example-{shown[0]['id']}"
+    assert visitor.setup["landing"]["run"] == f"example-{shown[0]['id']}"
     assert "no such example" in visitor.ask("example", {"id": "../secret"})["error"]
 
 

@@ -80,5 +80,5 @@ def test_without_its_package_the_flag_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     parser = argparse.ArgumentParser()
     launch.add_flags(parser)
-    with pytest.raises(InfillError, match="pip install 'mcp>=1.21,<2'"):
+    with pytest.raises(InfillError, match=r"pip install 'mcp>=1\.21,<2'"):
         launch.serve(parser.parse_args(["--mcp"]))

@@ -105,8 +105,8 @@ def test_a_crash_in_one_run_does_not_end_the_others_and_keeps_its_steps(page: Pa
     steps = itertools.count()
     make = page.runs._run
 
-    def crashing(request: InfillRequest, *args: Any) -> Iterator[Any]:
-        for trace in make(request, *args):
+    def crashing(request: InfillRequest, model: str, gate: Any = None) -> Iterator[Any]:
+        for trace in make(request, model, gate):
             if "crash" in request.text and next(steps) == 2:
                 raise ZeroDivisionError("a bug")
             yield trace
@@ -120,7 +120,9 @@ def test_a_crash_in_one_run_does_not_end_the_others_and_keeps_its_steps(page: Pa
     assert not page.gates._gates
 
 
-@pytest.mark.parametrize("data", [None, 3, {}, {"runs": {}}, {"runs": []}, {"runs": [run()] * 5}, {"runs": [run()] * 2}])
+@pytest.mark.parametrize(
+    "data", [None, 3, {}, {"runs": {}}, {"runs": []}, {"runs": [run()] * 5}, {"runs": [run()] * 2}]
+)
 def test_what_is_no_list_of_runs_is_refused(page: Page, data: Any) -> None:
     with pytest.raises(gr.Error, match=r"1 to 4 runs|a key of its own"):
         list(page.runs.start(gr.EventData(None, data)))

@@ -8,6 +8,7 @@ import pytest
 
 from app.sampling.request import MAX_LENGTH, InfillRequest, fields_of
 from app.strategies.registry import find, strategies
+from app.trace.examples import Example
 from app.ui.setup import PAPER, START, build_setup, settings_of
 
 PRESETS = {
@@ -19,7 +20,8 @@ PRESETS = {
     "threshold": {"safe": {"tau": 0.85}, "balanced": {"tau": 0.55}, "fast": {"tau": 0.35}},
 }
 FACTS = {"model": "bundled", "has_models": False, "has_parent": True, "can_pause": True}
-EXAMPLE = {"id": "a", "title": "A", "note": "n", "text": "x [[2]]", "strategy": "random", "steps": 2, "seed": 3}
+ASKED = InfillRequest(text="x [[2]]", strategy="random", steps=2, seed=3)
+EXAMPLE = Example(id="a", title="A", note="n", model="bundled", request=ASKED)
 
 
 @pytest.fixture(scope="module")

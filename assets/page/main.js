@@ -116,7 +116,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
   // ---- what the visitor does ----
 
   function fill() {
-    if (runs.active().length) return;
+    if (runs.active().length) return say("A run goes on; stop it first (Esc).", true);
     player.pause();
     const { draft } = store.state;
     /** @type {Asked} */
@@ -234,7 +234,12 @@ export function start({ element, props, trigger, watch, server, setup }) {
 
   /** @param {Run} run */
   async function copyLink(run) {
-    const link = await linkTo(run);
+    let link = "";
+    try {
+      link = await linkTo(run);
+    } catch (error) { // too long
+      return say(error instanceof Error ? error.message : String(error), true);
+    }
     try {
       await navigator.clipboard.writeText(link);
       say("Link copied: whoever opens it sees the same run made again, and nothing else of yours.");
@@ -397,7 +402,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     if (changed.has("shown") && !changed.has("draft")) takeOver();
     if (changed.has("draft")) inspect();
     if (changed.has("runs") || changed.has("shown")) sendFigure();
-    if (changed.has("draft") || changed.has("runs") || changed.has("shown")) save();
+    if (changed.has("draft") || changed.has("runs") || changed.has("shown") || changed.has("time")) save();
   });
   new ResizeObserver(schedule).observe(element);
   new MutationObserver(schedule).observe(document.body, { attributeFilter: ["class"] });
@@ -420,9 +425,10 @@ export function start({ element, props, trigger, watch, server, setup }) {
     if (await openLink()) return;
     const restored = restoreSession(sessionStorage, setup);
     if (restored && (restored.runs.length || restored.draft.text !== setup.draft.text)) {
-      const { trouble, ...state } = restored;
-      store.change({ ...state, following: state.time === Infinity });
+      const { trouble, ...kept } = restored;
+      store.change({ ...kept, following: kept.time === Infinity });
       if (trouble.length) say(trouble.join(" "), true);
+      await runs.recover();
     } else if (setup.landing) await showExample(setup.examples[0].id, true);
     else schedule();
   })();

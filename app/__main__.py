@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from app import cli
+from app import branching, cli
 from app.errors import InfillError
 from app.measure import bench, calibrate, examples_command, length_command
 from app.measure.checkpoint import evaluate, frequencies, quantize, quantized
@@ -49,6 +49,7 @@ def _run(arguments: list[str]) -> int:
     strategy = cli.chosen_strategy(arguments)
     launch.add_command(commands)
     cli.add_commands(commands, strategy)
+    branching.add_command(commands, strategy)
     for module in (
         bench,
         calibrate,

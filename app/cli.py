@@ -7,22 +7,25 @@ import itertools
 import json
 import sys
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from app import presets
 from app.errors import InfillError
+from app.export import write
 from app.flags import add_model_flags, model_settings
 from app.infill import infill
 from app.length.probe import LONGEST
 from app.sampler import policy_of
 from app.sampling.fields import AUTO, Field, Knob, OneOf, Settings, State, Switch, Words
 from app.sampling.request import MAX_STEPS, InfillRequest, fields_of
+from app.sampling.unfamiliar import unfamiliar
 from app.strategies.registry import BUDGETS, GROUPS, Strategy, by_group, find, strategies
 from app.trace import recording
 from app.trace.trace import Trace
+from app.trace.verdict import verdict
 from models.denoiser import Denoiser
 
 Load = Callable[..., Denoiser]
@@ -50,6 +53,8 @@ def unknown_arguments(command: str, left: Sequence[str], strategy: Strategy) -> 
     """Return the error for arguments that are not flags, with the strategies that do have such a knob."""
     flag = left[0].partition("=")[0]
     owners = [s.name for s in strategies().values() if any(knob.flag == flag for knob in s.knobs)]
+    if command == "branch" and owners:
+        return InfillError(f"{flag} is a knob of {', '.join(owners)}: name the strategy as well, with --strategy")
     if command == "infill" and owners:
         return InfillError(
             f"{flag} is not a knob of strategy '{strategy.name}', but of {', '.join(owners)}; see --strategy"
@@ -65,16 +70,15 @@ def add_commands(commands: Any, strategy: Strategy, request: type[InfillRequest]
     command = commands.add_parser("infill", help="fill a gap between two texts", allow_abbrev=False)
     for field in fields_of(request):
         if not isinstance(field.domain, Settings):  # the strategy's knobs, which have flags of their own
-            _add_flag(command, field, default=_flag_default(field), shown=_SHOWN_DEFAULTS.get(field.name))
+            add_flag(command, field, default=_flag_default(field), shown=_SHOWN_DEFAULTS.get(field.name))
     command.add_argument(
         "--preset", metavar="LEVEL", help=f"{', '.join(presets.LEVELS)}: calibrated knobs; those given as flags win"
     )
     add_model_flags(command, default="bundled")
-    command.add_argument("--time-limit", type=float, default=float("inf"), help="seconds of decoding")
-    command.add_argument("--json", action="store_true", help="print the trace of the run instead of its text")
+    add_output_flags(command)
     knobs = command.add_argument_group(f"knobs of strategy {strategy.name}", strategy.summary)
     for knob in strategy.knobs:
-        _add_flag(knobs, knob, dest=f"knob {knob.name}", shown=knob.default)
+        add_flag(knobs, knob, dest=f"knob {knob.name}", shown=knob.default)
     command.set_defaults(run=lambda args, load: _infill(args, load, request))
 
     command = commands.add_parser("strategies", help="list all strategies", allow_abbrev=False)
@@ -86,6 +90,7 @@ def add_commands(commands: Any, strategy: Strategy, request: type[InfillRequest]
     command = commands.add_parser("replay", help="show a recorded run, without a model", allow_abbrev=False)
     command.add_argument("file", metavar="FILE", help="what `infill --json` printed, or - for standard input")
     command.add_argument("--step", type=int, metavar="K", help="only the state after step K, and what that step did")
+    write.add_flags(command)
     command.set_defaults(run=_replay)
 
 
@@ -99,11 +104,23 @@ _SHOWN_DEFAULTS = {
 """Defaults in the help that are not simply the field's own."""
 
 
+def add_output_flags(command: Any) -> None:
+    """Add the flags that `show` and `check_time_limit` need."""
+    command.add_argument("--time-limit", type=float, default=float("inf"), help="seconds of decoding")
+    command.add_argument("--json", action="store_true", help="print the trace of the run instead of its text")
+
+
+def check_time_limit(args: argparse.Namespace) -> None:
+    """Raise InfillError unless the time limit is above 0."""
+    if not args.time_limit > 0:
+        raise InfillError(f"the time limit must be a number of seconds above 0, not {args.time_limit}")
+
+
 def _flag_default(field: Field) -> Any:
     return None if field.name in _LEFT_OPEN else field.default
 
 
-def _add_flag(parser: Any, field: Field, *, default: Any = None, dest: str | None = None, shown: Any = None) -> None:
+def add_flag(parser: Any, field: Field, *, default: Any = None, dest: str | None = None, shown: Any = None) -> None:
     """Add the flag of a declared field; `shown` is the default to print if it is not the flag's own."""
     shown = field.default if shown is None else shown
     default_text = "" if shown in ("", (), None) else f" (default: {shown})"
@@ -145,15 +162,20 @@ def _requested(args: argparse.Namespace, request: type[InfillRequest]) -> Infill
     if args.steps is None:  # one for each mask that there may be
         wanted = replace(wanted, steps=min(MAX_STEPS, sum(gap.length or LONGEST for gap in wanted.gaps)))
     policy_of(wanted)
-    if not args.time_limit > 0:
-        raise InfillError(f"the time limit must be a number of seconds above 0, not {args.time_limit}")
+    check_time_limit(args)
     return wanted
 
 
 def _infill(args: argparse.Namespace, load: Load, request: type[InfillRequest]) -> int:
     wanted = _requested(args, request)
     denoiser = load(args.model, **model_settings(args))
-    traces = infill(wanted, denoiser, time_limit=args.time_limit)
+    if (found := unfamiliar(wanted.parts, denoiser.tokenizer)) and found.warning:
+        print(found.warning, file=sys.stderr)
+    return show(infill(wanted, denoiser, time_limit=args.time_limit), as_json=args.json)
+
+
+def show(traces: Iterator[Trace], *, as_json: bool) -> int:
+    """Run to the end and print the text or the trace; return the exit code. Ctrl-C ends the run with what is there."""
     trace = start = next(traces)
     try:
         for trace in itertools.chain([start], traces):
@@ -166,9 +188,8 @@ def _infill(args: argparse.Namespace, load: Load, request: type[InfillRequest]) 
         trace = replace(trace, ended="stopped")
     if not trace.begun:
         print(*trace.notices, sep="\n", file=sys.stderr)
-    if trace.ended != "complete":
-        print(f"ended by {trace.ended}: {trace.masks_left[-1]} masks are left", file=sys.stderr)
-    print(recording.dump(trace) if args.json else trace.text)
+    print(verdict(trace), file=sys.stderr)
+    print(recording.dump(trace) if as_json else trace.text)
     return 130 if trace.ended == "stopped" else 0
 
 
@@ -191,11 +212,17 @@ def one_line(text: str) -> str:
 
 
 def _replay(args: argparse.Namespace, load: Load) -> int:
-    trace = recording.load(_read(args.file))
+    to_files = write.is_wanted(args)
+    trace = recording.load(read(args.file))
+    if to_files:
+        write.write(trace, args)
+        return 0
     last = len(trace.steps)
     if args.step is not None and not 0 <= args.step <= last:
         raise InfillError(f"--step must be from 0 to {last} for this trace, not {args.step}")
     print(one_line(f"{trace.request.strategy} on {trace.model}, T = {trace.request.steps}, ended: {trace.ended}"))
+    if trace.origin:
+        print(one_line(f"branched from step {trace.origin.step} of {trace.origin.run}"))
     for number in range(last + 1) if args.step is None else [args.step]:
         print(state_line(trace, number))
     if args.step:
@@ -210,7 +237,8 @@ def _replay(args: argparse.Namespace, load: Load) -> int:
     return 0
 
 
-def _read(file: str) -> str:
+def read(file: str) -> str:
+    """Return a file's text, or standard input's for -. Raises InfillError if it cannot be read."""
     try:
         content = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return content.decode()

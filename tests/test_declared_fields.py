@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -16,14 +17,13 @@ from app.errors import InfillError
 from app.infill import infill
 from app.sampling.fields import Knob, OneOf, declared
 from app.sampling.request import InfillRequest, fields_of, markdown
+from app.sampling.start import Start
 from app.strategies.registry import find
 from app.trace import recording
 from app.trace.trace import Trace
+from app.ui.asked import read_request
 from app.ui.endpoint import endpoint
-from app.ui.form import Form
-from app.ui.model_choice import model_choice
-from app.ui.pool import ModelPool
-from models.serve.lazy import LazyDenoiser
+from app.ui.setup import build_setup
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,23 +60,19 @@ def test_a_new_field_has_a_flag(capsys):
     assert "how long to wait for a surer word; 0 to 9 (default: 2.5)" in " ".join(capsys.readouterr().out.split())
 
 
-def test_a_new_field_has_a_widget_and_its_value_reaches_the_request():
-    pool = ModelPool(LazyDenoiser(lambda: models.load("toy")))
-    with gr.Blocks() as page:
-        form = Form(Extended)
-        form.show_first(model_choice(page, pool), {})
-        form.show_rest()
-    slider, radio = form.widgets["patience"], form.widgets["tone"]
-    assert {slider, radio} <= form.inputs
-    assert (slider.label, slider.info, slider.minimum, slider.maximum) == (
-        *("Patience", "how long to wait for a surer word"),
-        *(0, 9),
-    )
-    assert radio.label == "Tone of voice"
-    values = {each: each.value for each in form.inputs} | {slider: 4.0, radio: "loud"}
-    assert form.read(values) == Extended(patience=4.0, tone="loud", temperature=0.7, top_p=0.95, knobs={"blocks": 1})
-    with pytest.raises(gr.Error, match="patience must be a number from 0 to 9"):
-        form.read(values | {slider: 10.0})
+def test_a_new_field_is_on_the_page_and_its_value_reaches_the_request():
+    fields = {field["name"]: field for field in build_setup(Extended)["fields"]}
+    assert fields["patience"] == {
+        **{"name": "patience", "label": "Patience", "help": "how long to wait for a surer word", "kind": "float"},
+        **{"default": 2.5, "low": 0.0, "high": 9.0, "step": 0.05},
+    }
+    assert (fields["tone"]["label"], fields["tone"]["options"]) == ("Tone of voice", ["calm", "loud"])
+    draft = build_setup(Extended)["draft"]
+    assert (draft["patience"], draft["tone"]) == (2.5, "calm")
+    asked = {"text": "a [[2]]", "patience": 4.0, "tone": "loud"}
+    assert read_request(asked, Extended) == Extended(**asked)
+    with pytest.raises(InfillError, match="patience must be a number from 0 to 9"):
+        read_request({**asked, "patience": 10.0}, Extended)
 
 
 def test_a_new_field_is_a_parameter_of_the_endpoint():
@@ -114,3 +110,39 @@ def test_every_field_of_the_request_is_in_the_docs_table():
 def test_a_field_without_a_domain_is_refused_with_an_example():
     with pytest.raises(TypeError, match=r"'tau' must be annotated as Annotated\[type, Knob"):
         declared({"tau": float}, {"tau": 0.5})
+
+
+def test_a_start_has_a_flag_a_parameter_and_a_place_in_the_recording():
+    start = {"gaps": [[1, None]], "locked": [0], "confidence": [[0.5, 0.0]]}
+    wanted = parsed("--length", "2", "--start", json.dumps(start))
+    assert wanted.start == Start.from_json(start)
+    with pytest.raises(InfillError, match="start is not JSON"):
+        parsed("--length", "2", "--start", "a")
+
+    asked: list[Any] = []
+
+    def run(request: InfillRequest, model: str) -> Iterator[Trace]:
+        asked.append(request)
+        yield next(infill(request, models.load("toy")))
+
+    infill_text = endpoint(run)
+    parameter = inspect.signature(infill_text).parameters["start"]
+    assert (parameter.default, parameter.annotation) == (None, dict[str, Any] | None)
+    assert next(infill_text(length=2, start=start))["masks_left"] == 1
+    assert next(infill_text(length=2, start=None))["masks_left"] == 2
+    assert [each.start for each in asked] == [wanted.start, None]
+    with pytest.raises(gr.Error, match="start has gaps of 2"):
+        next(infill_text(length=3, start=start))
+
+    *_, trace = infill(asked[0], models.load("toy"))
+    assert json.loads(recording.dump(trace))["request"]["start"] == start
+    assert recording.load(recording.dump(trace)).request.start == wanted.start
+
+
+def test_a_start_has_no_widget():
+    pool = ModelPool(LazyDenoiser(lambda: models.load("toy")))
+    with gr.Blocks() as page:
+        form = Form()
+        form.show_first(model_choice(page, pool), {})
+        form.show_rest()
+    assert "start" not in form.widgets

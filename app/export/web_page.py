@@ -10,37 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.export.script import script, style
-from app.trace import messages
-from app.trace.trace import Trace
 
 _TITLE = "<title>Infilling replay</title>"
 _LONGEST_TITLE = 60  # characters
 _DATA = '<script type="application/json" id="replay-data">'
-
-
-def replay_of(trace: Trace) -> dict[str, Any]:
-    """Build everything that the page needs to replay a trace; `Replay` in assets/page/types.d.ts has its form."""
-    closing = messages.build_closing(trace, "replay")
-    opening = {
-        "inherited": [],
-        "model": trace.model,
-        "by": "diffusion",
-        "origin": None,
-        "request": {
-            name: getattr(trace.request, name) for name in ("text", "prefix", "suffix", "length", "strategy", "steps")
-        }
-        | {"knobs": dict(trace.request.knobs), "start": None},
-    }
-    return {
-        "begun": True,
-        "key": "replay",
-        "choosing": {"rows": 0, "calls": 0},
-        "verdict": "",
-        "rates": {"effective": None, "in_step": None},
-        **closing,
-        "opening": opening | closing["opening"],
-        "candidates": [messages.list_candidates(trace, number + 1) for number in range(len(trace.steps))],
-    }
 
 
 def shell() -> tuple[str, str]:
@@ -75,7 +48,7 @@ def _hash(text: str) -> str:
 
 
 def web_page(replay: Mapping[str, Any]) -> str:
-    """Return the HTML file of a replay."""
+    """Return the HTML file of a replay, as `app.trace.messages.build_replay` builds it."""
     before, after = shell()
     return before.replace(_TITLE, f"<title>{title_of(replay)}</title>", 1) + escape_json(replay) + after
 

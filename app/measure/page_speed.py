@@ -25,13 +25,19 @@ _FLAGS = [
     "--disable-component-update",
 ]
 _WATCH = """() => {
-    const root = document.querySelector('[data-part=root]');
-    window.seen = {};
+    const { dataset } = document.querySelector('[data-part=root]');
+    const [before, seen] = [dataset.run, (window.seen = {})];
     const look = () => {
-        if (root.dataset.step && !(root.dataset.step in window.seen)) window.seen[root.dataset.step] = Date.now();
+        if (window.seen !== seen) return;
+        if (dataset.run && dataset.run !== before && !(dataset.step in seen)) seen[dataset.step] = Date.now();
         requestAnimationFrame(look);
     };
     look();
+}"""
+_DONE = """(before) => {
+    const { dataset } = document.querySelector('[data-part=root]');
+    const last = Math.max(...Object.keys(window.seen));
+    return dataset.run !== before && dataset.ended === 'complete' && Number(dataset.step) === last;
 }"""
 
 
@@ -79,11 +85,9 @@ def time_page() -> list[dict[str, float]]:
         tab = browser.new_page()
         tab.goto(address)
         tab.wait_for_selector("[data-part=root]")
-        tab.get_by_role("textbox", name="Prefix", exact=True).fill("once upon a time ")
-        for name in ("Number of masks", "Step budget"):
-            box = tab.get_by_role("spinbutton", name=f"number input for {name}")
-            box.fill(str(GAP))
-            box.press("Tab")
+        tab.click("[data-tool=raw]")
+        tab.fill("[data-part=raw]", f"once upon a time [[{GAP}]]")
+        tab.click("[data-tool=raw]")
         for pause in (0.0, 0.02):
             watch.pause = pause
             runs = [_time_fill(tab, watch) for _ in range(4)][1:]  # the first one warms up
@@ -98,8 +102,7 @@ def time_page() -> list[dict[str, float]]:
 def _time_fill(tab: Any, watch: Stopwatch) -> dict[str, float]:
     """Fill once; measure the bytes sent and, by the browser's clock, when each step was on screen."""
     watch.ended.clear()
-    tab.evaluate("() => Object.assign(document.querySelector('[data-part=root]').dataset, {step: '', ended: ''})")
-    tab.evaluate(_WATCH)
+    before = tab.evaluate("document.querySelector('[data-part=root]').dataset.run")
     streams: set[str] = set()
     chunks: list[int] = []
     network = tab.context.new_cdp_session(tab)
@@ -108,8 +111,9 @@ def _time_fill(tab: Any, watch: Stopwatch) -> dict[str, float]:
     )
     network.on("Network.dataReceived", lambda e: e["requestId"] in streams and chunks.append(e["dataLength"]))
     network.send("Network.enable")
-    tab.click("#fill")
-    tab.wait_for_selector("[data-part=root][data-ended=complete]")
+    tab.evaluate(_WATCH)
+    tab.click("[data-part=fill]")
+    tab.wait_for_function(_DONE, arg=before)
     tab.wait_for_timeout(200)  # for the end of the stream
     network.detach()
     seen = {int(step): at for step, at in tab.evaluate("window.seen").items() if int(step) > 0}

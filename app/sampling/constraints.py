@@ -57,11 +57,8 @@ def check_start(start: Canvas, request: InfillRequest, tokenizer: Tokenizer) -> 
     text = _Text(start, request.ban, request.spaces, tokenizer)
     for position in np.flatnonzero(start.editable & ~start.masked).tolist():
         if (word := text.banned_at(position)) is not None:
-            what = f"the banned word '{word}'" if word.strip() else "a line break, which one_line forbids,"
-            raise InfillError(
-                f"the start has {what} at position {start.places(np.array([position]))[0] + 1}: mask it again, or drop"
-                " the ban"
-            )
+            what = f"the banned word '{word}'" if word.strip() else "a line break, which one_line forbids"
+            raise InfillError(f"the start has {what}: mask it again, lock it, or drop the ban")
 
 
 def constrain(policy: Policy, request: InfillRequest, tokenizer: Tokenizer) -> Policy:

@@ -33,6 +33,7 @@ def decode(
     """
     rng = np.random.default_rng(seed)
     forwards = Forwards(denoiser, sampling, guide, cache=cache)
+    start = canvas
     history: tuple[Step, ...] = ()
     seconds = 0.0
     while canvas.masked.any():
@@ -44,7 +45,15 @@ def decode(
         (prediction,) = forwards.ask(
             [canvas], [asked], [uniforms], sampling=drawing, lookback=policy.lookback, tops=policy.tops
         )
-        now = Snapshot(canvas=canvas, prediction=prediction, steps=steps, history=history, rng=rng, forwards=forwards)
+        now = Snapshot(
+            start=start,
+            canvas=canvas,
+            prediction=prediction,
+            steps=steps,
+            history=history,
+            rng=rng,
+            forwards=forwards,
+        )
         selection = _choose(policy, now)
         if selection.tokens is not None:
             prediction = _with_tokens(prediction, selection.commit, selection.tokens, selection.confidence)

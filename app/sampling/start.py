@@ -72,7 +72,7 @@ class Start:
     def from_json(cls, data: object) -> Start:
         """Return the start that `to_json` wrote. Raises InfillError that names the fault."""
         if not isinstance(data, Mapping):
-            raise InfillError(f"a start must have named parts, not {str(data)[:40]!r}; {_LOOK}")
+            raise InfillError(f"a start must have named parts, not {repr(data)[:40]}; {_LOOK}")
         for key in data:
             if key not in _KEYS:
                 raise InfillError(f"a start has no part {str(key)[:40]!r}, only {', '.join(_KEYS)}; {_LOOK}")

@@ -50,6 +50,7 @@ class Step:
 class Snapshot:
     """Everything a strategy may look at. Scores are [length], larger is surer, and only masked positions count."""
 
+    start: Canvas  # before the first step; part of its span may be written already
     canvas: Canvas
     prediction: Prediction
     steps: int  # the step budget T
@@ -67,6 +68,11 @@ class Snapshot:
     def step(self) -> int:
         """The number of this denoising step, from 1."""
         return len(self.history) + 1
+
+    @property
+    def masks_at_start(self) -> int:
+        """The number of masks before the first step: the whole span, unless some of it was written before the run."""
+        return len(self.start.masks)
 
     @property
     def remaining(self) -> int:
@@ -127,9 +133,10 @@ class Snapshot:
     def scores_at_commit(self, score: Literal["confidence", "drawn_confidence"]) -> Floats:
         """Return a score [length] of each committed position in the step that committed it; 0 elsewhere.
 
-        The model was never trained to judge a token that it sees, so this is the best evidence about committed ones.
+        Positions that were written before the run have the confidence that came with them. The model was never trained
+        to judge a token that it sees, so this is the best evidence about committed ones.
         """
-        scores = np.zeros(len(self.canvas))
+        scores = self.start.inherited.copy()
         for step in self.history:
             commit = step.selection.commit
             scores[step.selection.remask] = 0.0
@@ -170,11 +177,12 @@ class Snapshot:
     def reconsider(self, scores: Floats) -> Selection:
         """Commit the best ceil(N step / T) of the N positions, and mask the committed ones among the rest again.
 
-        Committed positions need scores as well, and win ties. In the final steps none of them is masked again and at
-        least one position is added, so that every forward pass makes progress.
+        If W of them were written before the run, the number rises from W to N in the same way. Committed positions need
+        scores as well, and win ties. In the final steps none of them is masked again and at least one position is
+        added, so that every forward pass makes progress.
         """
         span, masked = self.canvas.span, self.canvas.masked
-        count = -(-len(span) * self.step // self.steps)
+        count = len(span) - self.masks_at_start - (-self.masks_at_start * self.step // self.steps)
         if self.remaining <= self.final_steps:
             scores = np.where(masked, scores, np.inf)
             count = max(count, len(span) - len(self.canvas.masks) + 1)

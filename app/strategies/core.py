@@ -35,7 +35,9 @@ def core(
     CORE, Context-Robust Remasking, 2026, arXiv:2602.04096
     """
     canvas, prediction = now.canvas, now.prediction
-    margins = np.where(canvas.masked, prediction.margin, now.carry)
+    # A token that was written before the run counts with the least margin that its confidence allows.
+    known = now.carry if now.history else np.maximum(0.0, 2 * now.start.inherited - 1)
+    margins = np.where(canvas.masked, prediction.margin, known)
     commits = _commit_steps(now, every)
     replace, best, probability, notes = NONE, NONE, np.empty(0), {}
     if now.step - 1 in _test_steps(commits, every) and now.remaining - 1 > now.final_steps:
@@ -62,7 +64,7 @@ def core(
 
 def _commit_steps(now: Snapshot, every: int) -> int:
     """Return the largest number of steps that leaves room in the budget for their tests."""
-    most = min(now.steps, len(now.canvas.span))
+    most = min(now.steps, now.masks_at_start)
     return max(steps for steps in range(1, most + 1) if steps + len(_test_steps(steps, every)) <= now.steps)
 
 

@@ -33,7 +33,7 @@ def credit(
     """
     masks, prediction, length = now.canvas.masks, now.prediction, len(now.canvas.span)
     tokens, probs = prediction.top_tokens[masks], prediction.top_probs[masks]
-    earned, known = np.zeros(probs.shape), 0.0
+    earned, known = np.zeros(probs.shape), 1 - now.masks_at_start / length
     for step in now.history:
         before = step.prediction
         earned = known * earned + (tokens == before.top_tokens[masks, :1]) * before.top_probs[masks, :1]

@@ -70,7 +70,7 @@ def early_commit(
     Li et al., 2025, Prophet, arXiv:2508.19982; Mohamed et al., 2025, SchED, arXiv:2512.02892
     """
     masks, span = now.canvas.masks, now.canvas.span
-    last = min(now.steps, len(span))
+    last = min(now.steps, now.masks_at_start)
     if schedule == "prophet":
         limit = high if now.step - 1 < last / 3 else middle if now.step - 1 < last * 2 / 3 else low
     else:

@@ -11,12 +11,13 @@ def first_hitting(now: Snapshot) -> Selection:
     """Commit one token per step in random order: the exact limit of infinitely many random slots.
 
     Continuous time tau runs from 1 to 0; the next of n masked tokens is hit at tau u^(1/n), with u uniform. The time is
-    only recorded in the note `tau`. With fewer steps than masks, equal groups are committed.
+    only recorded in the note `tau`; if part of the span was written before the run, it starts from the masked fraction.
+    With fewer steps than masks, equal groups are committed.
 
     Zheng et al., 2024, Masked Diffusion Models Are Secretly Time-Agnostic, arXiv:2409.02908
     """
     masks = now.canvas.masks
-    tau = now.history[-1].selection.notes["tau"] if now.history else 1.0
+    tau = now.history[-1].selection.notes["tau"] if now.history else now.masks_at_start / len(now.canvas.span)
     for hit in range(now.pace):
         tau *= now.rng.random() ** (1 / (len(masks) - hit))
     return now.commit_first(now.rng.permutation(masks), 1, tau=tau)

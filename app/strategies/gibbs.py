@@ -51,15 +51,15 @@ def gibbs(
     canvas, sites = now.canvas, now.canvas.masks
     sweeps = [0, 0, *(int(step.selection.notes["sweep"]) for step in now.history)]
     previous_sweep, sweep = sweeps[-2:]  # of the last two steps
-    left = min(len(canvas.span), now.steps // 3) - now.step + 1  # steps of the draft, this one included
+    left = min(now.masks_at_start, now.steps // 3) - now.step + 1  # steps of the draft, this one included
     if not sweep and left > 1:
         return now.commit_first(now.rank(now.prediction.confidence), -(-len(sites) // left), sweep=0)
     tokens, confidence = now.prediction.candidates[sites], now.prediction.confidence[sites]
     notes, changed = {}, 0
     if sweep and energy and len(sites) == 1 and now.remaining > 1:  # several only if a ban has kept some masked
         tokens, confidence, notes["energy"] = _weigh_energy(now, int(sites[0]), energy)
-    if sweep and len(now.history) > 1:
-        before = now.history[-2].canvas
+    if sweep:
+        before = [now.start, *(step.canvas for step in now.history)][-2]
         changed = int((~before.masked[sites] & (before.ids[sites] != tokens)).sum())
         changed += int(now.history[-1].selection.notes["changed"]) if previous_sweep == sweep else 0
     wanted, visited = now.carry > 0, _visited(now, sweep)
@@ -96,7 +96,7 @@ def _visited(now: Snapshot, sweep: int) -> Bools:
 
 def _next_temperature(now: Snapshot, cooling: float) -> float:
     """Return the temperature of the next step."""
-    draft = min(len(now.canvas.span), now.steps // 3)
+    draft = min(now.masks_at_start, now.steps // 3)
     progress = (now.step + 1 - draft) / max(1, now.steps - draft)
     return now.forwards.sampling.temperature * (1 - (1 - cooling) * min(max(progress, 0.0), 1.0))
 

@@ -17,5 +17,5 @@ def rcr(now: Snapshot) -> Selection:
 
     He et al., 2025, MDPO, arXiv:2508.13148
     """
-    drafts = (*(step.prediction.confidence for step in now.history), now.prediction.confidence)
+    drafts = (now.start.inherited, *(step.prediction.confidence for step in now.history), now.prediction.confidence)
     return now.reconsider(np.max(drafts, axis=0))

@@ -13,12 +13,12 @@ def reference(now: Snapshot) -> Selection:
     """Keep the least probable drafts masked, ranking committed positions too: DiffuLLaMA's evaluation sampler.
 
     In step k, the floor(N (T - k) / T) positions of the span whose fresh drafts have the lowest log-probabilities are
-    left as they are; every other masked position is committed. The paper used T = 32, no top-p, and temperature 0.95
-    (GPT-2) or 0.9 (LLaMA).
+    left as they are; every other masked position is committed. N is the number of masks at the start. The paper used
+    T = 32, no top-p, and temperature 0.95 (GPT-2) or 0.9 (LLaMA).
 
     Gong et al., 2025, DiffuLLaMA, arXiv:2410.17891 (evaluation sampler)
     """
     span = now.canvas.span
-    kept = len(span) * (now.steps - now.step) // now.steps
+    kept = now.masks_at_start * (now.steps - now.step) // now.steps
     low = span[np.argsort(now.prediction.drawn_confidence[span], kind="stable")[:kept]]
     return Selection(commit=np.setdiff1d(now.canvas.masks, low), notes={"kept": kept})

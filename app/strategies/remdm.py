@@ -32,9 +32,10 @@ def remdm(
     """Commit tokens at random and remask some at random, so that more steps allow more corrections.
 
     The slots are those of `random`. Each slot commits extra tokens to make up for those it remasks, so the expected
-    number of masks follows the schedule. Slots in which nothing happens are skipped; if the canvas is full, they are
-    skipped until a token is remasked. Nothing is remasked in the last tenth. `confidence` more often remasks tokens
-    that were less probable when they were committed; unlike in the release, its mean rate is that of `cap`.
+    number of masks follows the schedule, from the masks at the start to none. Slots in which nothing happens are
+    skipped; if the canvas is full, they are skipped until a token is remasked. Nothing is remasked in the last tenth.
+    `confidence` more often remasks tokens that were less probable when they were committed; unlike in the release, its
+    mean rate is that of `cap`.
 
     Wang et al., 2025, Remasking Discrete Diffusion Models with Inference-Time Scaling, arXiv:2503.00307
     """
@@ -43,12 +44,13 @@ def remdm(
     final = now.final_steps if eta else steps
     sure = np.where(canvas.masked, now.prediction.confidence, now.scores_at_commit("confidence"))
     slot = int(now.history[-1].selection.notes["slot"]) if now.history else 0
+    share = now.masks_at_start / len(canvas.span)
     masked, changed, rate = canvas.masked.copy(), False, 0.0
     while not changed or (not masked.any() and steps - slot > final):
         left = max(1, steps - slot)  # 1 again if a ban has kept masks after the last slot
         slot = min(slot + 1, steps)
         # Expected masks if the span had as many positions as there are slots, before and after this one.
-        before, after = _loop_schedule(steps, now.final_steps, left) if loop else (left, left - 1)
+        before, after = _loop_schedule(now, left) if loop else (share * left, share * (left - 1))
         highest = 1.0 if before >= steps else min(1.0, after / (steps - before))
         rate = eta * highest if variant == "rescale" else min(eta, highest)
         if left <= final or (loop and left > HOLD_FROM * steps):
@@ -64,11 +66,15 @@ def remdm(
     return Selection(commit=commit, remask=remask, notes={"slot": slot, "rate": rate})
 
 
-def _loop_schedule(steps: int, final: int, left: int) -> tuple[float, float]:
-    """Return the expected masks before and after a slot: down to a tenth, held there, down to 0 at the end."""
-    held = (1 - HOLD_KNOWN) * steps
+def _loop_schedule(now: Snapshot, left: int) -> tuple[float, float]:
+    """Return the expected masks before and after a slot: down to a tenth, held there, down to 0 at the end.
+
+    If there are fewer at the start, their number is held.
+    """
+    steps, final, share = now.steps, now.final_steps, now.masks_at_start / len(now.canvas.span)
+    held = min(1 - HOLD_KNOWN, share) * steps
     before, after = np.interp(
-        [left, left - 1], [0, final, max(final, HOLD_FROM * steps), steps], [0, held, held, steps]
+        [left, left - 1], [0, final, max(final, HOLD_FROM * steps), steps], [0, held, held, share * steps]
     )
     return float(before), float(after)
 

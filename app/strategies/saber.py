@@ -33,23 +33,25 @@ def saber(
 ) -> Selection:
     """Commit drafts surer than committed tokens were on average, and remask those that have lost most since.
 
-    The threshold is the mean probability of all tokens when they were committed, including any remasked since. A test
-    hides the committed tokens in random groups, all in one batch, and asks how probable each still is. Those that have
-    lost most since the last test (or since their commit) are remasked, always fewer than the step commits. The paper
-    reads the probabilities of tokens that the model sees, which a model with a shift was never trained to judge.
+    The threshold is the mean probability of all tokens when they were committed, including any remasked since and those
+    written before the run. A test hides the committed tokens in random groups, all in one batch, and asks how probable
+    each still is. Those that have lost most since the last test (or since their commit) are remasked, always fewer than
+    the step commits. The paper reads the probabilities of tokens that the model sees, which a model with a shift was
+    never trained to judge.
 
     Dong et al., 2025, Saber, arXiv:2510.18165
     """
     canvas, prediction = now.canvas, now.prediction
     masks, known = canvas.masks, np.flatnonzero(canvas.editable & ~canvas.masked)
-    at_commit = np.full(len(canvas), np.nan)
+    written = now.start.editable & ~now.start.masked
+    at_commit = np.where(written, now.start.inherited, np.nan)
     for step in now.history:
         commit = step.selection.commit
         at_commit[commit] = step.prediction.confidence[commit]
-    threshold = float(np.nanmean(at_commit)) if now.history else 1.0
+    threshold = float(np.nanmean(at_commit)) if now.history or written.any() else 1.0
     order = now.rank(prediction.confidence)
     passed = int((prediction.confidence[masks] > threshold).sum())
-    count, believed = max(passed, min(fewest, len(masks))), now.carry
+    count, believed = max(passed, min(fewest, len(masks))), _believed(now)
     notes, remask = {"threshold": threshold, "passed": passed}, NONE
 
     def most_remasked() -> int:
@@ -73,10 +75,15 @@ def _least_steps(every: int) -> int:
     return next(steps for steps in itertools.count(4) if steps - every > 1 + -(-steps // 10))
 
 
+def _believed(now: Snapshot) -> Floats:
+    """Return [length] how probable each token was in its last test, or when it was committed."""
+    return now.carry if now.history else now.start.inherited.copy()
+
+
 def _test(now: Snapshot, known: Ids, groups: int) -> Floats:
-    """Return [length] how probable the committed tokens are with their group hidden; elsewhere what was carried."""
+    """Return [length] how probable the committed tokens are with their group hidden; elsewhere what was believed."""
     parts = np.array_split(now.rng.permutation(known), min(groups, len(known)))
-    found = now.carry
+    found = _believed(now)
     for hidden, probe in zip(
         parts, now.probe([now.canvas.remask(hidden) for hidden in parts], targets=now.canvas.ids), strict=True
     ):

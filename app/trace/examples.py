@@ -9,6 +9,8 @@ from typing import Any
 
 from app.errors import InfillError, unknown
 from app.sampling.request import InfillRequest, fields_of
+from app.trace.recording import load
+from app.trace.trace import Trace
 
 ASSETS = Path(__file__).parents[2] / "assets"
 _PARTS = ("id", "title", "note", "model", "request")
@@ -23,6 +25,11 @@ class Example:
     note: str  # one sentence: what to look at
     model: str  # a name that `models.load` knows
     request: InfillRequest
+
+    @property
+    def run(self) -> str:
+        """The name under which the page stores the recorded run."""
+        return f"example-{self.id}"
 
     def recording(self, folder: Path = ASSETS) -> Path:
         """Return the file of the recorded run, in the format of `recording`."""
@@ -46,6 +53,18 @@ def read_examples(folder: Path = ASSETS) -> list[Example]:
             name = each.get("id", number) if isinstance(each, dict) else number
             raise InfillError(f"example '{name}' in '{file}' is wrong: {error}") from None
     return examples
+
+
+def read_recorded(folder: Path = ASSETS) -> list[tuple[Example, Trace]]:
+    """Read the examples with their recorded runs. Raises InfillError that names the file which is wrong."""
+    found = []
+    for example in read_examples(folder):
+        file = example.recording(folder)
+        try:
+            found.append((example, load(file.read_text(encoding="utf-8"))))
+        except (OSError, ValueError) as error:  # InfillError is a ValueError
+            raise InfillError(f"'{file}' cannot be shown as an example: {error}") from None
+    return found
 
 
 def _example(content: Any) -> Example:

@@ -29,17 +29,21 @@ _WHAT_TO_OPEN = "open a file saved by 'Download trace' or 'infill --json'"
 _DERIVED = ("text", "fills")  # written for people who read the file; ignored by `load`
 
 
+def request_to_json(request: InfillRequest) -> dict[str, Any]:
+    """Return the fields of a request as plain values."""
+    values = {field.name: getattr(request, field.name) for field in fields_of(type(request))}
+    start = request.start and request.start.to_json()
+    return values | {"knobs": dict(request.knobs), "banned": list(request.banned), "start": start}
+
+
 def dump(trace: Trace) -> str:
     """Return the trace as JSON text; positions are slots, counted from 0, and probabilities have four digits."""
-    request = {field.name: getattr(trace.request, field.name) for field in fields_of(type(trace.request))}
-    request |= {"knobs": dict(trace.request.knobs), "banned": list(trace.request.banned)}
-    request["start"] = trace.request.start and trace.request.start.to_json()
     start, origin = trace.start, trace.origin
     content = {
         "format": FORMAT,
         "version": VERSION,
         "model": trace.model,
-        "request": request,
+        "request": request_to_json(trace.request),
         "origin": origin and {"run": origin.run, "step": origin.step},
         "notices": list(trace.notices),
         "choices": {str(gap): choice_to_json(choice) for gap, choice in trace.choices.items()},

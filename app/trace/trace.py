@@ -44,9 +44,7 @@ class Trace:
     origin: Origin | None = None  # of a branch
     begun: bool = True  # False until decoding begins: a notice says what the run waits for, and the lengths of `auto`
     # gaps may still change. Not recorded.
-    trying: Passes = field(
-        default_factory=Passes
-    )  # spent so far on choosing numbers of masks, while that goes on. Not recorded.
+    trying: Passes = field(default_factory=Passes)  # spent so far on lengths whose choice goes on. Not recorded.
     by: Literal["diffusion", "parent", "best of 16"] = "diffusion"  # what wrote it. Not recorded.
 
     @property
@@ -93,10 +91,10 @@ class Trace:
         """[n] step, from 1, that last committed each slot; 0 if it is masked, given or inherited."""
         return self.commits().when[self.start.slots]
 
-    def commits(self) -> Commits:
-        """Return the commits of all steps."""
+    def commits(self, number: int | None = None) -> Commits:
+        """Return the commits of all steps, or of the first `number`."""
         commits = Commits(len(self.start), self.start.inherited)
-        for step in self.steps:
+        for step in self.steps[:number]:
             commits.add(step)
         return commits
 

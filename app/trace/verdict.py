@@ -58,6 +58,8 @@ def verdict(trace: Trace) -> str:
 def _ending(trace: Trace) -> str:
     """Return how the run ended, or that it goes on, with the passes it took."""
     how = {"complete": "Done", "stopped": "Stopped", "time limit": "Out of time", "running": "Running"}[trace.ended]
+    if trace.origin:
+        how = f"Branched from step {trace.origin.step}: {how.lower()}"
     if not trace.begun:
         spent = trace.choosing.calls
         if trace.ended == "running":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import sys
 from typing import Any
@@ -24,6 +25,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags of the page: the model's and the port."""
     add_model_flags(parser, default=None)
     parser.add_argument("--port", type=int, default=None, help="default: 7860 or the next free one")
+    parser.add_argument("--mcp", action="store_true", help="also offer filling as a tool to assistants, over MCP")
 
 
 def add_command(commands: Any) -> None:
@@ -37,8 +39,10 @@ def serve(options: argparse.Namespace) -> int:
     """Serve the page until it is interrupted.
 
     On ZeroGPU the model is loaded before the launch, which packs what is on the emulated GPU for the workers.
-    Raises InfillError for a model that does not exist and a port that cannot be used.
+    Raises InfillError for a model that does not exist, a port that cannot be used, and `--mcp` without its package.
     """
+    if options.mcp and importlib.util.find_spec("mcp") is None:
+        raise InfillError("--mcp needs the package mcp; install it with pip install 'mcp>=1.21,<2'")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     deployed = (spacefile.ROOT / spacefile.NAME).is_file()  # an installed package has no Spacefile
     candidates = spacefile.read().models if deployed else {"bundled": _BUNDLED}
@@ -59,12 +63,12 @@ def serve(options: argparse.Namespace) -> int:
             return models.load("bundled")
 
     denoiser = LazyDenoiser(load)
-    _launch(choice.model, denoiser, calibrated, port=options.port, zero_gpu=zero_gpu)
+    _launch(choice.model, denoiser, calibrated, port=options.port, zero_gpu=zero_gpu, mcp=options.mcp)
     return 0
 
 
 def _launch(
-    name: str, denoiser: LazyDenoiser, calibrated: presets.Presets, *, port: int | None, zero_gpu: bool
+    name: str, denoiser: LazyDenoiser, calibrated: presets.Presets, *, port: int | None, zero_gpu: bool, mcp: bool
 ) -> None:
     from app.ui.page import build, launch_options  # imports gradio
     from app.ui.pool import ModelPool
@@ -76,7 +80,7 @@ def _launch(
     if zero_gpu:
         denoiser.get()
     try:
-        page.launch(server_port=port, prevent_thread_lock=True, **launch_options())
+        page.launch(server_port=port, prevent_thread_lock=True, mcp_server=mcp, **launch_options())
     except (OSError, OverflowError):
         if port is None:
             raise

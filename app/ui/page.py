@@ -9,13 +9,13 @@ import gradio as gr
 from app.export import script
 from app.presets import Presets
 from app.sampling.request import TIME_LIMIT, InfillRequest
-from app.ui import outgoing
+from app.trace.examples import read_recorded
+from app.trace.messages import build_replay
 from app.ui.component import page_component
 from app.ui.endpoint import endpoint
-from app.ui.examples import name_of, read_examples
 from app.ui.figures import figure_panel
 from app.ui.gate import Gates
-from app.ui.parent import LoadParent, ParentRuns
+from app.ui.parent import LoadParent, ParentRuns, written_by
 from app.ui.pool import ModelPool
 from app.ui.runner import runner, runs_at_once
 from app.ui.runs import PageRuns
@@ -47,14 +47,13 @@ def build(
     `zero_gpu` runs the model in ZeroGPU's workers. `request` is the class whose fields the page and endpoint have.
     There is no gr.State: with one, Gradio keeps a stream for every tab, and browsers allow six for a server.
     """
-    examples = read_examples()
-    store = RunStore(examples={name_of(name): trace for name, (_, trace) in examples.items()})
-    first = next(iter(examples.values()), None)
+    examples = read_recorded()
+    store = RunStore(examples={example.run: written_by(trace) for example, trace in examples})
     setup = build_setup(
         request,
         presets=presets,
-        examples=[example for example, _ in examples.values()],
-        landing=first and outgoing.replay(first[1], name_of(first[0]["id"])),
+        examples=[example for example, _ in examples],
+        landing=build_replay(store.get(examples[0][0].run), examples[0][0].run),
         model=pool.name,
         has_models=pool.has_others,
         has_parent=parent is not None,
@@ -72,7 +71,7 @@ def build(
     )
     shared: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": runs_at_once(zero_gpu)}
     with gr.Blocks(title="Infilling playground", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as page:
-        component = page_component(setup, store, gates, pool)
+        component = page_component(setup, store, gates, pool, request)
         with gr.Sidebar(position="right", open=False, width=340, label="Settings"):
             gr.HTML(_SETTINGS, elem_id="settings", js_on_load=_MOUNTED, apply_default_css=False)
         figure_panel(store, component)
@@ -85,11 +84,15 @@ def build(
     return page
 
 
+# Gradio's file of weight 600 lacks most letters.
+_FONT = [gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700)), "system-ui", "sans-serif"]  # pyright: ignore
+
+
 def launch_options() -> dict[str, Any]:
     """Return the arguments of `launch` in Gradio 6: the looks, and nothing that leaves the machine."""
     return {
         "css": script.style(),
-        "theme": gr.themes.Base(primary_hue="indigo"),  # pyright: ignore[reportPrivateImportUsage]
+        "theme": gr.themes.Base(primary_hue="indigo", font=_FONT),  # pyright: ignore[reportPrivateImportUsage]
         "footer_links": ["api", "gradio", "settings"],
         "run_history": False,
         "enable_monitoring": False,

@@ -10,11 +10,14 @@ from app.sampling.fields import Field, Knob, OneOf, Switch, Text, Value, Words
 from app.sampling.request import MAX_LENGTH, MAX_STEPS, InfillRequest, fields_of
 from app.sampling.template import MAX_GAPS
 from app.strategies.registry import BUDGETS, GROUPS, Strategy, by_group
+from app.trace.examples import Example
 
 PAPER = "paper's values"
 """The first of a strategy's settings."""
 START = {"temperature": 0.7, "top_p": 0.95}
 """Values with which the page starts instead of the request's defaults."""
+TEXT = "Tom lost his blue ball in the park. [[12]] Tom patted the dog and said thank you."
+"""What the page starts with if there is no example."""
 _PLACED = ("text", "prefix", "suffix", "length", "strategy", "knobs", "steps", "start")
 """Fields that the page shows in places of their own."""
 
@@ -23,7 +26,7 @@ def build_setup(
     request: type[InfillRequest] = InfillRequest,
     *,
     presets: Presets | None = None,
-    examples: Sequence[Mapping[str, Any]] = (),
+    examples: Sequence[Example] = (),
     landing: Mapping[str, Any] | None = None,
     **facts: Any,
 ) -> dict[str, Any]:
@@ -35,16 +38,28 @@ def build_setup(
     fields = {field.name: field for field in fields_of(request)}
     shown = {name: field for name, field in fields.items() if name not in _PLACED}
     start = {name: START.get(name, _plain(field.default)) for name, field in shown.items()}
-    own = {"text": examples[0]["text"] if examples else "", "strategy": fields["strategy"].default, "knobs": {}}
+    own = {"text": examples[0].request.text if examples else TEXT, "strategy": fields["strategy"].default, "knobs": {}}
     return {
         "fields": [describe_field(field) for field in shown.values()],
         "strategies": [describe_strategy(each, presets or {}) for group in by_group().values() for each in group],
         "groups": list(GROUPS),
         "limits": {"length": MAX_LENGTH, "gaps": MAX_GAPS, "steps": MAX_STEPS},
         "draft": {**start, **own, "steps": None, "model": "", "start": None},
-        "examples": [{name: each[name] for name in ("id", "title", "note", "text", "strategy")} for each in examples],
+        "examples": [describe_example(each) for each in examples],
         "landing": landing,
         **facts,
+    }
+
+
+def describe_example(example: Example) -> dict[str, str]:
+    """Return what the page shows of an example before it is opened."""
+    request = example.request
+    return {
+        "id": example.id,
+        "title": example.title,
+        "note": example.note,
+        "text": request.text,
+        "strategy": request.strategy,
     }
 
 
@@ -86,9 +101,7 @@ def describe_strategy(strategy: Strategy, presets: Presets) -> dict[str, Any]:
     }
 
 
-def settings_of(
-    strategy: Strategy, levels: Mapping[str, Mapping[str, Value]]
-) -> Mapping[str, Mapping[str, Value]]:
+def settings_of(strategy: Strategy, levels: Mapping[str, Mapping[str, Value]]) -> Mapping[str, Mapping[str, Value]]:
     """Return the values of the calibrated knobs by setting, the paper's first; empty without levels."""
     calibrated = {knob for values in levels.values() for knob in values}
     paper = {knob: value for knob, value in strategy.defaults.items() if knob in calibrated}

@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 
 /** @import { Frame, Run } from "./types.d.ts" */
 
-/** @typedef {{ element: HTMLElement, token: HTMLElement, bar: HTMLElement, when: HTMLElement, width: number, painted: string }} Cell */
+/** @typedef {{ element: HTMLElement, token: HTMLElement, bar: HTMLElement, when: HTMLElement, width: number, font: string, painted: string }} Cell */
 
 /** Width in em of a cell whose token is not known yet. */
 const OPEN_CELL = 2.4;
@@ -18,9 +18,9 @@ export function buildCells(gap, count, first) {
   const cells = Array.from({ length: count }, (_, at) => {
     const token = h("span", { className: "pg-token" });
     const bar = h("span", { className: "pg-bar" });
-    const when = h("span", { className: "pg-when" });
+    const when = h("span", { className: "pg-when", "aria-hidden": "true" });
     const element = h("span", { className: "pg-cell", role: "button", tabIndex: -1, dataset: { place: first + at } }, token, bar, when);
-    return { element, token, bar, when, width: 0, painted: "" };
+    return { element, token, bar, when, width: 0, font: "", painted: "" };
   });
   gap.replaceChildren(...cells.map((cell) => cell.element));
   return cells;
@@ -33,22 +33,34 @@ const bareToken = (piece) => (/^\s+$/.test(piece) ? piece : piece.replace(/^\s+/
 /** @type {CanvasRenderingContext2D | null} */
 let cellRuler = null;
 
-/** Returns how wide a text is in an element's font, in px. @param {HTMLElement} element @param {string} text */
-export function widthOf(element, text) {
-  cellRuler ??= /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
-  const { font } = getComputedStyle(element);
-  if (cellRuler.font !== font) cellRuler.font = font;
-  return cellRuler.measureText(text).width;
+/** @type {Map<string, number>} */
+const cellWidths = new Map();
+
+/** Returns how wide a text is in a font, in px. @param {string} font @param {string} text */
+function widthOf(font, text) {
+  const key = `${font}\u0000${text}`;
+  let width = cellWidths.get(key);
+  if (width === undefined) {
+    cellRuler ??= /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
+    cellRuler.font = font;
+    width = cellRuler.measureText(text).width;
+    if (cellWidths.size > 5000) cellWidths.clear();
+    cellWidths.set(key, width);
+  }
+  return width;
 }
 
 /**
  * Lays out the cells of one gap. In a run whose states are all known, every cell is as wide as its widest token over
  * all steps, and the parts of a word stand together; in a run that is or was streamed, all cells have the same width.
- * So no step moves the text, and neither does the end of a run.
- * @param {HTMLElement} gap @param {Cell[]} cells @param {Run | null} run @param {number} first
+ * So no step moves the text, and neither does the end of a run. `spaced` says that a space stands before the gap, so that
+ * the first token needs none.
+ * @param {HTMLElement} gap @param {Cell[]} cells @param {Run | null} run @param {number} first @param {boolean} [spaced]
  */
-export function layOutCells(gap, cells, run, first) {
-  const size = parseFloat(getComputedStyle(gap).fontSize) || 16;
+export function layOutCells(gap, cells, run, first, spaced = false) {
+  const { font, fontSize } = getComputedStyle(gap);
+  const size = parseFloat(fontSize) || 16;
+  for (const cell of cells) cell.font = font;
   gap.classList.toggle("pg-fitted", Boolean(run?.fitted));
   const last = run?.frames[run.latest];
   if (!run?.fitted || !last) {
@@ -59,13 +71,6 @@ export function layOutCells(gap, cells, run, first) {
     gap.replaceChildren(...cells.map((cell) => cell.element));
     return;
   }
-  /** @type {Map<string, number>} */
-  const known = new Map();
-  /** @param {string} text */
-  const measure = (text) => {
-    if (!known.has(text)) known.set(text, widthOf(gap, text));
-    return known.get(text) ?? 0;
-  };
   /** @type {HTMLElement | null} */
   let word = null;
   /** @type {Node[]} */
@@ -76,13 +81,13 @@ export function layOutCells(gap, cells, run, first) {
     let width = final === null ? OPEN_CELL * size : 0;
     for (const frame of run.frames) {
       const piece = frame?.pieces[place];
-      if (piece !== null && piece !== undefined) width = Math.max(width, measure(bareToken(piece) || "·"));
+      if (piece !== null && piece !== undefined) width = Math.max(width, widthOf(font, bareToken(piece) || "·"));
     }
     cell.width = Math.max(width, 0.45 * size);
     cell.element.style.width = `${(cell.width / size).toFixed(3)}em`;
     if (!word || final === null || /^\s/.test(final)) {
       word = h("span", { className: "pg-word" });
-      if (parts.length || (final !== null && /^\s+\S/.test(final))) parts.push(document.createTextNode(" "));
+      if (parts.length || (!spaced && final !== null && /^\s+\S/.test(final))) parts.push(document.createTextNode(" "));
       parts.push(word);
     }
     word.append(cell.element);
@@ -112,7 +117,7 @@ export function paintCells(cells, first, run, frame, step, { place = -1, differi
     const { element, token, bar } = cell;
     const text = piece === null ? "" : bareToken(piece) || "·";
     token.textContent = text;
-    const needed = text && cell.width ? widthOf(token, text) : 0;
+    const needed = text && cell.width ? widthOf(cell.font, text) : 0;
     token.style.transform = needed > cell.width + 0.5 ? `scaleX(${(cell.width / needed).toFixed(3)})` : "";
     element.classList.toggle("pg-masked", piece === null);
     element.classList.toggle("pg-fresh", fresh);
@@ -140,9 +145,10 @@ function cellLabel(run, frame, at, given, kept) {
     const draft = frame?.confidence[at] ? `, draft at ${percent(frame.confidence[at])}` : "";
     return `${name}: masked${draft}`;
   }
-  if (given) return `${name}: ${visible(piece)}, given`;
-  if (kept) return `${name}: ${visible(piece)}, taken over from the run before`;
-  return `${name}: ${visible(piece)}, written in step ${frame.when[at]} at ${percent(frame.confidence[at])}`;
+  const word = bareToken(piece) || visible(piece) || "·";
+  if (given) return `${name}: ${word}, given`;
+  if (kept) return `${name}: ${word}, taken over from the run before`;
+  return `${name}: ${word}, written in step ${frame.when[at]} at ${percent(frame.confidence[at])}`;
 }
 
 const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;

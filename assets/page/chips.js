@@ -14,7 +14,7 @@ const CHIP_NOT_FIELDS = ["text", "strategy", "knobs", "steps", "model", "start"]
  * @param {Setup} setup @param {Draft} draft @param {{ name: string, label: string }[]} models
  * @returns {Difference[]}
  */
-export function differences(setup, draft, models = []) {
+export function draftDifferences(setup, draft, models = []) {
   const start = setup.draft;
   /** @type {Difference[]} */
   const found = [];
@@ -129,7 +129,7 @@ export function createChips(root, setup, store) {
     const { draft, models } = store.state;
     if (seen && seen.draft === draft && seen.models === models) return;
     seen = { draft, models };
-    const found = differences(setup, draft, models);
+    const found = draftDifferences(setup, draft, models);
     const now = JSON.stringify(found.map(({ key, label }) => [key, label]));
     if (now === drawn) return;
     const focused = [...list.querySelectorAll("button")].indexOf(/** @type {any} */ (document.activeElement));

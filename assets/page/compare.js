@@ -17,7 +17,6 @@ import { h } from "./dom.js";
 /**
  * @typedef {object} CompareActions
  * @property {(run: Run, place: number) => void} choose hears of the slot whose candidates are wanted
- * @property {(run: Run) => void} [show] puts one run on the stage
  */
 
 /**
@@ -126,9 +125,7 @@ export function createCompare(root, setup, store, { createStage, actions }) {
 
   /** @param {Run} run */
   function alone(run) {
-    const step = stepOf(store.state, run, store.state.time);
-    actions.show?.(run);
-    store.change({ shown: [run.key], time: step, following: unfinished(run), place: -1, pane: run.key });
+    store.change({ shown: [run.key], time: stepOf(store.state, run, store.state.time), following: unfinished(run), place: -1, pane: run.key });
   }
 
   /** @param {Run} first @param {Run} run @param {number} step */

@@ -22,8 +22,11 @@ export function draftOf(setup, request, model) {
   return draft;
 }
 
-/** Returns the name under which a run's model is chosen: "" for the first one. @param {Setup} setup @param {string} model */
-export const modelName = (setup, model) => (model === setup.model ? "" : model);
+/**
+ * Returns the name under which a run's model is chosen: "" for the first one, and for one that is not offered here.
+ * @param {Setup} setup @param {{ name: string }[] | undefined} models those that can be chosen, if known @param {string} model
+ */
+export const modelName = (setup, models, model) => (model !== setup.model && models?.some((each) => each.name === model) ? model : "");
 
 /**
  * Returns whether a run was made from other inputs than the draft's.

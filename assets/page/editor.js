@@ -129,6 +129,11 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   /** @type {{ text: string, caret: number }[]} */
   let future = [];
 
+  /** Where the cells stood when they were last measured: measuring in every frame would lay out the page in every frame. */
+  let columns = { key: "", found: /** @type {{ left: number, width: number }[] | null} */ (null) };
+  const resized = new ResizeObserver(() => { columns.key = ""; });
+  resized.observe(box);
+
   // ---- from the draft to the passage and back ----
 
   /** @param {string} text */
@@ -251,7 +256,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     if (laid !== chip.laid) {
       chip.laid = laid;
       chip.cells = buildCells(chip.box, count, first);
-      layOutCells(chip.box, chip.cells, run, first);
+      layOutCells(chip.box, chip.cells, run, first, /\s$/.test(chip.element.previousSibling?.textContent ?? ""));
     }
     const direction = (run && gapDirection(run, index)) || "";
     if (chip.box.dir !== direction) chip.box.dir = direction;
@@ -574,7 +579,13 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       chips.flatMap((chip) => chip.cells)[place]?.element.focus({ preventScroll: true });
     },
     /** Where the cells stand in `frame`, if they are all on one line. @param {HTMLElement} frame */
-    columns: (frame) => (box.hidden ? null : cellColumns(chips.flatMap((chip) => chip.cells), frame)),
+    columns(frame) {
+      if (box.hidden) return null;
+      resized.observe(frame); // again and again is the same as once
+      const wanted = chips.map((chip) => chip.laid).join("\n");
+      if (columns.key !== wanted) columns = { key: wanted, found: cellColumns(chips.flatMap((chip) => chip.cells), frame) };
+      return columns.found;
+    },
     rtl: () => box.dir === "rtl",
     element: box,
   };

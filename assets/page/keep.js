@@ -25,26 +25,33 @@ import { webPageOf } from "./page_file.js";
 /** @typedef {{ label: string, note: string, busy: string, keep: (run: Run, title: string) => Promise<string> }} KeepWay */
 
 /**
- * Adds the menu to an element and returns it; `close` closes it.
+ * Adds the menu to an element: a button with a list. An element that is a popover, which somebody else opens, gets the
+ * list alone.
  * @param {HTMLElement} root @param {KeepParts} parts
  */
 export function createKeepMenu(root, parts) {
+  const shared = root.hasAttribute("popover");
   let busy = false;
-  const list = h("div", { className: "pg-keep-list", role: "group", "aria-label": "Keep this run as", id: keepName(), hidden: true });
-  const button = h("button", { type: "button", className: "pg-keep-button", "aria-expanded": "false", "aria-controls": list.id, onclick: () => open(list.hidden === true) }, "Keep");
-  const box = h("div", { className: "pg-keep" }, button, list);
+  const list = h("div", { className: "pg-keep-list", role: "group", "aria-label": "Keep this run as", id: keepName(), hidden: !shared });
   const choices = keepWays(parts).map((way) => h("button", { type: "button", onclick: () => keep(way) }, h("span", {}, way.label), h("span", { className: "pg-quiet" }, way.note)));
   list.append(...choices);
+  const button = h("button", { type: "button", className: "pg-keep-button", "aria-expanded": "false", "aria-controls": list.id, onclick: () => open(list.hidden === true) }, "Keep");
+  const box = h("div", { className: `pg-keep${shared ? " pg-keep-shared" : ""}` }, !shared && button, list);
 
   const open = (/** @type {boolean} */ opened) => {
+    if (shared) return root.hidePopover(); // whoever owns the popover opens it
     list.hidden = !opened;
     button.setAttribute("aria-expanded", String(opened));
-    if (opened) choices[0].focus();
+    if (!opened) return;
+    list.style.marginLeft = "";
+    const { left, right } = list.getBoundingClientRect();
+    list.style.marginLeft = `${Math.max(8 - left, Math.min(0, document.documentElement.clientWidth - 8 - right))}px`; // on the screen
+    choices[0].focus();
   };
   const close = () => {
     const inside = list.contains(document.activeElement);
     open(false);
-    if (inside) button.focus();
+    if (inside && !shared) button.focus();
   };
   const keep = async (/** @type {KeepWay} */ way) => {
     if (busy) return;
@@ -56,7 +63,7 @@ export function createKeepMenu(root, parts) {
     button.textContent = "Keeping…";
     if (way.busy) parts.say(way.busy);
     try {
-      parts.say(await way.keep(run, parts.titleOf?.(run) ?? run.opening?.request?.strategy ?? ""));
+      parts.say(await way.keep(run, parts.titleOf?.(run) || run.opening?.request?.strategy || ""));
     } catch (error) {
       parts.say(`Not kept: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
@@ -76,7 +83,7 @@ export function createKeepMenu(root, parts) {
     event.stopPropagation(); // Escape also stops a run, and arrows step through it
   });
   box.addEventListener("focusout", (event) => {
-    if (!list.hidden && !(event.relatedTarget instanceof Node && box.contains(event.relatedTarget))) open(false);
+    if (!shared && !list.hidden && !(event.relatedTarget instanceof Node && box.contains(event.relatedTarget))) open(false);
   });
   root.append(box);
   return { element: box, close };

@@ -29,11 +29,9 @@ import { Store } from "./store.js";
 /**
  * Starts the page inside Gradio's component.
  * @param {{ element: HTMLElement, props: any, trigger: (event: string, data?: any) => void,
- *   watch: (name: string, listener: () => void) => void, server: Server }} gradio
+ *   watch: (name: string, listener: () => void) => void, server: Server, setup: Setup }} gradio
  */
-export function start({ element, props, trigger, watch, server }) {
-  /** @type {Setup} */
-  const setup = props.setup;
+export function start({ element, props, trigger, watch, server, setup }) {
   const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (element.querySelector(`[data-part="${name}"]`));
   const root = part("root");
   /** @type {PageState} */
@@ -63,12 +61,9 @@ export function start({ element, props, trigger, watch, server }) {
   const keepMenu = (/** @type {HTMLElement} */ place, /** @type {Run} */ run) => createKeepMenu(place, {
     runOf: () => run,
     titleOf: () => setup.strategies.find((each) => each.name === run.opening?.request.strategy)?.title ?? "",
-    replayOf: async () => answered(await server.replay({ run: run.name }), "replay"),
-    shell: async () => {
-      const answer = await server.shell({});
-      return [answered(answer, "before"), answered(answer, "after")];
-    },
-    recorded: async () => answered(await server.recorded({ run: run.name }), "trace"),
+    replayOf: () => server.replay({ run: run.name }),
+    shell: () => server.shell({}),
+    recorded: () => server.recorded({ run: run.name }),
     linkOf: () => linkTo(run),
     say,
   });
@@ -79,13 +74,15 @@ export function start({ element, props, trigger, watch, server }) {
     createOrderPicker(places.order, setup, store),
     createSteps(places.steps, setup, store),
     createSeed(places.seed, store),
-    createPresets(places.presets, setup, store, { ask: (asked) => compare(asked) }),
+    createPresets(places.presets, setup, store, { ask: compare, newKey: runs.newKey }),
     createChips(places.chips, setup, store),
     createCompare(part("comparison"), setup, store, { createStage, actions: { choose } }),
     player,
     createMap(part("map"), store, { columnsOf }),
     createWhy(part("why"), store, { candidatesOf, branch, canBranch: (run) => !run.expired && run.opening?.by === "diffusion" }),
-    createTray(part("tray"), setup, store, { share: (run) => void copyLink(run), keepMenu, branch: (run) => show(run, true), say }),
+    createTray(part("tray"), setup, store, {
+      show, share: (run) => void copyLink(run), keepMenu, branch: (run) => show(run, true), open: (file) => void runs.openFile(file), say,
+    }),
   ];
   const keys = createKeys(root, {
     fill, stop: runs.stop, play: () => player.toggle(), step: (by) => player.move(by > 0 ? 1 : -1),
@@ -158,7 +155,7 @@ export function start({ element, props, trigger, watch, server }) {
   function show(run, toBranch = false) {
     player.pause();
     run.fitted = Boolean(run.closing);
-    const draft = run.opening ? draftOf(setup, run.opening.request, modelName(setup, run.opening.model)) : store.state.draft;
+    const draft = run.opening ? draftOf(setup, run.opening.request, modelName(setup, store.state.models, run.opening.model)) : store.state.draft;
     store.change({ shown: [run.key], draft, time: Infinity, following: true, place: toBranch ? 0 : -1, pane: run.key });
     if (toBranch) say("Go to a step, choose a position, then take another candidate, mask it again, or lock it.");
     part("stage").scrollIntoView({ block: "nearest" });
@@ -185,7 +182,7 @@ export function start({ element, props, trigger, watch, server }) {
     const [run] = store.shown;
     if (comparing() || !run?.opening || !run.closing) return;
     run.fitted = true;
-    store.change({ draft: draftOf(setup, run.opening.request, modelName(setup, run.opening.model)) });
+    store.change({ draft: draftOf(setup, run.opening.request, modelName(setup, store.state.models, run.opening.model)) });
   }
 
   function toggleSettings() {
@@ -196,7 +193,7 @@ export function start({ element, props, trigger, watch, server }) {
 
   /** @param {Run} run */
   async function linkTo(run) {
-    const draft = run.opening ? draftOf(setup, run.opening.request, modelName(setup, run.opening.model)) : store.state.draft;
+    const draft = run.opening ? draftOf(setup, run.opening.request, modelName(setup, store.state.models, run.opening.model)) : store.state.draft;
     const step = store.state.shown[0] === run.key ? stepOf(store.state, run, store.state.time) : run.latest;
     return location.href.split("#")[0] + (await encodeLink({ setup, draft, by: run.opening?.by ?? "diffusion", step }));
   }
@@ -387,17 +384,6 @@ export function start({ element, props, trigger, watch, server }) {
     element.addEventListener(kind, () => { if (store.state.loop) store.change({ loop: false }); }, { capture: true });
   }
   schedule();
-}
-
-/**
- * Returns a part of the server's answer. Throws what went wrong if it is missing.
- * @template {{ error?: string }} T @template {keyof T} K
- * @param {T} answer @param {K} name @returns {NonNullable<T[K]>}
- */
-function answered(answer, name) {
-  const value = answer[name];
-  if (value === undefined || value === null) throw new Error(answer.error ?? "the server did not answer");
-  return value;
 }
 
 /**

@@ -11,6 +11,7 @@ const TOP_NATS = 6; // the map's full scale for entropy
 const MAP_STRIP = 18; // CSS pixels of the rank strip
 const MAP_SPACE = 4; // between strip and rows
 const MAP_ROWS = 96; // for all rows
+const MAP_EDGE = 2; // below the rows, for their frame
 const MAP_ROW = 20; // the highest row
 const MAP_COLUMN = 48; // the widest column where columns do not stand under the words
 const MAP_NUMBER = 16; // the narrowest column that has room for its step as a number
@@ -127,6 +128,9 @@ export function createMap(root, store, { columnsOf }) {
   let width = 0;
   let painted = "";
   let baseKey = "";
+  let baseStep = 0; // last step on it
+  /** @type {[step: number, at: number, taken: boolean][]} */
+  let marks = []; // dots and crosses of the steps on it
   let tableKey = "";
   /** @type {MapColumn[]} */
   let columns = [];
@@ -139,6 +143,7 @@ export function createMap(root, store, { columnsOf }) {
     store.change({ score: /** @type {PageState["score"]} */ (score.value) });
   } }, ...Object.entries(SCORES).map(([name, [label]]) => h("option", { value: name }, label)));
   const legend = h("span", { className: "mp-legend" });
+  const title = h("h2", { className: "mp-title" }, "Order map");
   // A slider, because screen readers pass the arrow keys on to it and read its value aloud.
   const canvas = h("canvas", {
     className: "mp-canvas", role: "slider", tabIndex: 0, "aria-valuemin": 0, "aria-valuemax": 0, "aria-valuenow": 0,
@@ -148,7 +153,7 @@ export function createMap(root, store, { columnsOf }) {
   const table = h("table", {});
   root.classList.add("mp");
   root.append(
-    h("div", { className: "mp-head" }, h("h2", { className: "mp-title" }, "Order map"), score, legend),
+    h("div", { className: "mp-head" }, title, score, legend),
     h("div", { className: "mp-frame" }, canvas), h("div", { className: "pg-hidden" }, table),
   );
   new ResizeObserver(() => {
@@ -240,24 +245,28 @@ export function createMap(root, store, { columnsOf }) {
     const step = stepOf(state, run, state.time);
     const place = state.pane === run.key || state.shown.length === 1 ? state.place : -1;
     const ratio = window.devicePixelRatio || 1;
-    const drawn = [run.key, run.name, run.latest, run.ended, run.begun, rows, count, state.score, colours.dark].join();
-    const wanted = [drawn, step, place, width, ratio, columns.map(({ left, width }) => `${left}:${width}`)].join();
+    const named = state.shown.length > 1 ? run.label : "";
+    const drawn = [run.key, run.name, run.ended, run.begun, rows, count, state.score, colours.dark].join();
+    const places = columns === found?.columns ? columns.map(({ left, width }) => `${left}:${width}`).join() : rtl;
+    const wanted = [drawn, named, run.latest, step, place, width, ratio, places].join();
     if (wanted === painted) return;
     painted = wanted;
     rowHeight = Math.min(MAP_ROW, MAP_ROWS / rows);
     legend.textContent = legendText(run);
+    title.textContent = named ? `Order map of ${named}` : "Order map";
     paintValue(run, step, place);
-    if (drawn !== baseKey) paintBase(run, rows, count);
+    if (drawn !== baseKey || run.latest < baseStep || state.score === "order") clearBase(rows, count);
     baseKey = drawn;
+    paintBase(run, count);
     canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round((MAP_STRIP + MAP_SPACE + MAP_ROWS) * ratio);
+    canvas.height = Math.round((MAP_STRIP + MAP_SPACE + MAP_ROWS + MAP_EDGE) * ratio);
     const ink = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
     ink.scale(ratio, ratio);
     paintStrip(ink, run, frame, step);
     ink.translate(0, MAP_STRIP + MAP_SPACE);
     paintRows(ink, run, rows);
     paintFrames(ink, run, rows, step, place);
-    paintMarks(ink, run, step);
+    paintMarks(ink, step);
     paintTable(run);
   }
 
@@ -289,22 +298,36 @@ export function createMap(root, store, { columnsOf }) {
     canvas.setAttribute("aria-valuetext", place < 0 ? `step ${step}` : cellText(run, step, place));
   }
 
-  /** Draws every level as one pixel. @param {Run} run @param {number} rows @param {number} count */
-  function paintBase(run, rows, count) {
+  /** @param {number} rows @param {number} count */
+  function clearBase(rows, count) {
     base.width = count;
     base.height = rows;
+    baseStep = 0;
+    marks = [];
+  }
+
+  /** Draws every level as one pixel, for the steps that came since the last time. @param {Run} run @param {number} count */
+  function paintBase(run, count) {
+    const steps = run.latest - baseStep;
+    if (!steps) return;
     const pen = /** @type {CanvasRenderingContext2D} */ (base.getContext("2d"));
-    const image = pen.createImageData(count, rows);
+    const image = pen.createImageData(count, steps);
     const [low, high] = [colours.low, colours.high].map((each) => each.split(",").map(Number));
-    for (let step = 1; step <= rows; step++) {
+    for (let row = 0; row < steps; row++) {
+      const step = baseStep + row + 1;
       const frame = run.frames[step];
       for (let at = 0; frame && at < count; at++) {
+        if (mapWritten(frame, step, at)) marks.push([step, at, false]);
         const level = mapLevel(run, frame, step, at, state.score);
         if (level === null) continue;
-        image.data.set([0, 1, 2].map((each) => low[each] + (high[each] - low[each]) * level).concat(255), 4 * ((step - 1) * count + at));
+        const pixel = 4 * (row * count + at);
+        for (let each = 0; each < 3; each++) image.data[pixel + each] = low[each] + (high[each] - low[each]) * level;
+        image.data[pixel + 3] = 255;
       }
+      for (const at of frame?.remask ?? []) marks.push([step, at, true]);
     }
-    pen.putImageData(image, 0, 0);
+    pen.putImageData(image, 0, baseStep);
+    baseStep = run.latest;
   }
 
   /** @param {CanvasRenderingContext2D} ink @param {Run} run @param {Frame} frame @param {number} step */
@@ -375,25 +398,24 @@ export function createMap(root, store, { columnsOf }) {
     for (let row = 1; row < rows; row++) ink.fillRect(0, row * rowHeight - 0.5, width, 1);
   }
 
-  /** @param {CanvasRenderingContext2D} ink @param {Run} run @param {number} now */
-  function paintMarks(ink, run, now) {
-    run.frames.forEach((frame, step) => {
-      if (!step || !frame) return;
-      columns.forEach(({ left, width }, at) => {
-        const dot = Math.max(1, Math.min(width, rowHeight) * 0.3);
-        const [x, y] = [left + width / 2, (step - 0.5) * rowHeight];
-        if (mapWritten(frame, step, at)) {
-          ink.beginPath();
-          ink.arc(x, y, Math.min(4.5, dot), 0, 2 * Math.PI);
-          ink.fillStyle = step === now ? colours.now : "#fff";
-          ink.strokeStyle = "#000";
-          ink.lineWidth = dot < 2 ? 0.5 : 1;
-          ink.fill();
-          ink.stroke();
-        }
-        if (frame.remask.includes(at)) cross(ink, x, y, Math.max(2.5, Math.min(4.5, dot)));
-      });
-    });
+  /** @param {CanvasRenderingContext2D} ink @param {number} now */
+  function paintMarks(ink, now) {
+    for (const [step, at, taken] of marks) {
+      const { left, width } = columns[at];
+      const dot = Math.max(1, Math.min(width, rowHeight) * 0.3);
+      const [x, y] = [left + width / 2, (step - 0.5) * rowHeight];
+      if (taken) {
+        cross(ink, x, y, Math.max(2.5, Math.min(4.5, dot)));
+        continue;
+      }
+      ink.beginPath();
+      ink.arc(x, y, Math.min(4.5, dot), 0, 2 * Math.PI);
+      ink.fillStyle = step === now ? colours.now : "#fff";
+      ink.strokeStyle = "#000";
+      ink.lineWidth = dot < 2 ? 0.5 : 1;
+      ink.fill();
+      ink.stroke();
+    }
   }
 
   /** @param {CanvasRenderingContext2D} ink @param {number} x @param {number} y @param {number} arm */

@@ -39,13 +39,13 @@ export function createOrderPicker(root, setup, store) {
     h("span", { className: "pg-order-word" }, "Order: "), name, h("span", { "aria-hidden": "true" }, " ▾"));
   const filter = h("input", {
     type: "text", className: "pg-order-filter", placeholder: "Filter by name, effect or paper", autocomplete: "off", spellcheck: false,
-    role: "combobox", "aria-label": "Filter the orders", "aria-expanded": "true", "aria-controls": "pg-order-list", "aria-autocomplete": "list",
+    role: "combobox", "aria-label": "Filter the orders", "aria-expanded": "true", "aria-controls": "pg-order-list", "aria-autocomplete": "list", autofocus: true,
     oninput: () => sift(), onkeydown: (/** @type {KeyboardEvent} */ event) => press(event),
   });
   const none = h("p", { className: "pg-quiet", role: "status" });
   /** @type {Map<string, HTMLElement>} */
   const options = new Map();
-  const list = h("div", { className: "pg-order-list", id: "pg-order-list", role: "listbox", "aria-label": "Orders" },
+  const list = h("div", { className: "pg-order-list", id: "pg-order-list", role: "listbox", "aria-label": "Orders", tabIndex: -1 },
     ...orderGroups(setup).map(([group, strategies], index) => h("div", { role: "group", className: "pg-order-group", "aria-labelledby": `pg-order-group-${index}` },
       h("div", { className: "pg-order-heading", id: `pg-order-group-${index}` }, group), ...strategies.map(optionOf))));
   const about = h("div", { className: "pg-order-about" });
@@ -133,24 +133,27 @@ export function createOrderPicker(root, setup, store) {
   panel.addEventListener("beforetoggle", (event) => {
     const opening = /** @type {ToggleEvent} */ (event).newState === "open";
     button.setAttribute("aria-expanded", String(opening));
-    if (opening) place();
+    if (!opening) return;
+    place();
+    filter.value = "";
+    sift();
+    highlight(store.state.draft.strategy, false);
   });
   panel.addEventListener("toggle", (event) => {
     const open = /** @type {ToggleEvent} */ (event).newState === "open";
     const track = open ? window.addEventListener : window.removeEventListener;
     track("resize", place);
     track("scroll", place, true);
-    if (!open) return;
-    filter.value = "";
-    highlight("");
-    sift();
-    highlight(store.state.draft.strategy);
-    filter.focus();
+    if (open) highlight(highlighted); // into sight
   });
   panel.addEventListener("focusout", (event) => { // Tab, from the last link or where there is none
     const to = /** @type {Node | null} */ (event.relatedTarget);
-    if (to && !panel.contains(to)) panel.hidePopover();
+    if (to && !panel.contains(to) && !(to === button && pressing)) panel.hidePopover();
   });
+  let pressing = false; // the button is being clicked, which closes the panel by itself
+  button.addEventListener("pointerdown", () => { pressing = true; });
+  button.addEventListener("click", () => { pressing = false; });
+  panel.addEventListener("keydown", () => { pressing = false; });
   panel.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     event.preventDefault();
@@ -218,8 +221,8 @@ export function createSteps(root, setup, store) {
     seen = { text, steps, strategy };
     const masks = countMasks(text);
     const auto = steps === null;
-    const own = masks === null ? "Steps: as many as masks" : `Steps: ${masks} (one token each)`;
-    label.textContent = auto ? own : "Steps";
+    const [own, note] = masks === null ? ["Steps", ": as many as masks"] : [`Steps: ${masks}`, " (one token each)"];
+    label.replaceChildren(auto ? own : "Steps", h("span", { className: "pg-steps-note" }, auto ? note : ""));
     label.title = `The step budget is ${strategyOf(setup, store.state.draft)?.budget ?? "a number of steps"}.`;
     each.setAttribute("aria-pressed", String(auto));
     if (box.slider) box.slider.max = String(Math.min(setup.limits.steps, Math.max(2 * (masks ?? 16), steps ?? 0, 8)));

@@ -33,10 +33,18 @@ export function pictureWidth(text, size) {
   return width * size;
 }
 
+/** Cuts a text to a width in pixels. @param {string} text @param {number} size @param {number} room */
+function pictureFitting(text, size, room) {
+  const characters = [...text];
+  if (pictureWidth(text, size) <= room) return text;
+  while (characters.length && pictureWidth(`${characters.join("")}…`, size) > room) characters.pop();
+  return `${characters.join("")}…`;
+}
+
 /** Returns a token as a column's head: without the space before it, at most 16 characters. @param {string | null} piece */
 export function pictureHead(piece) {
   if (piece === null) return "–";
-  const bare = /^\s*$/.test(piece) ? visible(piece) : visible(piece.replace(/^ +/, ""));
+  const bare = /^[ \t\r\n]*$/.test(piece) ? visible(piece) : visible(piece.replace(/^ +/, ""));
   const characters = [...bare];
   return characters.length > 16 ? `${characters.slice(0, 15).join("")}…` : bare;
 }
@@ -259,10 +267,11 @@ function pictureCaptions(run, title, room) {
   /** @type {{ text: string, strong: boolean }[]} */
   const lines = [];
   const add = (/** @type {string[]} */ parts, /** @type {boolean} */ strong) => {
+    const size = strong ? PICTURE_TITLE : PICTURE_HEAD;
     let line = "";
-    for (const part of parts) {
+    for (const part of parts.map((each) => pictureFitting(each, size, room))) {
       const longer = line ? `${line} · ${part}` : part;
-      if (line && pictureWidth(longer, strong ? PICTURE_TITLE : PICTURE_HEAD) > room) {
+      if (line && pictureWidth(longer, size) > room) {
         lines.push({ text: line, strong });
         line = part;
       } else line = longer;

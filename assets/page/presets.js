@@ -73,12 +73,15 @@ export function comparisons(setup, draft, { hasParent }) {
   const masks = countMasks(draft.text);
   const known = new Set(setup.strategies.map((strategy) => strategy.name));
   const title = (/** @type {string} */ name) => setup.strategies.find((strategy) => strategy.name === name)?.title ?? name;
-  const budgets = [...new Set([1, 2, 4].map((part) => Math.ceil((masks ?? 1) / part)).concat(1))];
+  const least = setup.strategies.find((strategy) => strategy.name === draft.strategy)?.least ?? 1;
+  const part = (/** @type {number} */ divisor) => Math.max(least, Math.ceil((masks ?? 1) / divisor));
+  const budgets = [...new Set([part(1), part(2), part(4), part(masks ?? 1)])];
   const other = draft.strategy === "left_to_right" ? "low_confidence" : "left_to_right";
   const cut = withoutSuffix(draft.text);
   const unreadable = !gaps.length ? "the text has no gap that can be read" : "";
   const fewer = (/** @type {number} */ least) =>
     masks === null ? "set the number of masks first" : masks < least ? `needs ${least} masks or more` : "";
+  const tight = (/** @type {boolean} */ fits) => (fits ? "" : `this order needs ${least} steps or more, too many for so few masks`);
   const missing = (/** @type {string[]} */ ...names) => (names.every((name) => known.has(name)) ? "" : "the strategy is not in this version");
 
   /** @param {Partial<Draft>} values @param {Asked["by"]} [by] */
@@ -94,7 +97,7 @@ export function comparisons(setup, draft, { hasParent }) {
     make("orders", "Two orders", `${title(draft.strategy)} beside ${title(other).toLowerCase()}, all else the same.`,
       missing(other) || (masks === null ? "" : fewer(2)), [one({}), one({ strategy: other, knobs: {} })]),
     make("budgets", "Two budgets", "A step for each mask beside a quarter of the steps, which writes several tokens at once.",
-      fewer(4), [budgets[0], Math.ceil((masks ?? 1) / 4)].map((steps) => one({ steps }))),
+      fewer(4) || tight(part(4) < part(1)), [part(1), part(4)].map((steps) => one({ steps }))),
     make("second", "Second thoughts", "Surest first, which never takes a token back, beside an order that masks some again in twice the steps.",
       missing("low_confidence", "remdm") || fewer(2),
       [one({ strategy: "low_confidence", knobs: {}, steps: masks }), one({ strategy: "remdm", knobs: {}, steps: Math.min(setup.limits.steps, 2 * (masks ?? 1)) })]),
@@ -103,7 +106,7 @@ export function comparisons(setup, draft, { hasParent }) {
     make("parent", "Diffusion and its parent", "The same gap by the left-to-right model that this one was made from: one try, and the best of sixteen.",
       parentReason(draft, gaps, cut, hasParent), [one({}), one({}, "parent"), one({}, "best of 16")]),
     make("sweep", "Budget sweep", masks === null ? "The same text in fewer and fewer steps." : `The same text in ${presetList(budgets)}: what fewer passes cost.`,
-      fewer(4), budgets.map((steps) => one({ steps }))),
+      fewer(4) || tight(budgets.length > 2), budgets.map((steps) => one({ steps }))),
   ];
 }
 

@@ -67,17 +67,21 @@ export function createRuns(setup, store, { trigger, server, say }) {
       else {
         const began = run.begun;
         receive(run, message);
-        if (!began && run.begun) takeLengths(run);
+        if (!began && run.begun) takeOver(run);
       }
     }
     store.change({ runs: store.state.runs });
   }
 
-  /** Once a length has been chosen, the passage has that number, so that it can be changed from there. @param {Run} run */
-  function takeLengths(run) {
+  /**
+   * Takes over what the server decided: the number of masks in `auto` gaps, and the state from which a branch goes on.
+   * So both can be changed from there.
+   * @param {Run} run
+   */
+  function takeOver(run) {
     const { draft, shown } = store.state;
-    const text = run.opening?.request.text;
-    if (text && shown.length === 1 && shown[0] === run.key && /\[\[\s*auto/.test(draft.text)) store.change({ draft: { ...draft, text } });
+    if (!run.opening || shown.length !== 1 || shown[0] !== run.key) return;
+    if (run.opening.request.start || /\[\[\s*auto/.test(draft.text)) store.change({ draft: draftOf(setup, run.opening.request, draft.model) });
   }
 
   /** @param {Run} run @param {string} reason */
@@ -117,7 +121,7 @@ export function createRuns(setup, store, { trigger, server, say }) {
   function open(closing, key, label, source) {
     const run = newRun(key, label, source);
     receive(run, closing);
-    add([run], { draft: draftOf(setup, closing.opening.request, modelName(setup, closing.opening.model)) });
+    add([run], { draft: draftOf(setup, closing.opening.request, modelName(setup, store.state.models, closing.opening.model)) });
     return run;
   }
 

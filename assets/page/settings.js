@@ -13,7 +13,8 @@ import { numberBox } from "./number_box.js";
  */
 /**
  * @typedef {object} ModelCalls
- * @property {() => Promise<{ models?: { name: string, label: string }[], error?: string }>} listModels
+ * @property {() => Promise<{ models?: { name: string, label: string }[], loading?: boolean, error?: string }>} listModels
+ *   the list is whole once nothing is loading
  * @property {(name: string) => Promise<{ ready?: boolean, text?: string, error?: string }>} prepareModel asked until it is ready
  */
 
@@ -49,7 +50,7 @@ export function createSettings(root, setup, store, calls) {
     store.change({ draft: startDraft(setup, store.state.draft) });
     paint(true);
   } }, "Reset all");
-  const form = h("form", { className: "pg-settings-form", "aria-label": "Settings", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
+  const form = h("form", { className: "pg-settings-form", "aria-label": "Settings", noValidate: true, onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
     knobs.element,
     ...SETTING_GROUPS.map(({ title, names }) => group(title, setup.fields.filter(({ name }) => names.includes(name)))),
     model.element,
@@ -194,9 +195,10 @@ function wordsControl(field, id, put) {
   /** @type {string[]} */
   let inForce = [];
   const problem = h("p", { className: "pg-problem", id: `${id}-problem`, role: "status" });
+  const advice = h("p", { className: "pg-problem", id: `${id}-advice`, role: "status" });
   const box = h("input", {
     type: "text", id, className: "pg-words", placeholder: field.placeholder ?? "", autocomplete: "off", spellcheck: false, dir: "auto",
-    "aria-describedby": `${id}-help ${id}-problem`, oninput: () => typed(), onblur: () => { if (!problem.textContent) show(inForce); },
+    "aria-describedby": `${id}-help ${id}-problem ${id}-advice`, oninput: () => typed(), onblur: () => { if (!problem.textContent) show(inForce); },
   });
   const reset = settingReset(field, () => { put(first); show(first); box.focus(); });
 
@@ -204,20 +206,28 @@ function wordsControl(field, id, put) {
     const words = wordsIn(box.value);
     const why = fieldProblem(field, words);
     problem.textContent = why && `${field.label} ${why}. ${inForce.length ? shortly(inForce.join(", ")) : "None"} stays in force.`;
+    advise(why ? [] : words);
     if (why) return;
     inForce = words;
     put(words);
   }
 
+  /** Says which words will be refused as phrases. @param {string[]} words */
+  function advise(words) {
+    const phrase = words.find((word) => /\s/.test(word));
+    advice.textContent = phrase ? `${shortly(phrase)} has a space inside: put commas between words.` : "";
+  }
+
   /** @param {string[]} words */
   function show(words) {
     problem.textContent = "";
+    advise(words);
     if (!sameValue(wordsIn(box.value), words)) box.value = words.join(", ");
   }
 
   const element = h("div", { className: "pg-setting", dataset: { field: field.name } },
-    h("div", { className: "pg-setting-head" }, h("label", { for: id }, field.label), h("span", { className: "pg-quiet pg-range" }, "commas between words"), reset.button),
-    box, problem, settingHelp(field, id));
+    h("div", { className: "pg-setting-head" }, h("label", { for: id }, field.label), reset.button),
+    box, problem, advice, settingHelp({ ...field, help: [field.help, "commas between them"].filter(Boolean).join("; ") }, id));
   return {
     element,
     paint(value, start, force) {
@@ -323,18 +333,24 @@ function createModelChoice(setup, store, calls) {
     : h("p", {}, setup.model);
   const element = settingGroup("Model", choice, h("div", { className: "pg-model-line" }, status, again));
   element.dataset.group = "model";
-  let retry = () => {};
   /** @type {string | null} */
   let wanted = null; // the model that is being prepared, or is ready
   let round = 0;
+  let whole = false; // whether the list names all models
+  let listFault = "", modelFault = "", progress = "";
 
-  /** @param {string} text @param {(() => void) | null} failed what to try again, after a failure */
-  function say(text, failed = null) {
-    status.setAttribute("aria-live", failed || !text ? "polite" : "off"); // the progress would be a flood
-    status.textContent = text;
-    status.classList.toggle("pg-failed", Boolean(failed));
-    again.hidden = !failed;
-    if (failed) retry = failed;
+  function say() {
+    const fault = [listFault, modelFault].filter(Boolean).join(" ");
+    status.setAttribute("aria-live", fault || !busy ? "polite" : "off"); // the progress would be a flood
+    status.textContent = modelFault ? fault : [listFault, progress].filter(Boolean).join(" ");
+    status.classList.toggle("pg-failed", fault !== "");
+    again.hidden = !fault;
+  }
+  let busy = false;
+
+  function retry() {
+    if (listFault) void list();
+    if (modelFault && wanted !== null) void prepare(wanted);
   }
 
   /** @param {() => Promise<any>} call */
@@ -347,33 +363,41 @@ function createModelChoice(setup, store, calls) {
   };
 
   async function list() {
-    say("");
-    const { models, error } = await answerOf(calls.listModels);
-    if (!Array.isArray(models)) return say(error ?? "The server did not name its models.", () => void list().then(begin));
-    select.disabled = false;
-    select.replaceChildren(...models.map(({ name, label }) => h("option", { value: name }, label)));
-    store.change({ models });
-    show();
+    listFault = "";
+    const { models, loading, error } = await answerOf(calls.listModels);
+    if (Array.isArray(models)) {
+      whole = !loading;
+      select.disabled = false;
+      select.replaceChildren(...models.map(({ name, label }) => h("option", { value: name }, label)));
+      store.change({ models });
+      show();
+    } else {
+      listFault = error ?? "The server did not name its models.";
+    }
+    say();
   }
 
   /** @param {string} name */
   async function prepare(name) {
     const mine = ++round;
     wanted = name;
-    say("loading…");
+    busy = true;
+    modelFault = "";
+    progress = "loading…";
     for (;;) {
+      say();
       const { ready, text, error } = await answerOf(() => calls.prepareModel(name));
       if (mine !== round) return; // another one was chosen meanwhile
-      if (error) return say(error, () => void prepare(name));
-      if (ready) {
-        say(text || "ready");
-        status.setAttribute("aria-live", "polite");
-        return;
-      }
-      say(text || "loading…");
+      busy = !ready && !error;
+      modelFault = error ?? "";
+      progress = text || (ready ? "ready" : "loading…");
+      if (!busy) break;
+      say();
       await new Promise((resolve) => setTimeout(resolve, MODEL_POLL));
       if (mine !== round) return;
     }
+    say();
+    if (setup.has_models && !modelFault && !whole && !listFault) void list();
   }
 
   function show() {
@@ -382,16 +406,15 @@ function createModelChoice(setup, store, calls) {
     if (select.value !== model) select.value = model;
   }
 
-  const begin = () => { if (select.disabled === false || !setup.has_models) void prepare(store.state.draft.model); };
-  if (setup.has_models) void list().then(begin);
-  else begin();
+  if (setup.has_models) void list();
+  void prepare(store.state.draft.model);
 
   return {
     element,
     paint() {
       show();
       const { model } = store.state.draft;
-      if (wanted !== null && wanted !== model) void prepare(model);
+      if (wanted !== model) void prepare(model);
     },
   };
 }

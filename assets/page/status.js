@@ -7,6 +7,9 @@ import { h } from "./dom.js";
 
 const RUN_ENDINGS = { asked: "Waiting for the model…", running: "", complete: "", stopped: "Stopped.", "time limit": "Stopped by the time limit.", failed: "The run ended early." };
 
+/** @param {number} rate */
+const speedOf = (rate) => rate.toFixed(rate < 10 ? 1 : 0);
+
 /**
  * Returns what to say about a run.
  * @param {Run | undefined} run @param {boolean} stale
@@ -17,9 +20,8 @@ export function statusOf(run, stale) {
   if (run.ended === "running") return run.paused ? "Paused: the model waits." : run.begun ? "" : run.opening?.notices.at(-1) ?? "";
   if (stale) return "The text or the settings have changed since this run. Fill again to see what they do.";
   const rates = run.closing?.rates;
-  const speed = rates?.effective && run.source === "live"
-    ? ` ${rates.effective.toFixed(rates.effective < 10 ? 1 : 0)} tokens a second${rates.in_step ? `, ${rates.in_step.toFixed(rates.in_step < 10 ? 1 : 0)} within its steps` : ""}.`
-    : "";
+  const speed = rates?.effective && run.source === "live" ? ` ${speedOf(rates.effective)} tokens a second${
+    rates.in_step && speedOf(rates.in_step) !== speedOf(rates.effective) ? `, ${speedOf(rates.in_step)} within its steps` : ""}.` : "";
   const replayed = run.source === "recorded" ? "Recorded: no model runs. " : run.source === "opened" ? "Replay of an opened trace. " : "";
   return replayed + [RUN_ENDINGS[run.ended], run.closing?.verdict].filter(Boolean).join(" ") + speed;
 }

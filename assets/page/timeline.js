@@ -109,9 +109,9 @@ export function timeLabel(state, time) {
   return run ? `step ${stepOf(state, run, time)} ${ofSteps(run)}` : "step 0";
 }
 
-/** Returns "of 12" or, while a run may need fewer, "of at most 12". @param {Run} run */
+/** Returns "of 12" or, while a run may need fewer, "of up to 12". @param {Run} run */
 export const ofSteps = (run) =>
-  unfinished(run) && run.opening ? `of at most ${Math.max(run.latest, run.opening.request.steps)}` : `of ${run.latest}`;
+  unfinished(run) && run.opening ? `of up to ${Math.max(run.latest, run.opening.request.steps)}` : `of ${run.latest}`;
 
 /** Returns a number and its noun. @param {number} count @param {string} one @param {string} many */
 export const counted = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;

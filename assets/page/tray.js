@@ -14,7 +14,7 @@ import { h } from "./dom.js";
  * @property {(run: Run) => void} branch puts the run on the stage and says how one branches from it
  * @property {(run: Run) => void} share copies a link to the run
  * @property {(root: HTMLElement, run: Run) => void} keepMenu mounts the menu of keep.js into an empty element
- * @property {(file: File) => void} open opens a recorded run
+ * @property {(file: File) => void} [open] opens a recorded run
  * @property {(text: string) => void} say shows a sentence and has it spoken
  */
 
@@ -216,10 +216,10 @@ export function createTray(root, setup, store, actions) {
   const title = h("h2", { id: "pg-tray-title", tabIndex: -1 }, "Runs");
   const file = h("input", { type: "file", accept: ".json,application/json", hidden: true, onchange: () => {
     const [chosen] = file.files ?? [];
-    if (chosen) actions.open(chosen);
+    if (chosen) actions.open?.(chosen);
     file.value = "";
   } });
-  const open = h("button", { type: "button", className: "pg-tray-open", title: "Open a run that was kept as a trace", onclick: () => file.click() }, "Open a file…");
+  const open = h("button", { type: "button", className: "pg-tray-open", hidden: !actions.open, title: "Open a run that was kept as a trace", onclick: () => file.click() }, "Open a file…");
   root.append(h("section", { className: "pg-tray", "aria-labelledby": "pg-tray-title" },
     h("div", { className: "pg-tray-side" }, title, compare, hint, undo, open, file), empty, list));
 
@@ -457,7 +457,7 @@ export function createTray(root, setup, store, actions) {
     trayHide(compare, !some);
     compare.disabled = selected.length < 2;
     traySay(compare, selected.length > 1 ? `Compare ${selected.length} runs` : "Compare");
-    traySay(hint, !some ? "" : !selected.length ? "Pick two to four runs." : selected.length === 1 ? "Pick one more." : `${store.run(selected[0])?.label} is what the others are compared with.`);
+    traySay(hint, !some ? "" : !selected.length ? "Pick two to four runs." : selected.length === 1 ? "Pick one more." : `Compared with ${store.run(selected[0])?.label}.`);
     trayHide(undo, !removed.length);
     trayHide(hint, removed.length > 0 || !hint.textContent);
     traySay(undone, removed.length ? `Removed ${removed.map(({ run }) => run.label).join(", ")}.` : "");

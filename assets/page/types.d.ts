@@ -24,6 +24,7 @@ export interface Strategy {
   group: string; // such as "By sureness"
   summary: string;
   budget: string; // what the step budget means for it
+  least?: number; // the smallest step budget it can use with its default knobs; 1 if left out
   papers: string[]; // arXiv ids
   knobs: Field[];
   settings: Record<string, Record<string, any>>; // name of a setting -> values of knobs; the first is the paper's

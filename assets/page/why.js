@@ -11,7 +11,7 @@ import { counted, frameNow, paneRun, stagedRuns, unfinished } from "./timeline.j
 
 const CANDIDATES = 5;
 const TRACKS = 3; // lines of the chart
-const CHART = { width: 230, height: 92, left: 30, right: 72, top: 14, bottom: 14 };
+const CHART = { width: 230, height: 78, left: 30, right: 72, top: 14, bottom: 14 };
 const EXPIRED = "The server does not have this run any more, so its candidates cannot be shown.";
 const DASHES = ["", "6 3", "2 3"];
 
@@ -47,11 +47,19 @@ const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 export function whyHeading(run, frame, step, at) {
   const place = capital(slotName(run, at));
   const piece = frame.pieces[at];
-  if (pinned(run, frame, at)) return `${place}: ${quoted(piece)} is given; the model reads it and never changes it.`;
-  if (standing(frame, at)) return `${place}: ${quoted(piece)} was taken over from the run that this one branched from.`;
+  if (standing(frame, at)) return `${place}: ${quoted(piece)}`;
   if (piece !== null) return `${place}: ${quoted(piece)}, written in step ${frame.when[at]} at ${percent(frame.confidence[at])}`;
-  if (!step) return `${place}: masked; the model has not been asked yet.`;
+  if (!step) return `${place}: masked`;
   return `${place}, step ${step}: ${frame.remask.includes(at) ? "taken back" : "still masked"}`;
+}
+
+/**
+ * Returns why a slot has no candidates at all.
+ * @param {Run} run @param {Frame} frame @param {number} at @returns {string}
+ */
+export function whyNone(run, frame, at) {
+  if (pinned(run, frame, at)) return "Given; the model reads it and never changes it.";
+  return standing(frame, at) ? "Taken over from the run that this one branched from." : "The model has not been asked yet.";
 }
 
 /**
@@ -113,6 +121,13 @@ export function withEdit(edits, edit) {
   const same = edits.some((each) => each.place === edit.place && each.take === edit.take && each.mask === edit.mask && each.lock === edit.lock);
   return same ? others : [...others, edit];
 }
+
+/**
+ * Returns the collected changes in words.
+ * @param {Run} run @param {Edit[]} edits @returns {string}
+ */
+export const editsText = (run, edits) => `${counted(edits.length, "change")}: ${edits.map(({ place, mask, lock, take }) =>
+  `${slotName(run, place)} ${mask ? "masked again" : lock ? "locked" : `gets candidate ${(take ?? 0) + 1}`}`).join(", ")}`;
 
 /**
  * Returns what a screen reader says about the state on the screen: one sentence for a step, and the text at the end.
@@ -245,8 +260,8 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
     pending.hidden = !edits.length;
     const run = now?.run ?? paneRun(state);
     if (run) begin.textContent = `branch from step ${frameNow(state, run)[0]}`;
-    count.textContent = `${counted(edits.length, "change")}:`;
-    count.title = run ? edits.map((each) => `${slotName(run, each.place)}: ${each.mask ? "mask again" : each.lock ? "lock" : "another token"}`).join("; ") : "";
+    count.textContent = run ? editsText(run, edits) : "";
+    count.title = count.textContent;
     for (const button of list.querySelectorAll("button")) paintTry(button, here);
   }
 
@@ -275,7 +290,7 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
     const now = chosen();
     const step = now ? explainingStep(now.frame, now.step, now.at) : 0;
     const mine = now
-      ? [now.run.key, now.run.name, now.at, now.step, step, now.frame.pieces[now.at], now.frame.when[now.at], now.run.expired,
+      ? [now.run.key, now.run.name, now.run.label, state.shown.length, now.at, now.step, step, now.frame.pieces[now.at], now.frame.when[now.at], now.run.expired,
         mayBranch(now.run), Boolean(now.run.candidates)].join("\u0000")
       : `nothing ${owner} ${run ? "run" : ""}`;
     if (mine === wanted) return;
@@ -297,7 +312,8 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
   /** @param {{ run: Run, step: number, frame: Frame, at: number }} now @param {number} step @param {string} mine */
   function paintSlot(now, step, mine) {
     const { run, frame, at } = now;
-    say(whyHeading(run, frame, now.step, at), step ? factsOf(run, frame, step, at) : "");
+    const who = state.shown.length > 1 ? `${run.label} · ` : "";
+    say(who + whyHeading(run, frame, now.step, at), step ? factsOf(run, frame, step, at) : whyNone(run, frame, at));
     if (!step) return clear();
     const known = knownOf(run).get(step);
     if (known) return paintCandidates(now, step, known);
@@ -359,41 +375,42 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
         ? h("span", { className: "wy-mark" }, "written")
         : mayBranch(run) && h("button", {
           type: "button", className: "wy-try", dataset: { rank: String(rank), name: names[rank], now: step === shown ? "yes" : "no" },
-          onclick: () => take(rank),
+          title: `Branch from step ${step} with “${names[rank]}”`, onclick: () => take(rank),
         }),
     )));
     if (focused) /** @type {HTMLElement | null} */ (list.querySelector(`[data-rank="${focused}"]`))?.focus();
-    paintChart(run, at, shown, candidates.slice(0, TRACKS).map(([text]) => text), names);
+    paintChart(run, at, step, candidates.slice(0, TRACKS).map(([text]) => text), names);
   }
 
-  /** @param {Run} run @param {number} at @param {number} shown @param {string[]} texts @param {string[]} names */
-  function paintChart(run, at, shown, texts, names) {
+  /** @param {Run} run @param {number} at @param {number} now @param {string[]} texts @param {string[]} names */
+  function paintChart(run, at, now, texts, names) {
     const tracks = candidateTracks(knownOf(run), at, texts);
     const steps = [...knownOf(run).keys()];
-    if (new Set(tracks.flatMap((track) => track.map(([step]) => step))).size < 2) return chart.replaceChildren();
-    const [from, to] = [1, Math.max(2, run.latest)];
+    const told = tracks.flatMap((track) => track.map(([step]) => step));
+    const [from, to] = [Math.min(...told), Math.max(...told)];
+    if (!(from < to)) return chart.replaceChildren();
     const { width, height, left, right, top, bottom } = CHART;
     const x = (/** @type {number} */ step) => left + ((width - left - right) * (step - from)) / (to - from);
     const y = (/** @type {number} */ share) => height - bottom - (height - top - bottom) * share;
     const ends = tracks.map((track) => y(track.at(-1)?.[1] ?? 0));
     const labels = spreadLabels(ends, 12, top, height - bottom);
-    const told = tracks.map((track, index) => `${names[index]}: ${track.map(([step, share]) => `${shareText(share)} in step ${step}`).join(", ")}`).join("; ");
-    const words = (/** @type {number} */ across, /** @type {number} */ down, /** @type {string} */ text, anchor = "start") =>
+    const words = tracks.map((track, index) => `${names[index]}: ${[...new Set([track[0], track.at(-1)])].map((point) =>
+      point && `${shareText(point[1])} in step ${point[0]}`).join(", ")}`).join("; ");
+    const label = (/** @type {number} */ across, /** @type {number} */ down, /** @type {string} */ text, anchor = "start") =>
       svgShape("text", { x: across, y: down + 3.5, "text-anchor": anchor }, text);
-    const inside = shown >= from && shown <= to;
     const middle = (left + width - right) / 2;
     chart.replaceChildren(svgShape("svg", {
-      viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `Probabilities over the steps. ${told}`,
+      viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `Probabilities over the steps. ${words}`,
     },
     svgShape("path", { class: "wy-axis", d: `M${left} ${top}V${height - bottom}H${width - right}` }),
-    words(left - 3, top, "100%", "end"), words(left - 3, height - bottom, "0", "end"),
-    words(left, height - 5, String(from)), words(middle, height - 5, "step", "middle"), words(width - right, height - 5, String(to), "end"),
-    inside ? svgShape("path", { class: "wy-now", d: `M${x(shown)} ${top - 2}V${height - bottom}` }) : null,
-    inside ? words(Math.max(left + 16, Math.min(width - right - 16, x(shown))), 5, `step ${shown}`, "middle") : null,
+    label(left - 3, top, "100%", "end"), label(left - 3, height - bottom, "0", "end"),
+    label(left, height - 5, String(from)), label(middle, height - 5, "step", "middle"), label(width - right, height - 5, String(to), "end"),
+    svgShape("path", { class: "wy-now", d: `M${x(now)} ${top - 2}V${height - bottom}` }),
+    label(Math.max(left + 16, Math.min(width - right - 16, x(now))), 5, `step ${now}`, "middle"),
     ...tracks.flatMap((track, index) => [
       svgShape("path", { class: "wy-line", d: trackPath(track, steps, x, y), "stroke-dasharray": DASHES[index] || null }),
       svgShape("path", { class: "wy-line", d: `M${width - right + 3} ${labels[index]}h14`, "stroke-dasharray": DASHES[index] || null }),
-      words(width - right + 20, labels[index], names[index].length > 8 ? `${names[index].slice(0, 7)}…` : names[index]),
+      label(width - right + 20, labels[index], names[index].length > 8 ? `${names[index].slice(0, 7)}…` : names[index]),
     ])));
   }
 

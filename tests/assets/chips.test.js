@@ -1,11 +1,11 @@
 // What differs from the start values, and the way back.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { differences } from "../../assets/page/chips.js";
+import { draftDifferences } from "../../assets/page/chips.js";
 import { SETUP, draftWith } from "./setup.js";
 
 /** @param {object} values @param {{ name: string, label: string }[]} [models] */
-const labels = (values, models) => differences(SETUP, draftWith(values), models).map(({ label }) => label);
+const labels = (values, models) => draftDifferences(SETUP, draftWith(values), models).map(({ label }) => label);
 
 test("the start values and another text are no difference", () => {
   assert.deepEqual(labels({}), []);
@@ -30,29 +30,29 @@ test("removing all chips leads back to the start, whatever was set", () => {
   });
   const before = JSON.stringify(changed);
   let draft = changed;
-  for (const { reset } of differences(SETUP, changed)) draft = reset(draft);
+  for (const { reset } of draftDifferences(SETUP, changed)) draft = reset(draft);
   assert.deepEqual(draft, { ...SETUP.draft, text: "kept" });
   assert.equal(JSON.stringify(changed), before);
 });
 
 test("each chip resets only its own setting", () => {
   const draft = draftWith({ temperature: 0, banned: ["a", "b"] });
-  const found = differences(SETUP, draft);
+  const found = draftDifferences(SETUP, draft);
   assert.deepEqual(found.map(({ key }) => key), ["temperature", "banned:a", "banned:b"]);
   assert.deepEqual(found[1].reset(draft), { ...draft, banned: ["b"] });
 });
 
 test("words that the page starts with can come back", () => {
   const setup = { ...SETUP, draft: draftWith({ banned: ["rude"] }) };
-  const [removed] = differences(setup, draftWith({ banned: [] }));
+  const [removed] = draftDifferences(setup, draftWith({ banned: [] }));
   assert.equal(removed.label, "ban not: rude");
   assert.deepEqual(removed.reset(draftWith({ banned: [] })).banned, ["rude"]);
 });
 
 test("knobs of the start's own strategy are compared with what the page starts with", () => {
   const setup = { ...SETUP, draft: draftWith({ knobs: { blocks: 4 } }) };
-  assert.deepEqual(differences(setup, draftWith({ knobs: { blocks: 4 } })), []);
-  const [moved] = differences(setup, draftWith({ knobs: {} }));
+  assert.deepEqual(draftDifferences(setup, draftWith({ knobs: { blocks: 4 } })), []);
+  const [moved] = draftDifferences(setup, draftWith({ knobs: {} }));
   assert.equal(moved.label, "blocks 1");
   assert.deepEqual(moved.reset(draftWith({})).knobs, { blocks: 4 });
 });

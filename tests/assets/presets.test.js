@@ -60,6 +60,15 @@ test("two budgets and a sweep divide the number of masks", () => {
   assert.match(all({ text: "a [[3]]" }).sweep.reason, /4 masks/);
 });
 
+test("no budget is smaller than the strategy can use", () => {
+  const probing = { ...setup, strategies: [...strategies, { name: "core", title: "Core", least: 4 }] };
+  const made = (text) => Object.fromEntries(comparisons(probing, { ...draft, strategy: "core", knobs: {}, text }, { hasParent: true }).map((each) => [each.id, each]));
+  assert.deepEqual(told(made("a [[12]]").sweep, "steps"), [12, 6, 4]);
+  assert.deepEqual(told(made("a [[12]]").budgets, "steps"), [12, 4]);
+  assert.match(made("a [[6]]").sweep.reason, /4 steps or more/);
+  assert.match(made("a [[4]]").budgets.reason, /4 steps or more/);
+});
+
 test("second thoughts take twice the steps and the same temperature", () => {
   assert.deepEqual(told(all({ strategy: "left_to_right", steps: 2 }).second, "strategy"), ["low_confidence", "remdm"]);
   assert.deepEqual(told(all().second, "steps"), [12, 24]);

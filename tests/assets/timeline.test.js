@@ -33,7 +33,7 @@ test("with one run the time is its step", () => {
 
 test("a run that goes on may need fewer steps than its budget", () => {
   const going = { ...run("going", [4, 3], [0, 1]), ended: "running", opening: { request: { steps: 16 } } };
-  assert.equal(timeLabel(staged([going]), 1), "step 1 of at most 16");
+  assert.equal(timeLabel(staged([going]), 1), "step 1 of up to 16");
 });
 
 test("by passes each run shows the last step that needed no more", () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newRun } from "../../assets/page/messages.js";
-import { announcement, candidateNames, candidateTracks, explainingStep, heldCandidates, shareText, spreadLabels, trackPath, whyHeading, withEdit } from "../../assets/page/why.js";
+import { announcement, candidateNames, candidateTracks, editsText, explainingStep, heldCandidates, shareText, spreadLabels, trackPath, whyHeading, whyNone, withEdit } from "../../assets/page/why.js";
 
 /** A run of three slots: the second is pinned; step 1 writes the first, step 2 takes it back, step 3 writes both. */
 function sample(inherited = []) {
@@ -33,13 +33,19 @@ test("a slot is explained by the step shown if it asked about it, else by the st
 test("the heading says the slot, the step and what became of it", () => {
   const run = sample();
   const heading = (step, place, of = run) => whyHeading(of, of.frames[step], step, place);
-  assert.equal(heading(0, 0), "Position 1: masked; the model has not been asked yet.");
+  assert.equal(heading(0, 0), "Position 1: masked");
   assert.equal(heading(1, 0), "Position 1: “dog”, written in step 1 at 46 %");
   assert.equal(heading(1, 2), "Position 3, step 1: still masked");
   assert.equal(heading(2, 0), "Position 1, step 2: taken back");
-  assert.equal(heading(1, 1), "Position 2: “b” is given; the model reads it and never changes it.");
-  assert.match(heading(1, 1, sample([1])), /was taken over from the run/);
+  assert.equal(heading(1, 1), "Position 2: “b”");
   assert.equal(heading(1, 2, { ...run, opening: { ...run.opening, gaps: [2, 1] } }), "Position 1 of gap 2, step 1: still masked");
+});
+
+test("a slot without candidates says why it has none", () => {
+  const run = sample();
+  assert.equal(whyNone(run, run.frames[1], 1), "Given; the model reads it and never changes it.");
+  assert.equal(whyNone(sample([1]), run.frames[1], 1), "Taken over from the run that this one branched from.");
+  assert.equal(whyNone(run, run.frames[0], 0), "The model has not been asked yet.");
 });
 
 test("candidates lose their leading space only if no other has the same name", () => {
@@ -81,6 +87,11 @@ test("a second change of a slot replaces the first, and the same one drops it", 
   assert.deepEqual(withEdit(masked, { place: 1, lock: true }), [{ place: 1, lock: true }]);
   assert.deepEqual(withEdit(masked, { place: 2, take: 0 }), [{ place: 1, mask: true }, { place: 2, take: 0 }]);
   assert.deepEqual(withEdit(masked, { place: 1, mask: true }), []);
+});
+
+test("the changes are told in words", () => {
+  const edits = [{ place: 0, mask: true }, { place: 2, lock: true }, { place: 1, take: 1 }];
+  assert.equal(editsText(sample(), edits), "3 changes: position 1 masked again, position 3 locked, position 2 gets candidate 2");
 });
 
 test("a step is announced in one sentence, the end with its text", () => {

@@ -32,6 +32,17 @@ def blank(length: int, *, before: Sequence[int] = (0,), after: Sequence[int] = (
     return Canvas(ids=ids, editable=span, masked=span.copy(), mask_id=mask_id)
 
 
+def partly_written(length: int, *, before: Sequence[int], after: Sequence[int], mask_id: int) -> Canvas:
+    """Return a span of `length` positions between given tokens: of four, one is locked and two may be taken back."""
+    whole = blank(length, before=before, after=after, mask_id=mask_id)
+    inside = np.arange(len(before), len(before) + length)
+    locked, kept = inside[1::4], np.concatenate([inside[2::4], inside[3::4]])
+    ids, editable = whole.ids.copy(), whole.editable.copy()
+    ids[locked], editable[locked] = 7, False
+    start = Canvas(ids=ids, editable=editable, masked=editable.copy(), mask_id=mask_id, gaps=whole.gaps)
+    return start.inherit(kept, np.full(len(kept), 8), np.linspace(0, 1, len(kept)))
+
+
 def belief(canvas: Canvas, **scores: Any) -> Prediction:
     """Return a prediction from scores by name, for the masked positions from left to right; others are 0.
 
@@ -78,6 +89,7 @@ def snapshot(*, steps: int = 64, taken: int = 0, length: int | None = None, seed
         model_seconds=0.0,
     )
     return Snapshot(
+        start=canvas,
         canvas=canvas,
         prediction=prediction,
         steps=steps,

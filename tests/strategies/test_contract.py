@@ -14,7 +14,7 @@ from app.sampling.request import InfillRequest
 from app.sampling.step import NONE, ContractError, Policy, Selection, Snapshot
 from app.strategies.registry import BUDGETS, Knob, OneOf, find, strategies
 from models.toy import toy
-from tests.strategies.scenes import ChainJudge, Counting, blank, decode, snapshot, written
+from tests.strategies.scenes import ChainJudge, Counting, blank, decode, partly_written, snapshot, written
 
 TOY = toy()
 MASK = TOY.tokenizer.mask_id
@@ -81,6 +81,59 @@ def test_it_fills_the_span_within_the_budget_and_touches_nothing_else(strategy, 
         assert state.span.tolist() == canvas.span.tolist()
     assert not taken[-1].canvas.masked.any()
     assert not set(written(taken)) & set(SPECIAL), "a special token was written"
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize(("steps", "length"), itertools.product([1, 3, 9, 64], [5, 18]))
+@every_strategy
+def test_it_continues_from_a_partly_written_start_and_keeps_what_is_locked(strategy, steps, length, temperature):
+    start = partly_written(length, before=(4, 5), after=(6,), mask_id=MASK)
+    budget = max(steps, strategy.least_steps({}))
+    counting = Counting(TOY)
+    taken = go(strategy, start, steps=steps, denoiser=counting, temperature=temperature)
+    assert not taken[-1].canvas.masked.any()
+    assert (taken[-1].nfe, taken[-1].calls) == (counting.rows, counting.calls)
+    assert max(len(taken), taken[-1].calls) <= budget
+    written = ~start.masked
+    for number, step in enumerate(taken, start=1):
+        assert (step.canvas.ids[~start.editable] == start.ids[~start.editable]).all()
+        assert written[step.selection.remask].all()
+        assert start.editable[step.selection.remask].all()
+        assert not len(step.selection.remask) or max(number, step.calls) <= budget - -(-budget // 10)
+        written[step.selection.remask] = False
+        assert not written[step.selection.commit].any()
+        written[step.selection.commit] = True
+    if not any(len(step.selection.remask) for step in taken):
+        assert (taken[-1].canvas.ids[~start.masked] == start.ids[~start.masked]).all()
+
+
+TAKES_BACK = {"p2": {}, "rcr": {}, "remdm": {"eta": 0.5}, "gibbs": {}, "saber": {}, "core": {"rate": 1.0, "sure": 0.0}}
+
+
+@pytest.mark.parametrize("name", TAKES_BACK)
+def test_a_strategy_that_remasks_may_take_back_what_was_written_before_the_run(name):
+    start = partly_written(30, before=(4,), after=(6,), mask_id=MASK)
+    inherited = start.editable & ~start.masked
+    runs = [go(find(name), start, steps=24, seed=seed, knobs=TAKES_BACK[name]) for seed in range(5)]
+    assert any(inherited[step.selection.remask].any() for taken in runs for step in taken)
+
+
+@every_strategy
+def test_one_mask_left_is_written_in_a_single_step(strategy):
+    start = blank(6, before=(4,), after=(6,), mask_id=MASK)
+    start = start.inherit(start.span[:-1], np.full(5, 8), np.ones(5))
+    taken = go(strategy, start, steps=1)
+    assert start.masks[0] in taken[0].selection.commit
+    assert not taken[-1].canvas.masked.any()
+
+
+@every_knob
+def test_every_corner_of_a_knob_continues_from_a_partly_written_start(strategy, knob):
+    for value in corners(knob):
+        for steps in (1, 4, 12):
+            start = partly_written(11, before=(4,), after=(6,), mask_id=MASK)
+            *_, last = go(strategy, start, steps=steps, temperature=0.7, knobs={knob.name: value})
+            assert not last.canvas.masked.any()
 
 
 @every_strategy
@@ -222,15 +275,18 @@ def test_a_bad_value_of_a_knob_is_refused(strategy, knob):
             strategy.bind({knob.name: value})
 
 
+def corners(knob):
+    """Return the extreme values of a knob."""
+    if knob.kind is bool:
+        return (False, True)
+    if isinstance(knob.domain, OneOf):
+        return knob.domain.options
+    return (knob.kind(knob.domain.low), knob.kind(knob.domain.high))
+
+
 @every_knob
 def test_every_corner_of_a_knob_fills_the_span(strategy, knob):
-    if knob.kind is bool:
-        corners = (False, True)
-    elif isinstance(knob.domain, OneOf):
-        corners = knob.domain.options
-    else:
-        corners = (knob.kind(knob.domain.low), knob.kind(knob.domain.high))
-    for value in corners:
+    for value in corners(knob):
         for steps in (1, 3, 9):
             canvas = blank(7, before=(4,), mask_id=MASK)
             *_, last = go(strategy, canvas, steps=steps, temperature=0.7, knobs={knob.name: value})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +21,19 @@ from app.sampling.layout import lay_out
 from app.sampling.request import MAX_LENGTH, InfillRequest
 from app.sampling.step import Selection, Step
 from app.strategies.registry import strategies
-from app.trace.messages import Message, build_closing, build_live, build_opening, list_candidates
-from app.trace.trace import Trace
+from app.trace.length_choice import LengthChoice
+from app.trace.messages import (
+    LiveMessages,
+    Message,
+    build_closing,
+    build_live,
+    build_opening,
+    build_replay,
+    list_candidates,
+)
+from app.trace.recording import dump
+from app.trace.trace import Commits, Origin, Trace
+from app.trace.verdict import verdict
 from models.denoiser import Query
 from models.networks.reduction import reduce
 from models.prediction import Prediction
@@ -79,7 +92,7 @@ def on_the_wire(message: Message) -> bytes:
 
 
 class Reader:
-    """What assets/denoising_view.js does with messages in `receive` and `frameOf`."""
+    """What assets/page/messages.js does with messages in `receive` and `frameOf`."""
 
     def __init__(self) -> None:
         self.run: str | None = None
@@ -91,6 +104,7 @@ class Reader:
         message = json.loads(on_the_wire(message))
         if message["run"] != self.run:
             self.run, self.opening, self.frames, self.text = message["run"], None, {}, ""
+        assert message["begun"]
         self.opening = message.get("opening", self.opening)
         if "states" in message:
             pieces: list[str | None] = [None] * message["length"]
@@ -271,16 +285,147 @@ def test_only_the_state_before_the_first_step_and_the_closing_carry_the_opening(
     assert build_live(run[0], "r")["opening"] == build_closing(run[-1], "r")["opening"] == build_opening(run[-1])
 
 
-def test_the_opening_holds_the_request() -> None:
-    message = build_opening(traces(models.load("toy"), prefix="a bc  ", suffix="d", length=3, steps=2, seed=9)[0])
+def test_the_opening_holds_the_request_as_a_recording_has_it() -> None:
+    trace = traces(models.load("toy"), prefix="a bc  ", suffix="d", length=3, steps=2, seed=9, banned=["cat"])[0]
+    message = build_opening(trace)
+    request = message.pop("request")
     assert message == {
         "given": ["a bc", " d"],
         "gaps": [3],
+        "inherited": [],
         "notices": [],
-        "strategy": "low_confidence",
-        "steps": 2,
         "spaces": ["  "],
+        "model": "toy",
+        "by": "diffusion",
+        "origin": None,
     }
+    assert request == json.loads(dump(trace))["request"]
+    assert InfillRequest(**request) == trace.request
+    assert build_opening(replace(trace, by="parent"))["by"] == "parent"
+
+
+def declared(interface: str) -> tuple[set[str], set[str]]:
+    """Return the names that an interface of types.d.ts requires and those that it allows besides."""
+    text = (Path(__file__).parents[2] / "assets" / "page" / "types.d.ts").read_text(encoding="utf-8")
+    text = re.sub("//.*", "", text)
+    found = re.search(rf"interface {interface}(?: extends (\w+))? \{{((?:[^{{}}]|\{{[^{{}}]*\}})*)\}}", text)
+    assert found, interface
+    needed, optional = declared(found[1]) if found[1] else (set(), set())
+    body = re.sub(r"\{[^{}]*\}", "", found[2])
+    for name, mark in re.findall(r"(\w+)(\??):", body):
+        (optional if mark else needed).add(name)
+    return needed, optional
+
+
+@pytest.mark.parametrize(
+    ("interface", "build"),
+    [
+        ("Opening", build_opening),
+        ("Live", lambda trace: build_live(trace, "r", "k")),
+        ("Closing", lambda trace: build_closing(trace, "r", "k")),
+        ("Replay", lambda trace: build_replay(trace, "r", "k")),
+    ],
+)
+def test_a_message_has_exactly_the_fields_that_the_browser_declares(interface: str, build: Any) -> None:
+    needed, optional = declared(interface)
+    assert len(needed) > 5
+    for trace in (BACK_AND_FORTH[0], BACK_AND_FORTH[3], BACK_AND_FORTH[-1], branched()[-1]):
+        sent = set(build(trace))
+        assert needed <= sent <= needed | optional
+
+
+def test_messages_are_addressed_by_the_names_of_the_run_on_both_sides() -> None:
+    for message in (build_live(BACK_AND_FORTH[2], "r", "k"), build_replay(BACK_AND_FORTH[2], "r", "k")):
+        assert (message["run"], message["key"]) == ("r", "k")
+
+
+@every_run
+@pytest.mark.parametrize("stride", [1, 3])
+def test_messages_built_one_after_another_are_those_built_afresh(run: list[Trace], stride: int) -> None:
+    following = LiveMessages("r", "k")
+    for trace in [*run[::stride], run[-1], *run[:2], run[-1]]:  # also over again, and back to an earlier state
+        assert following.build(trace) == build_live(trace, "r", "k")
+
+
+def test_a_message_takes_no_more_work_the_more_steps_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = traces(length=20, steps=20)
+    added: list[Step] = []
+    add = Commits.add
+    monkeypatch.setattr(Commits, "add", lambda commits, step: (added.append(step), add(commits, step)))
+    following = LiveMessages("r")
+    for trace in run:
+        following.build(trace)
+    assert added == list(run[-1].steps)
+
+
+def test_while_a_length_is_chosen_every_message_counts_passes_and_carries_the_opening() -> None:
+    *waiting, first, last = [
+        trace
+        for trace in traces(models.load("toy"), prefix="the ", suffix=" ran.", length=None, steps=9)
+        if not trace.steps or trace.ended != "running"
+    ]
+    messages = [build_live(trace, "r") for trace in [*waiting, first]]
+    assert [message["begun"] for message in messages] == [False] * len(waiting) + [True]
+    assert all(message["opening"]["gaps"] == [len(message["pieces"])] for message in messages)
+    counts = [message["choosing"]["calls"] for message in messages]
+    assert counts[0] == 0
+    assert counts == sorted(counts)
+    assert messages[-1]["choosing"] == build_closing(last, "r")["choosing"]
+    (choice,) = last.choices.values()
+    assert messages[-1]["choosing"] == {"rows": choice.rows, "calls": choice.calls}
+
+
+def test_the_closing_message_has_a_verdict_and_rates_of_three_digits() -> None:
+    message = build_closing(BACK_AND_FORTH[-1], "r")
+    assert message["verdict"] == verdict(BACK_AND_FORTH[-1])
+    assert message["rates"] == {"effective": 4.0, "in_step": 4.0}  # four tokens in seven sevenths of a second
+    assert build_closing(BACK_AND_FORTH[0], "r")["rates"] == {"effective": None, "in_step": None}
+    choices = {0: replace(choice_of(1), seconds=2.0)}
+    assert build_closing(replace(BACK_AND_FORTH[-1], choices=choices), "r")["rates"]["effective"] == 1.33
+
+
+def choice_of(length: int) -> LengthChoice:
+    one = np.array([length])
+    scores = {name: np.zeros(1) for name in ("phi", "bias", "score", "rerank")}
+    return LengthChoice(lengths=one, tried=one, chosen=length, rule="score", rows=1, calls=1, **scores)
+
+
+@every_run
+def test_a_replay_is_the_closing_message_with_the_candidates_of_every_step(run: list[Trace]) -> None:
+    replay = build_replay(run[-1], "r", "k")
+    candidates = replay.pop("candidates")
+    assert replay == build_closing(run[-1], "r", "k")
+    assert candidates == [list_candidates(run[-1], number) for number in range(1, len(run[-1].steps) + 1)]
+    on_the_wire(replay | {"candidates": candidates})
+
+
+def branched() -> list[Trace]:
+    """Return a run whose start has a locked token, an inherited one and three masks."""
+    start = {"gaps": [[5, None, 7, None, None]], "locked": [0], "confidence": [[0.9, 0, 0.4, 0, 0]]}
+    request = InfillRequest(prefix="once", suffix="ever", length=5, steps=3, start=start)  # pyright: ignore[reportArgumentType]
+    return list(infill(request, Wordy(), origin=Origin("parent", 2)))
+
+
+def test_a_branch_names_its_origin_and_the_slots_that_it_took_over() -> None:
+    for trace in branched():
+        opening = build_opening(trace)
+        assert opening["inherited"] == [2]
+        assert opening["origin"] == {"run": "parent", "step": 2}
+        assert opening["request"]["start"]["locked"] == [0]
+
+
+def test_an_inherited_token_keeps_its_confidence_and_no_step_asked_about_it() -> None:
+    run, reader = branched(), Reader()
+    assert list(base64.b64decode(build_live(run[0], "r")["confidence"])) == [0, 0, 102, 0, 0]
+    for trace in run[1:]:
+        reader.receive(build_live(trace, "r"))
+        assert reader.shown["confidence"][:3:2] == [0, 102]
+        assert reader.shown["when"][:3:2] == reader.shown["entropy"][:3:2] == [0, 0]
+        step = trace.steps[-1]
+        before = trace.state(len(trace.steps) - 1).masked[trace.start.slots]
+        expected = np.where(before, step.prediction.entropy[trace.start.slots], 0)
+        assert np.array(reader.shown["entropy"]) / 24 == pytest.approx(expected, abs=0.5 / 24)
+    assert build_closing(run[-1], "r")["verdict"].startswith("Branched from step 2: done in all 3 passes")
 
 
 def test_infinite_and_nan_notes_are_left_out_of_the_json() -> None:

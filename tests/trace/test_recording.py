@@ -15,8 +15,11 @@ import models
 from app.errors import InfillError
 from app.infill import infill
 from app.sampling.request import InfillRequest
+from app.sampling.start import Start
 from app.trace.recording import dump, load
-from app.trace.trace import Trace
+from app.trace.trace import Origin, Trace
+
+STARTED = Start(gaps=((1, None, 2), (None, None, 3, None)), locked=(0,), confidence=((0.5, 0, 0.1), (0, 0, 0.2, 0)))
 
 
 def recorded(**asked: Any) -> Trace:
@@ -45,6 +48,7 @@ def data(trace: Trace) -> dict[str, Any]:
         {"prefix": "a" * 300, "suffix": "b" * 300, "length": 2, "steps": 1},
         {"text": "the [[3]] saw [[6|2:cat]][[2]].", "steps": 4, "banned": ["dog", "tom"], "one_line": True},
         {"text": "the [[3]] saw [[9|1:a,5:b]]", "steps": 4, "strategy": "reference", "temperature": 0.9},
+        {"text": "the [[3]] saw [[4|2:b]]", "steps": 8, "strategy": "p2", "temperature": 2.0, "start": STARTED},
     ],
 )
 def test_the_round_trip_is_exact(asked):
@@ -139,6 +143,21 @@ BROKEN = {
     "too few probabilities": put("steps", 0, "confidence", [0.5]),
     "positions asked twice": put("steps", 0, "asked", [0] * 8),
     "too few alternatives": put("steps", 0, "top_tokens", 0, [1, 2]),
+    "an origin that is a text": put("origin", "run"),
+    "an origin without a step": put("origin", {"run": "a"}),
+    "an origin with more parts": put("origin", {"run": "a", "step": 1, "seed": 2}),
+    "an origin whose run is a number": put("origin", {"run": 3, "step": 1}),
+    "an origin whose step is a text": put("origin", {"run": "a", "step": "1"}),
+    "an origin whose step is true": put("origin", {"run": "a", "step": True}),
+    "an origin whose step is below 0": put("origin", {"run": "a", "step": -1}),
+    "a start that is a text": put("request", "start", "{}"),
+    "a start of other lengths": put("request", "start", Start(gaps=((1, None),)).to_json()),
+    "a start that locks what is not given": put(
+        "request", "start", Start(gaps=((1, *[None] * 7),), locked=(0,)).to_json()
+    ),
+    "a start whose token a step commits": put("request", "start", Start(gaps=((*[1] * 7, None),)).to_json()),
+    "a version with a fraction": put("version", 4.0),
+    "an older version with a start": put("version", 3),
 }
 
 
@@ -286,3 +305,39 @@ def test_a_mutated_trace_with_several_gaps_loads_or_is_refused():
             continue
         assert dump(load(dump(trace))) == dump(trace)
         assert len(trace.order) == len(trace.start.slots)
+
+
+@pytest.fixture
+def started() -> dict[str, Any]:
+    asked = {"text": "the [[3]] saw [[4|2:b]]", "steps": 8, "start": STARTED}
+    return json.loads(dump(replace(recorded(**asked), origin=Origin("first", 3))))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (put("gaps", 0, 0, None), "other locked tokens than the start"),
+        (put("gaps", 0, 0, 4), "other locked tokens than the start"),
+        (put("gaps", 0, 2, 2), "other pinned words"),
+        (put("gaps", 1, 1, None), "other pinned words"),
+        (put("request", "start", "gaps", 0, 1, 5), "not masked"),
+        (put("request", "start", "gaps", 1, [1, 1, 1, 1]), "not masked"),
+        (put("request", "start", "confidence", 0, 1, 0.5), "for a mask"),
+        (put("request", "start", "locked", [0, 0]), "'request'"),
+        (put("request", "start", "confidence", 0, 0, 0.12345), "'request'"),
+    ],
+)
+def test_a_branch_whose_start_contradicts_its_canvas_or_steps_is_refused(started, change, words):
+    assert load(json.dumps(started)).origin == Origin("first", 3)
+    change(started)
+    with pytest.raises(InfillError, match=words):
+        load(json.dumps(started))
+
+
+def test_a_file_of_version_3_is_read_as_a_run_that_is_no_branch(data, trace):
+    data["version"] = 3
+    del data["origin"], data["request"]["start"]
+    old = load(json.dumps(data))
+    assert (old.origin, old.request.start) == (None, None)
+    assert dump(old) == dump(trace)
+    assert json.loads(dump(old))["version"] == 4

@@ -11,8 +11,9 @@ import models
 from app.infill import infill
 from app.sampling.layout import lay_out
 from app.sampling.request import InfillRequest
+from app.sampling.start import Start
 from app.sampling.step import Selection, Step
-from app.trace.trace import Trace, join_pieces
+from app.trace.trace import Origin, Trace, join_pieces
 
 FAMILY = "👩‍👩‍👧"
 
@@ -151,3 +152,38 @@ def test_a_character_is_not_joined_across_the_text_between_gaps():
     canvas = trace.start.commit(trace.start.span, np.array([900, 901]))
     odd = replace(trace, steps=(replace(trace.steps[0], canvas=canvas),), lexicon=lexicon)
     assert odd.fills == ("\ufffd", "\ufffd")
+
+
+STARTED = Start(gaps=((0, None, 2), (None, None, 3)), locked=(0,), confidence=((1, 0, 0.25), (0, 0, 0.5)))
+
+
+def test_what_was_written_before_the_run_has_its_text_in_every_state_and_no_step():
+    request = InfillRequest(text="go[[3]] on [[3|1:b]].", space=False, start=STARTED, steps=2, strategy="left_to_right")
+    *_, trace = infill(request, models.load("toy"), origin=Origin("first", 2))
+    assert trace.origin == Origin("first", 2)
+    assert trace.inherited == [2, 5]
+    assert trace.start.pinned.tolist() == [True, False, False, True, False, False]
+    assert trace.pieces(0) == ["a", None, "c", "b", None, "d"]
+    assert trace.order.tolist() == [0, 1, 0, 0, 2, 0]
+    assert trace.masks_left == [2, 1, 0]
+    written = [piece or "" for piece in trace.pieces(2)]
+    assert trace.fills == ("".join(written[:3]), " " + "".join(written[3:]))
+    assert trace.text == f"goa{written[1]}c on b{written[4]}d."
+    confidence = trace.commits().confidence[trace.start.slots]
+    assert confidence[[2, 5]].tolist() == [0.25, 0.5]
+    assert trace.nfe == 2
+
+
+def test_an_inherited_token_that_is_taken_back_and_rewritten_has_a_step():
+    start = Start(gaps=((*[8] * 6, *[None] * 6),), confidence=((0.0,) * 12,))
+    request = InfillRequest(text="go [[12]]", start=start, steps=12, strategy="rcr", temperature=1.0)
+    *_, trace = infill(request, models.load("toy"))
+    back = {place for step in trace.steps for place in trace.start.places(step.selection.remask)}
+    assert back & set(trace.inherited)
+    assert {place for place in trace.inherited if trace.order[place]} == back & set(trace.inherited)
+
+
+def test_the_commits_of_the_first_steps_are_those_of_a_shorter_run():
+    *_, trace = infill(InfillRequest(length=5, steps=5, strategy="left_to_right"), models.load("toy"))
+    assert trace.commits(2).when[trace.start.slots].tolist() == [1, 2, 0, 0, 0]
+    assert trace.commits().when[trace.start.slots].tolist() == [1, 2, 3, 4, 5]

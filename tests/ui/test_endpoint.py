@@ -65,6 +65,11 @@ def test_the_length_may_be_left_open(client: Client) -> None:
     assert choice["chosen"] == len(received[0]["pieces"])
     assert len(choosing) >= choice["calls"]
     assert {len(state["pieces"]) for state in choosing} >= {*choice["tried"]}
+    counted = [state["choosing"]["calls"] for state in choosing]
+    assert counted == sorted(counted)
+    assert set(counted) == set(range(choice["calls"]))
+    assert received[0]["choosing"] == {name: choice[name] for name in ("rows", "calls", "seconds")}
+    assert received[-1]["choosing"] == received[0]["choosing"]
     assert "not fitted to 'scripted'" in received[0]["notices"][0]
     assert set(received[0]["pieces"]) == {None}
     assert 1 <= len(received[0]["pieces"]) == len(received[-1]["pieces"]) <= 32

@@ -26,16 +26,13 @@ class Clock:
 
 def run(turns: Turns, gate: Gate, time_limit: float = 90.0) -> Iterator[Trace]:
     denoiser = models.load("toy")
-    return in_turn(
-        infill(REQUEST, denoiser), lambda notice: before(REQUEST, denoiser, notice), turns, gate, time_limit
-    )
+    return in_turn(infill(REQUEST, denoiser), lambda notice: before(REQUEST, denoiser, notice), turns, gate, time_limit)
 
 
 def test_a_paused_run_repeats_its_state_until_it_goes_on() -> None:
     gate = Gate()
     traces = run(Turns(), gate)
-    for _ in range(3):
-        last = next(traces)
+    *_, last = (next(traces) for _ in range(3))
     gate.control("pause")
     assert [next(traces) is last for _ in range(3)] == [True] * 3
     gate.control("go")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 import models
@@ -11,7 +9,6 @@ from app.errors import InfillError
 from app.infill import infill
 from app.sampling.request import InfillRequest
 from app.trace.trace import Trace
-from app.ui.page import _stored
 from app.ui.store import RunStore
 
 
@@ -99,22 +96,12 @@ def test_a_run_that_is_not_stored_cannot_be_ended() -> None:
         RunStore().end("a")
 
 
-def test_a_run_that_was_ended_makes_no_further_step() -> None:
-    """Gradio closes the generator of a run that is stopped, but it may make some steps more until then."""
-    made = []
-
-    def running() -> Iterator[Trace]:
-        for trace in infill(InfillRequest(length=4, steps=4), models.load("toy")):
-            made.append(trace)
-            yield trace
-
-    runs = RunStore()
-    seen = []
-    for trace in _stored(running(), runs, "a"):
-        seen.append(trace)
-        if len(seen) == 2:
-            runs.end("a")
-    assert len(seen) == 2
-    assert len(made) == 3  # the one in flight
-    kept = runs.get("a")
-    assert (kept.steps, kept.ended) == (seen[-1].steps, "stopped")
+def test_an_example_is_never_dropped_never_changed_and_never_ended() -> None:
+    running, complete = traces()
+    runs = RunStore(1, examples={"example-a": running})
+    for name in "abc":
+        runs.put(name, complete)
+    assert runs.get("example-a") is running
+    assert runs.end("example-a").ended == "stopped"
+    assert runs.get("example-a") is running
+    assert not is_stored(runs, "a")

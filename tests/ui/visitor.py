@@ -21,7 +21,8 @@ class Visitor:
 
     @property
     def setup(self) -> dict[str, Any]:
-        return self.page["props"]["props"]["setup"]
+        script = self.page["props"]["js_on_load"]
+        return json.JSONDecoder().raw_decode(script, script.index("setup: {") + len("setup: "))[0]
 
     def close(self) -> None:
         self._http.close()
@@ -89,5 +90,7 @@ def changed(value: Any, action: str, path: list[Any], new: Any) -> Any:
 
 def run(key: str = "a", *, text: str = "Once [[4]] the end.", by: str = "diffusion", **fields: Any) -> dict[str, Any]:
     """What the browser asks for."""
-    request = {"text": text, "steps": 16, "start": None} | {n: v for n, v in fields.items() if n not in ("model", "branch")}
+    request = {"text": text, "steps": 16, "start": None} | {
+        n: v for n, v in fields.items() if n not in ("model", "branch")
+    }
     return {"key": key, "request": request, "model": fields.get("model", ""), "by": by, "branch": fields.get("branch")}

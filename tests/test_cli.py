@@ -418,6 +418,7 @@ def test_places_and_candidates_are_counted_from_1_and_each_edit_may_be_repeated(
     old = recording.load(first.read_text(encoding="utf-8"))
     edits = ["--take", "1=2", "--take", "7=5", "--mask", "3", "--lock", "4", "--lock", "5"]
     trace = branched(capsys, first, "--step", "4", *edits)
+    assert trace.request.start is not None
     assert trace.request.start.locked == (0, 3, 4, 6)
     assert trace.pieces(0)[0] == list_candidates(old, 1)[0][1][0]
     assert trace.pieces(0)[6] == list_candidates(old, 4)[6][4][0]

@@ -223,8 +223,9 @@ def test_a_branch_of_a_prefix_and_suffix_run_keeps_that_form():
 
 
 def test_a_start_is_json_in_the_recording(trace):
-    branch = run(text="the cat [[4]] sat [[2]].", start=branch_start(trace, 3, [Edit(2, lock=True)]), **LEFT_TO_RIGHT)
+    start = branch_start(trace, 3, [Edit(2, lock=True)])
+    branch = run(text="the cat [[4]] sat [[2]].", start=start, **LEFT_TO_RIGHT)
     data = json.loads(dump(branch))
-    assert Start.from_json(data["request"]["start"]) == branch.request.start
-    assert data["gaps"] == [[None, None, branch.request.start.gaps[0][2], None], [None, None]]
+    assert Start.from_json(data["request"]["start"]) == start
+    assert data["gaps"] == [[None, None, start.gaps[0][2], None], [None, None]]
     assert data["origin"] is None

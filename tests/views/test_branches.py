@@ -24,7 +24,7 @@ def trace() -> Trace:
 
 @pytest.mark.parametrize("view", views().values(), ids=views())
 def test_every_view_draws_a_branch(trace, view):
-    assert view.draw(trace, LIGHT).data or view.name == "number_of_masks"
+    assert view.draw(trace, LIGHT).to_dict()["data"] or view.name == "number_of_masks"
 
 
 def test_only_what_is_locked_is_labelled_as_given(trace):
@@ -32,7 +32,7 @@ def test_only_what_is_locked_is_labelled_as_given(trace):
 
 
 def test_what_was_written_before_the_run_has_no_mark_in_the_order_and_no_belief(trace):
-    (commits,) = views()["unmasking_order"].draw(trace, LIGHT).data
-    assert list(commits.x) == [2, 5]
+    (commits,) = views()["unmasking_order"].draw(trace, LIGHT).to_dict()["data"]
+    assert list(commits["x"]) == [2, 5]
     assert np.isnan(trace.recorded("confidence")).tolist() == [[1, 0, 1, 1, 0], [1, 1, 1, 1, 0]]
-    assert views()["masks_left"].draw(trace, LIGHT).data[0].y == (2, 1, 0)
+    assert views()["masks_left"].draw(trace, LIGHT).to_dict()["data"][0]["y"] == [2, 1, 0]

@@ -2,6 +2,6 @@
 
 `trace` holds the record: every step, and the texts and counts that follow from it. `length_choice` holds how the number
 of masks in a gap was chosen. `recording` writes a trace as JSON and reads it back. `branch` turns a state, with edits,
-into the start of another run. `messages` turns a trace into the messages that the page draws. `metrics` scores traces
-and texts.
+into the start of another run. `messages` turns a trace into the messages that the page draws. `verdict` says in one
+line how a run went. `metrics` scores traces and texts.
 """

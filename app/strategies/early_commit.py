@@ -47,7 +47,7 @@ def early_commit(
         float, Knob(0.5, 16.0, "how fast the exponential bar falls; at 4, 2 % of the fall are left at the end")
     ] = 4.0,
     aggregate: Annotated[
-        str, OneOf(tuple(AGGREGATES), "which of the leads at all masks must reach it; quantile: the smallest fifth's")
+        str, OneOf(tuple(AGGREGATES), "which of the leads at all masks must reach it; quantile: a fifth are smaller")
     ] = "mean",
     min_progress: Annotated[
         float, Knob(0.0, 1.0, "share of the gap that must be written before the rest may be")

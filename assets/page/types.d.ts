@@ -37,6 +37,7 @@ export interface Setup {
   fields: Field[]; // without text, prefix, suffix, length, strategy, knobs and start
   strategies: Strategy[];
   groups: string[]; // the order of the strategies' groups
+  notes?: Record<string, string>; // plain words for the numbers in State.notes: NOTES in app/strategies/registry.py
   limits: { length: number; gaps: number; steps: number };
   draft: Draft; // the values that the page starts with
   examples: Example[];

@@ -80,8 +80,12 @@ export interface Live extends State {
   run: string; key: string; step: number; ended: Ended; begun: boolean;
   pieces: (string | null)[];
   choosing: { rows: number; calls: number }; // passes spent on choosing the number of masks so far
+  waiting?: string; // what a run that has begun waits for, after a pause: its place in the queue
   opening?: Opening;
 }
+
+/** A run that ended by a mistake or a fault: what to say beside it, as text. What was written before stays. */
+export interface Failed { run: string; key: string; failed: string }
 
 export interface Closing {
   run: string; key: string; step: number; ended: Ended; begun: boolean;
@@ -114,7 +118,8 @@ export interface Server {
   control(asked: { run: string; do: "pause" | "step" | "go" }): Promise<{ error?: string }>;
   inspect(asked: { text: string; model: string }): Promise<{ tokens?: number; unknown?: number; warning?: string; error?: string }>;
   shell(asked: {}): Promise<{ before?: string; after?: string; error?: string }>;
-  models(asked: {}): Promise<{ models?: { name: string; label: string }[]; error?: string }>;
+  /** `loading` says that the list is not whole yet, because the first model is being loaded: ask again. */
+  models(asked: {}): Promise<{ models?: { name: string; label: string }[]; loading?: boolean; error?: string }>;
   model(asked: { name: string }): Promise<{ ready?: boolean; text?: string; error?: string }>;
 }
 

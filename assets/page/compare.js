@@ -145,7 +145,7 @@ export function createCompare(root, setup, store, { createStage, actions }) {
     const differs = h("span", { className: "pg-pane-differs" });
     const verdict = h("p", { className: "pg-pane-verdict" });
     const holder = h("div", { className: "pg-pane-stage" });
-    const heading = h("h3", { id: `pg-pane-${key}` }, label, " ", title);
+    const heading = h("h2", { id: `pg-pane-${key}` }, label, " ", title);
     const pane = h("article", { className: "pg-pane", "aria-labelledby": `pg-pane-${key}`, dataset: { key } },
       h("header", {}, heading, facts, differs, only), holder, verdict);
     const stage = createStage(holder, store, {

@@ -336,6 +336,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     : { text: item.text, from: item.from, to: item.to }));
 
   function rangeOrEnd() {
+    selected = rangeInside()?.cloneRange() ?? selected; // the event that tells of a caret comes late
     if (selected && box.contains(selected.commonAncestorContainer)) return selected;
     const range = document.createRange();
     range.selectNodeContents(box);

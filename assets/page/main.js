@@ -196,11 +196,15 @@ export function start({ element, props, trigger, watch, server, setup }) {
   function toggleSettings() {
     const toggle = sidebarToggle();
     const sidebar = toggle?.closest(".sidebar");
-    toggle?.click();
-    setTimeout(() => {
-      if (!sidebar?.classList.contains("open")) return;
+    if (!toggle || !sidebar) return;
+    const watcher = new MutationObserver(() => {
+      if (!sidebar.classList.contains("open")) return;
+      watcher.disconnect();
+      sidebar.querySelector(".sidebar-content")?.removeAttribute("inert");
       /** @type {HTMLElement | null} */ (sidebar.querySelector(":is(input, select, button):not(.toggle-button, :disabled)"))?.focus({ preventScroll: true });
-    }, 50);
+    });
+    if (!sidebar.classList.contains("open")) watcher.observe(sidebar, { attributeFilter: ["class"] });
+    toggle.click();
   }
 
   /** Says what Gradio's sidebar is, and closes it by Escape. */
@@ -211,7 +215,11 @@ export function start({ element, props, trigger, watch, server, setup }) {
     sidebar.setAttribute("role", "region");
     sidebar.setAttribute("aria-label", "Settings");
     toggle.setAttribute("aria-label", "Settings");
-    const tell = () => toggle.setAttribute("aria-expanded", String(sidebar.classList.contains("open")));
+    const tell = () => {
+      const open = sidebar.classList.contains("open");
+      toggle.setAttribute("aria-expanded", String(open));
+      sidebar.querySelector(".sidebar-content")?.toggleAttribute("inert", !open); // no tab leads into what cannot be seen
+    };
     new MutationObserver(tell).observe(sidebar, { attributeFilter: ["class"] });
     tell();
     sidebar.addEventListener("keydown", (event) => {

@@ -4,7 +4,7 @@ import { frameAt } from "./messages.js";
 import { endOf, stepOf, unfinished } from "./timeline.js";
 import { orderRanks, orderStrip, paintStrip, runAuthor, runEnding, trayCount } from "./tray.js";
 import { budgetFigure, onlyBudgetDiffers } from "./presets.js";
-import { h } from "./dom.js";
+import { h, roving } from "./dom.js";
 
 /** @import { Run, Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
@@ -110,13 +110,15 @@ export function createCompare(root, setup, store, { createStage, actions }) {
     store.change({ by, time: Math.round(share * endOf({ ...state, by })) });
   } }, label);
   const choices = [choice("passes", "by passes"), choice("progress", "by progress")];
+  const choosing = h("div", { className: "pg-compare-by", role: "toolbar", "aria-label": "Timeline" }, h("span", { className: "pg-quiet", "aria-hidden": "true" }, "Timeline"), ...choices);
   const legend = h("span", { className: "pg-quiet pg-compare-legend" });
   const back = h("button", { type: "button", className: "pg-compare-back", onclick: () => {
     const run = store.shown.find((each) => each.key === store.state.pane) ?? store.shown[0];
     if (run) alone(run);
   } }, "Back to one run");
   const bar = h("div", { className: "pg-compare-bar" },
-    h("div", { className: "pg-compare-by", role: "group", "aria-label": "Timeline" }, h("span", { className: "pg-quiet", "aria-hidden": "true" }, "Timeline"), ...choices), legend, back);
+    choosing, legend, back);
+  roving(choosing, choices);
   const grid = h("div", { className: "pg-compare-grid" });
   const orders = h("div", { className: "pg-compare-orders", role: "group", "aria-label": "Orders" });
   const totals = h("div", { className: "pg-compare-totals" });
@@ -145,7 +147,7 @@ export function createCompare(root, setup, store, { createStage, actions }) {
     const differs = h("span", { className: "pg-pane-differs" });
     const verdict = h("p", { className: "pg-pane-verdict" });
     const holder = h("div", { className: "pg-pane-stage" });
-    const heading = h("h3", { id: `pg-pane-${key}` }, label, " ", title);
+    const heading = h("h2", { id: `pg-pane-${key}` }, label, " ", title);
     const pane = h("article", { className: "pg-pane", "aria-labelledby": `pg-pane-${key}`, dataset: { key } },
       h("header", {}, heading, facts, differs, only), holder, verdict);
     const stage = createStage(holder, store, {

@@ -27,12 +27,12 @@ export function h(tag, properties = {}, ...children) {
  * @param {HTMLElement} row @param {HTMLButtonElement[]} buttons
  */
 export function roving(row, buttons) {
-  let current = 0;
+  let current = 0; // the one used last
   const open = (/** @type {HTMLButtonElement} */ button) => !button.disabled && !button.hidden && button.getClientRects().length > 0;
   const settle = () => {
-    if (!open(buttons[current]) && row.isConnected) current = Math.max(0, buttons.findIndex(open));
+    const stop = !buttons[current] || open(buttons[current]) ? current : Math.max(0, buttons.findIndex(open));
     buttons.forEach((button, at) => {
-      const index = at === current ? 0 : -1;
+      const index = at === stop ? 0 : -1;
       if (button.tabIndex !== index) button.tabIndex = index;
     });
   };

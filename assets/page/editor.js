@@ -181,7 +181,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     if (segments) show(text);
     own = text;
     raw.value = text;
-    box.dir = directionOf(box.textContent ?? "") || "ltr";
+    box.dir = directionOf(now.map((segment) => ("text" in segment ? segment.text : "")).join("")) || "ltr";
     if (!box.lastChild || !("end" in (/** @type {HTMLElement} */ (box.lastChild).dataset ?? {}))) box.append(endMark());
     store.change({ draft: { ...store.state.draft, text, start: null } });
   }
@@ -336,6 +336,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     : { text: item.text, from: item.from, to: item.to }));
 
   function rangeOrEnd() {
+    selected = rangeInside()?.cloneRange() ?? selected; // the event that tells of a caret comes late
     if (selected && box.contains(selected.commonAncestorContainer)) return selected;
     const range = document.createRange();
     range.selectNodeContents(box);
@@ -592,7 +593,6 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       if (columns.key !== wanted) columns = { key: wanted, found: cellColumns(chips.flatMap((chip) => chip.cells), frame) };
       return columns.found;
     },
-    rtl: () => box.dir === "rtl",
     /** Opens a gap at the selection or the caret; the focus goes to its number. */
     makeGap: () => openGap(true),
     element: box,

@@ -19,7 +19,7 @@ import { announcement, createWhy } from "./why.js";
 import { decodeLink, encodeLink, hiddenParts } from "./link.js";
 import { draftOf, isStale, modelName } from "./draft.js";
 import { branchAsked, branchLabel } from "./branch.js";
-import { endOf, stepOf, unfinished } from "./timeline.js";
+import { endOf, paneRun, stepOf, unfinished } from "./timeline.js";
 import { h, roving } from "./dom.js";
 import { restoreSession, saveSession } from "./session.js";
 import { Store } from "./store.js";
@@ -148,12 +148,14 @@ export function start({ element, props, trigger, watch, server, setup }) {
 
   /** @param {number} by */
   function moveSlot(by) {
-    const run = store.shown[0];
+    const run = paneRun(store.state);
     const count = run?.frames[0]?.pieces.length ?? 0;
     if (!run || !count) return;
-    const place = Math.max(0, Math.min(count - 1, store.state.place + (editor.rtl() ? -by : by)));
+    const place = Math.max(0, Math.min(count - 1, store.state.place + by));
     choose(run, place);
-    editor.focusSlot(place);
+    if (!comparing()) return editor.focusSlot(place);
+    const pane = [...part("comparison").querySelectorAll("article")].find((each) => each.dataset.key === run.key);
+    /** @type {HTMLElement | null | undefined} */ (pane?.querySelector(`[data-place="${place}"]`))?.focus({ preventScroll: true });
   }
 
   /** Puts a run on the stage; the form takes its settings over. @param {Run} run @param {boolean} [toBranch] */
@@ -196,11 +198,15 @@ export function start({ element, props, trigger, watch, server, setup }) {
   function toggleSettings() {
     const toggle = sidebarToggle();
     const sidebar = toggle?.closest(".sidebar");
-    toggle?.click();
-    setTimeout(() => {
-      if (!sidebar?.classList.contains("open")) return;
+    if (!toggle || !sidebar) return;
+    const watcher = new MutationObserver(() => {
+      if (!sidebar.classList.contains("open")) return;
+      watcher.disconnect();
+      sidebar.querySelector(".sidebar-content")?.removeAttribute("inert");
       /** @type {HTMLElement | null} */ (sidebar.querySelector(":is(input, select, button):not(.toggle-button, :disabled)"))?.focus({ preventScroll: true });
-    }, 50);
+    });
+    if (!sidebar.classList.contains("open")) watcher.observe(sidebar, { attributeFilter: ["class"] });
+    toggle.click();
   }
 
   /** Says what Gradio's sidebar is, and closes it by Escape. */
@@ -211,7 +217,11 @@ export function start({ element, props, trigger, watch, server, setup }) {
     sidebar.setAttribute("role", "region");
     sidebar.setAttribute("aria-label", "Settings");
     toggle.setAttribute("aria-label", "Settings");
-    const tell = () => toggle.setAttribute("aria-expanded", String(sidebar.classList.contains("open")));
+    const tell = () => {
+      const open = sidebar.classList.contains("open");
+      toggle.setAttribute("aria-expanded", String(open));
+      sidebar.querySelector(".sidebar-content")?.toggleAttribute("inert", !open); // no tab leads into what cannot be seen
+    };
     new MutationObserver(tell).observe(sidebar, { attributeFilter: ["class"] });
     tell();
     sidebar.addEventListener("keydown", (event) => {
@@ -296,7 +306,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
   /** @param {Run} run */
   function columnsOf(run) {
     const mine = !comparing() && store.state.shown[0] === run.key;
-    return { columns: mine ? editor.columns(part("map")) : null, rtl: editor.rtl() };
+    return mine ? editor.columns(part("map")) : null;
   }
 
   // ---- what changes by itself ----

@@ -1,5 +1,6 @@
 // The order map: every slot (columns) at every step (rows), and above it the step that wrote each slot.
 
+import { directionOf, gapDirection } from "./cells.js";
 import { h } from "./dom.js";
 import { NATS, asked, frameAt, gapOf, percent, standing, startOf, visible } from "./messages.js";
 import { frameNow, nextTime, paneRun, stepOf, timeOf, unfinished } from "./timeline.js";
@@ -69,6 +70,27 @@ export function evenColumns(count, width, rtl) {
 }
 
 /**
+ * Returns columns of equal width in the order in which the slots stand in the text: the gaps follow the direction of the
+ * given text, and the slots of a gap that of what is written in it.
+ * @param {Run} run @param {number} count @param {number} width in px @returns {MapColumn[]}
+ */
+export function textColumns(run, count, width) {
+  const { given, gaps } = run.opening ?? { given: [], gaps: [] };
+  const along = directionOf(given.join("")) || "ltr";
+  const columns = evenColumns(count, width, along === "rtl");
+  return gaps.flatMap((length, gap) => {
+    const own = columns.slice(startOf(gaps, gap), startOf(gaps, gap) + length);
+    return (gapDirection(run, gap) || along) === along ? own : own.reverse();
+  });
+}
+
+/** Returns the smallest column that holds some others. @param {MapColumn[]} columns @returns {MapColumn} */
+function spanOf(columns) {
+  const left = Math.min(...columns.map((column) => column.left));
+  return { left, width: Math.max(...columns.map((column) => column.left + column.width)) - left };
+}
+
+/**
  * Returns whether columns can be drawn: one for each slot, and all within the map.
  * @param {MapColumn[]} columns @param {number} count @param {number} width in px @returns {boolean}
  */
@@ -118,9 +140,9 @@ const SCORES = /** @type {const} */ ({
 
 /**
  * Builds the order map. `columnsOf` says where the cells of the passage stand, in px from the map's left edge, if they
- * stand on one line, and whether the text runs from right to left.
+ * stand on one line.
  * @param {HTMLElement} root @param {Store} store
- * @param {{ columnsOf: (run: Run) => { columns: MapColumn[] | null, rtl: boolean } | null }} options
+ * @param {{ columnsOf: (run: Run) => MapColumn[] | null }} options
  */
 export function createMap(root, store, { columnsOf }) {
   const state = store.state;
@@ -134,7 +156,6 @@ export function createMap(root, store, { columnsOf }) {
   let tableKey = "";
   /** @type {MapColumn[]} */
   let columns = [];
-  let rtl = false;
   let rowHeight = 1;
   /** @type {Record<string, string>} */
   let colours = {};
@@ -199,7 +220,11 @@ export function createMap(root, store, { columnsOf }) {
     if (!run || !columns.length || event.altKey || event.ctrlKey || event.metaKey) return;
     const now = stepOf(state, run, state.time);
     const place = state.pane === run.key ? state.place : -1;
-    const sideways = (/** @type {number} */ by) => choose(run, now, Math.max(0, Math.min(columns.length - 1, place + (rtl ? -by : by))));
+    const sideways = (/** @type {number} */ by) => { // as the columns stand, whichever way the text runs
+      const order = columns.map((_, at) => at).sort((a, b) => columns[a].left - columns[b].left);
+      const at = order.indexOf(place);
+      choose(run, now, at < 0 ? 0 : order[Math.max(0, Math.min(order.length - 1, at + by))]);
+    };
     const vertically = (/** @type {1 | -1} */ direction) => {
       let time = state.time;
       for (let last = NaN; time !== last && stepOf(state, run, time) === now;) [last, time] = [time, nextTime(state, time, direction)];
@@ -239,15 +264,14 @@ export function createMap(root, store, { columnsOf }) {
     if (!run || !frame || !count || !width) return paintNothing();
     if (!colours.text) readColours();
     const found = columnsOf(run);
-    rtl = Boolean(found?.rtl);
-    columns = found?.columns && columnsFit(found.columns, count, width) ? found.columns : evenColumns(count, width, rtl);
+    columns = found && columnsFit(found, count, width) ? found : textColumns(run, count, width);
     const rows = rowsOf(run);
     const step = stepOf(state, run, state.time);
     const place = state.pane === run.key || state.shown.length === 1 ? state.place : -1;
     const ratio = window.devicePixelRatio || 1;
     const named = state.shown.length > 1 ? run.label : "";
     const drawn = [run.key, run.name, run.ended, run.begun, rows, count, state.score, colours.dark].join();
-    const places = columns === found?.columns ? columns.map(({ left, width }) => `${left}:${width}`).join() : rtl;
+    const places = columns.map((column) => `${column.left}:${column.width}`).join();
     const wanted = [drawn, named, run.latest, step, place, width, ratio, places].join();
     if (wanted === painted) return;
     painted = wanted;
@@ -436,10 +460,11 @@ export function createMap(root, store, { columnsOf }) {
   function paintFrames(ink, run, rows, step, place) {
     const height = rowHeight * rows;
     ink.fillStyle = colours.text;
-    for (let gap = 1; gap < (run.opening?.gaps.length ?? 1); gap++) {
-      const next = startOf(run.opening?.gaps ?? [], gap);
-      if (!columns[next] || !next) continue;
-      ink.fillRect(borderBetween(columns[next - 1], columns[next]) - 0.5, -MAP_STRIP - MAP_SPACE, 1, height + MAP_STRIP + MAP_SPACE);
+    const gaps = run.opening?.gaps ?? [];
+    for (let gap = 1; gap < gaps.length; gap++) {
+      const [before, after] = [gap - 1, gap].map((each) => columns.slice(startOf(gaps, each), startOf(gaps, each) + gaps[each]));
+      if (!before.length || !after.length) continue;
+      ink.fillRect(borderBetween(spanOf(before), spanOf(after)) - 0.5, -MAP_STRIP - MAP_SPACE, 1, height + MAP_STRIP + MAP_SPACE);
     }
     const left = Math.min(...columns.map((column) => column.left));
     const right = Math.max(...columns.map((column) => column.left + column.width));

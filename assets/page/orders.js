@@ -185,7 +185,7 @@ function aboutOrder(strategy) {
   ]);
   const settable = strategy.knobs.map((knob) => knob.label.toLowerCase()).join(", ");
   return [
-    h("h3", {}, strategy.title),
+    h("h2", {}, strategy.title),
     h("p", {}, strategy.summary),
     h("p", {}, h("b", {}, "The step budget is "), `${strategy.budget}.`),
     settable && h("p", {}, h("b", {}, "To be set: "), settable),

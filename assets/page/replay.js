@@ -52,7 +52,7 @@ export function startReplay(element, replay) {
   const columnsOf = () => {
     const columns = stage.columns(parts.map);
     const fit = columns?.every(({ left, width }) => left >= 0 && left + width <= parts.map.clientWidth + 1);
-    return { columns: fit ? columns : null, rtl: stage.rtl() };
+    return fit ? columns : null;
   };
   const painters = [
     stage, player,
@@ -69,7 +69,7 @@ export function startReplay(element, replay) {
   const slots = run.frames[0]?.pieces.length ?? 0;
   const keys = createKeys(root, {
     play: player.toggle, step: (by) => player.move(by > 0 ? 1 : -1), first: () => player.go(0), last: () => player.go(endOf(state)), present,
-    slot: (by) => choose(run, Math.max(0, Math.min(slots - 1, state.place + (stage.rtl() ? -by : by)))),
+    slot: (by) => choose(run, Math.max(0, Math.min(slots - 1, state.place + by))),
   });
   const large = h("button", { type: "button", "aria-pressed": "false", title: "Presenter size: the passage and the player only (f)", onclick: present }, "Large");
   heads.append(large, h("button", { type: "button", title: "Keyboard (?)", onclick: keys.open }, "Keys"));

@@ -96,7 +96,7 @@ export function createRuns(setup, store, { trigger, server, say }) {
     }
     const left = store.state.shown.filter((key) => key !== run.key);
     const shown = left.length ? left : before.filter((key) => store.run(key));
-    store.change({ runs: store.state.runs.filter((each) => each !== run), shown, time: Infinity, following: true });
+    store.change({ runs: store.state.runs.filter((each) => each !== run), shown, draft: store.state.draft, time: Infinity, following: true }); // what was typed stays
   }
 
   /** Ends every run that goes on. */

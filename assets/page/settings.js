@@ -97,7 +97,7 @@ function settingReset(field, back) {
   /** @param {boolean} same @param {any} first */
   const paint = (same, first) => {
     const value = first === true ? "on" : first === false ? "off" : Array.isArray(first) ? first.join(", ") || "none" : String(first);
-    const name = `${field.label}: back to ${value}`;
+    const name = `${field.label}: back to the default, ${value}`;
     if (button.title !== name) {
       button.title = name;
       button.setAttribute("aria-label", name);

@@ -17,7 +17,7 @@ import { h } from "./dom.js";
  *   differing?: (run: Run, step: number) => Set<number> }} options
  */
 export function createStage(root, store, { choose, runKey, compact = false, differing }) {
-  const box = h("div", { className: `pg-stage${compact ? " pg-compact" : ""}`, dir: "auto", role: "group", "aria-label": "The text with its gaps" });
+  const box = h("div", { className: `pg-stage${compact ? " pg-compact" : ""}`, dir: "ltr", role: "group", "aria-label": "The text with its gaps" });
   root.append(box);
   /** @type {Cell[][]} */
   let gaps = [];
@@ -38,6 +38,7 @@ export function createStage(root, store, { choose, runKey, compact = false, diff
     gaps = [];
     elements = [];
     box.replaceChildren();
+    box.dir = directionOf(opening.given.join("")) || "ltr";
     opening.given.forEach((part, gap) => {
       if (gap === opening.gaps.length) return box.append(part);
       box.append(part + (run.fitted ? spacesBefore(run, frame, gap) : opening.spaces[gap] || " "));
@@ -72,11 +73,14 @@ export function createStage(root, store, { choose, runKey, compact = false, diff
         paintCells(gaps[gap], startOf(run.opening?.gaps ?? [], gap), run, frame, step,
           { place: mine ? store.state.place : -1, differing: differing?.(run, step) });
       });
+      const reached = mine ? Math.max(0, store.state.place) : 0; // by Tab
+      gaps.flat().forEach(({ element }, at) => {
+        const index = at === reached ? 0 : -1;
+        if (element.tabIndex !== index) element.tabIndex = index;
+      });
     },
     /** Where the cells stand in `frame`, if they are all on one line. @param {HTMLElement} frame */
     columns: (frame) => cellColumns(gaps.flat(), frame),
-    /** Whether the text runs from right to left. */
-    rtl: () => directionOf(box.textContent ?? "") === "rtl",
     element: box,
   };
 }

@@ -9,6 +9,7 @@ import { counted, frameNow, paneRun, stagedRuns, unfinished } from "./timeline.j
 /** @import { Store } from "./store.js" */
 /** @import { Candidate, Edit, Frame, PageState, Run } from "./types.d.ts" */
 
+const WHY_NARROW = 440; // px; below, the chart stands under the candidates
 const CANDIDATES = 5;
 const TRACKS = 3; // lines of the chart
 const CHART = { width: 230, height: 78, left: 30, right: 72, top: 14, bottom: 14 };
@@ -190,6 +191,8 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
   root.setAttribute("role", "region");
   root.setAttribute("aria-label", "Why this token");
   root.append(heading, facts, close, h("div", { className: "wy-body" }, list, h("div", { className: "wy-side" }, chart, actions, pending)));
+
+  new ResizeObserver(() => root.classList.toggle("wy-narrow", root.clientWidth <= WHY_NARROW)).observe(root);
 
   const mayBranch = (/** @type {Run} */ run) => !run.expired && (typeof canBranch === "function" ? canBranch(run) : canBranch);
 

@@ -21,6 +21,42 @@ export function h(tag, properties = {}, ...children) {
   return made;
 }
 
+/**
+ * Makes a row of buttons one tab stop; the left and right arrow keys move inside it. Returns what to call when buttons
+ * were disabled or hidden.
+ * @param {HTMLElement} row @param {HTMLButtonElement[]} buttons
+ */
+export function roving(row, buttons) {
+  let current = 0;
+  const open = (/** @type {HTMLButtonElement} */ button) => !button.disabled && !button.hidden && button.getClientRects().length > 0;
+  const settle = () => {
+    if (!open(buttons[current]) && row.isConnected) current = Math.max(0, buttons.findIndex(open));
+    buttons.forEach((button, at) => {
+      const index = at === current ? 0 : -1;
+      if (button.tabIndex !== index) button.tabIndex = index;
+    });
+  };
+  row.addEventListener("focusin", (event) => {
+    const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (event.target));
+    if (at >= 0) current = at;
+    settle();
+  });
+  row.addEventListener("keydown", (event) => {
+    const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (event.target));
+    if (!move || at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    for (let next = at + move; buttons[next]; next += move) {
+      if (!open(buttons[next])) continue;
+      buttons[next].focus();
+      break;
+    }
+  });
+  settle();
+  return settle;
+}
+
 /** Offers a file for download. @param {Blob | string} content @param {string} name @param {string} type */
 export function offer(content, name, type = "") {
   const blob = typeof content === "string" ? new Blob([content], { type }) : content;

@@ -4,7 +4,7 @@ import { buildCells, cellColumns, directionOf, gapDirection, layOutCells, paintC
 import { frameAt, startOf } from "./messages.js";
 import { formatTemplate, parseTemplate } from "./template.js";
 import { stepOf } from "./timeline.js";
-import { h } from "./dom.js";
+import { h, roving } from "./dom.js";
 
 /** @import { Run, Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
@@ -100,9 +100,9 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   const box = h("div", { className: "pg-passage", dir: "auto", role: "textbox", "aria-multiline": "true", "aria-label": "Passage: type a text and open gaps in it", spellcheck: false, dataset: { part: "passage" } });
   const raw = h("textarea", { className: "pg-raw", hidden: true, rows: 4, "aria-label": "Passage as raw text: [[3]] is a gap of 3 tokens, [[auto]] one whose length the model chooses", dataset: { part: "raw" } });
   const fault = h("p", { className: "pg-fault", role: "alert", hidden: true });
-  const tool = (/** @type {string} */ name, /** @type {string} */ title, /** @type {() => void} */ act) =>
+  const tool = (/** @type {string} */ name, /** @type {string} */ title, /** @type {(event: MouseEvent) => void} */ act) =>
     h("button", { type: "button", title, dataset: { tool: name }, onclick: act, onmousedown: (/** @type {Event} */ event) => event.preventDefault() });
-  const makeGap = tool("gap", "Turn the selected words into a gap, or open one at the caret", openGap);
+  const makeGap = tool("gap", "Turn the selected words into a gap, or open one at the caret (Ctrl+G)", (event) => openGap(event.detail === 0));
   makeGap.textContent = "Make a gap";
   const pin = tool("pin", "Keep the selected words in place and let the model write around them", pinWords);
   pin.textContent = "Pin";
@@ -189,7 +189,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   /** @param {Gap} gap @returns {Chip} */
   function newChip(gap) {
     const cells = h("span", { className: "pg-gap" });
-    const number = h("input", { type: "number", className: "pg-number", min: "1", max: String(setup.limits.length), title: "Number of masks. Type a to let the model choose it.", "aria-keyshortcuts": "a" });
+    const number = h("input", { type: "number", className: "pg-number", min: "1", max: String(setup.limits.length), title: "Number of masks. Type a to let the model choose it.", "aria-keyshortcuts": "a", value: gap.length === null ? "" : String(gap.length) });
     const auto = h("button", { type: "button", className: "pg-auto", tabIndex: -1, title: "Let the model choose how many" }, "auto");
     const remove = h("button", { type: "button", className: "pg-remove", tabIndex: -1, title: "Remove the gap", "aria-label": "Remove the gap" }, "×");
     const dial = h("span", { className: "pg-dial" }, number, h("span", { className: "pg-more" }, auto, remove));
@@ -210,7 +210,10 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       set({ length });
     });
     number.addEventListener("keydown", (event) => {
-      if (event.key === "Enter") number.dispatchEvent(new Event("change"));
+      if (event.key === "Enter") {
+        number.dispatchEvent(new Event("change"));
+        if (!event.ctrlKey && !event.metaKey) caretAfter(element);
+      }
       else if (event.key === "a" && !event.ctrlKey && !event.metaKey) {
         event.preventDefault();
         auto.click();
@@ -255,8 +258,10 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     const laid = [run?.key, run?.name, count, first, run?.fitted && run.latest, chip.gap.pins.map((each) => `${each.place}:${each.words}`).join()].join("\u0000");
     if (laid !== chip.laid) {
       chip.laid = laid;
+      const focused = chip.box.contains(document.activeElement);
       chip.cells = buildCells(chip.box, count, first);
-      layOutCells(chip.box, chip.cells, run, first);
+      layOutCells(chip.box, chip.cells, run, first, /\s$/.test(chip.element.previousSibling?.textContent ?? ""));
+      if (focused) (chip.cells[store.state.place - first] ?? chip.cells[0])?.element.focus({ preventScroll: true });
     }
     const direction = (run && gapDirection(run, index)) || "";
     if (chip.box.dir !== direction) chip.box.dir = direction;
@@ -282,7 +287,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       cell.element.style.width = "auto";
       cell.element.classList.remove("pg-masked");
       cell.element.classList.add("pg-pinned");
-      cell.when.textContent = "given";
+      cell.when.dataset.text = "given";
       cell.painted = "";
     }
   }
@@ -338,15 +343,22 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     return range;
   }
 
-  function openGap() {
+  /** @param {boolean} [byKey] whether the focus goes to the new gap's number */
+  function openGap(byKey = false) {
+    if (makeGap.disabled) return;
     const segments = read();
     if (segments.filter((segment) => "gap" in segment).length >= setup.limits.gaps) return say(`A passage has at most ${setup.limits.gaps} gaps; fill it in parts.`);
     const range = rangeOrEnd();
     const all = items(range);
     if (range.collapsed && !all.some((item) => "text" in item && item.from >= 0)) all.push({ text: "", from: 0, to: 0 });
-    push(withGap(flat(onlyOnce(all, range)), ({ masks }) => ({ length: Math.min(setup.limits.length, masks || 6), pins: [] })));
+    /** @type {Gap} */
+    const made = { length: 6, pins: [] };
+    const opened = withGap(flat(onlyOnce(all, range)), ({ masks }) => Object.assign(made, { length: Math.min(setup.limits.length, masks || 6) }));
+    push(opened);
     selected = null;
-    say("Gap made. Arrow keys in its number make it longer or shorter.");
+    const at = opened.flatMap((segment) => ("gap" in segment ? [segment.gap] : [])).indexOf(made);
+    if (byKey) chips[at]?.number.select();
+    say("Gap made. Arrow keys in its number make it longer or shorter; Enter goes back to the text.");
   }
 
   // A caret at the border of two stretches touches both; the first one takes it.
@@ -445,6 +457,12 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     selection?.addRange(range);
   }
 
+  /** @param {Node} node */
+  function caretAfter(node) {
+    box.focus();
+    document.getSelection()?.collapse(box, [...box.childNodes].indexOf(/** @type {ChildNode} */ (node)) + 1);
+  }
+
   /** @param {{ text: string, caret: number }[]} from @param {{ text: string, caret: number }[]} to */
   function travel(from, to) {
     const entry = from.pop();
@@ -530,23 +548,10 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     pin.disabled = !range;
     refill.disabled = !range || !runOf() || runOf()?.ended === "running";
     makeGap.disabled = Boolean(box.hidden) || box.contentEditable === "false";
+    settleTools();
   }
 
-  // One tab stop for the toolbar; arrow keys move inside it.
-  const buttons = [makeGap, pin, refill, rawButton];
-  tools.addEventListener("keydown", (event) => {
-    const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
-    if (!move || at < 0) return;
-    event.preventDefault();
-    event.stopPropagation();
-    for (let next = at + move; buttons[next]; next += move) {
-      if (buttons[next].disabled) continue;
-      buttons[next].focus();
-      break;
-    }
-  });
-  buttons.forEach((button, at) => { button.tabIndex = at ? -1 : 0; });
+  const settleTools = roving(tools, [makeGap, pin, refill, rawButton]);
 
   return {
     paint() {
@@ -562,6 +567,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
           box.contentEditable = busy ? "false" : "true";
         }
         box.setAttribute("aria-readonly", String(busy));
+        box.tabIndex = 0; // also while it cannot be edited, so that the focus stays
         raw.readOnly = busy;
         for (const chip of chips) chip.number.disabled = chip.auto.disabled = busy;
       }
@@ -587,6 +593,8 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       return columns.found;
     },
     rtl: () => box.dir === "rtl",
+    /** Opens a gap at the selection or the caret; the focus goes to its number. */
+    makeGap: () => openGap(true),
     element: box,
   };
 }

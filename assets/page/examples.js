@@ -1,29 +1,19 @@
 // The row of examples: each is a recorded run that plays at once, without the model.
 
-import { h } from "./dom.js";
+import { h, roving } from "./dom.js";
 
 /** @import { Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
 
 /** @param {HTMLElement} root @param {Setup} setup @param {Store} store @param {(id: string) => void} open */
 export function createExamples(root, setup, store, open) {
-  const buttons = setup.examples.map((example, at) => h("button", {
-    type: "button", title: `${example.note} (recorded; plays without the model)`, tabIndex: at ? -1 : 0,
+  const buttons = setup.examples.map((example) => h("button", {
+    type: "button", title: `${example.note} (recorded; plays without the model)`,
     dataset: { example: example.id }, onclick: () => open(example.id),
   }, example.title));
   const row = h("div", { className: "pg-example-row", role: "toolbar", "aria-label": "Recorded examples" }, ...buttons);
-  root.append(h("span", { className: "pg-quiet", "aria-hidden": "true" }, "Try"), row);
-  row.addEventListener("keydown", (event) => {
-    const move = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    const at = buttons.indexOf(/** @type {HTMLButtonElement} */ (document.activeElement));
-    const next = buttons[at + (move ?? 0)];
-    if (!move || at < 0 || !next) return;
-    event.preventDefault();
-    event.stopPropagation();
-    buttons[at].tabIndex = -1;
-    next.tabIndex = 0;
-    next.focus();
-  });
+  if (buttons.length) root.append(h("span", { className: "pg-quiet", "aria-hidden": "true" }, "Try"), row);
+  roving(row, buttons);
   return {
     paint() {
       const [key] = store.state.shown;

@@ -6,6 +6,7 @@ import { h } from "./dom.js";
  * @typedef {object} KeyActions what the keys do; a key whose action is missing is neither shown nor handled
  * @property {() => void} [fill]
  * @property {() => void} [stop]
+ * @property {() => void} [gap]
  * @property {() => void} [play] plays, or pauses
  * @property {(by: number) => void} [step]
  * @property {() => void} [first]
@@ -32,6 +33,7 @@ import { h } from "./dom.js";
 /** @type {KeyRow[]} */
 export const KEY_ROWS = [
   { shown: ["Ctrl", "Enter"], does: "Fill the gaps", keys: { enter: undefined }, action: "fill", control: true, anywhere: true },
+  { shown: ["Ctrl", "G"], does: "Make a gap of the selected words, or at the caret", keys: { g: undefined }, action: "gap", control: true, anywhere: true },
   { shown: ["Esc"], does: "Stop the run", keys: { escape: undefined }, action: "stop", anywhere: true },
   { shown: ["Space"], does: "Play or pause", keys: { " ": undefined }, action: "play" },
   { shown: ["←", "→"], does: "One step back, one step on", keys: { arrowleft: -1, arrowright: 1 }, action: "step", repeats: true },
@@ -89,7 +91,7 @@ export function createKeys(root, actions) {
       h("tbody", {}, ...rows.map(({ shown, does, control }) => h("tr", {},
         h("th", { scope: "row" }, ...shown.flatMap((key, index) => [index ? (control ? " + " : " ") : "", key === "…" ? "…" : h("kbd", {}, key)])),
         h("td", {}, does))))),
-    h("p", { className: "pg-quiet" }, "While you type, only Ctrl+Enter and Esc work. On a Mac, Command is Ctrl."));
+    h("p", { className: "pg-quiet" }, "While you type, only Ctrl+Enter, Ctrl+G and Esc work. On a Mac, Command is Ctrl."));
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   root.append(dialog);
 

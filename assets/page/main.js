@@ -19,12 +19,14 @@ import { announcement, createWhy } from "./why.js";
 import { decodeLink, encodeLink, hiddenParts } from "./link.js";
 import { draftOf, isStale, modelName } from "./draft.js";
 import { branchAsked, branchLabel } from "./branch.js";
-import { endOf, stepOf } from "./timeline.js";
-import { h } from "./dom.js";
+import { endOf, stepOf, unfinished } from "./timeline.js";
+import { h, roving } from "./dom.js";
 import { restoreSession, saveSession } from "./session.js";
 import { Store } from "./store.js";
 
 /** @import { Asked, Edit, PageState, Run, Server, Setup } from "./types.d.ts" */
+
+const SPEECH_MS = 1500; // between two sentences of the live region
 
 /**
  * Starts the page inside Gradio's component.
@@ -85,19 +87,22 @@ export function start({ element, props, trigger, watch, server, setup }) {
     }),
   ];
   const keys = createKeys(root, {
-    fill, stop: runs.stop, play: () => player.toggle(), step: (by) => player.move(by > 0 ? 1 : -1),
+    fill, stop: runs.stop, gap: editor.makeGap, play: () => player.toggle(), step: (by) => player.move(by > 0 ? 1 : -1),
     first: () => player.go(0), last: () => player.go(endOf(store.state)), slot: moveSlot,
     candidate: (rank) => edit({ take: rank }), mask: () => edit({ mask: true }), lock: () => edit({ lock: true }), present,
   });
   const headButton = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => void} */ act, /** @type {string} */ name) =>
     h("button", { type: "button", title, onclick: act, dataset: { part: name } }, text);
-  part("head").append(
+  const headButtons = [
     headButton("Large", "Presenter size: the passage and the player only (f)", present, "present"),
     headButton("Keys", "Keyboard (?)", () => keys.open(), "keys"),
     headButton("Settings", "Everything else that can be set", toggleSettings, "settings-button"),
-  );
+  ];
+  part("head").append(...headButtons);
+  const settleHead = roving(part("head"), headButtons);
   const mountSettings = (/** @type {HTMLElement | null} */ mount) => {
     if (!mount || mount.childElementCount) return;
+    nameSidebar();
     painters.push(createSettings(mount, setup, store, { listModels: () => server.models({}), prepareModel: (/** @type {string} */ name) => server.model({ name }) }));
     schedule();
   };
@@ -185,8 +190,37 @@ export function start({ element, props, trigger, watch, server, setup }) {
     store.change({ draft: draftOf(setup, run.opening.request, modelName(setup, store.state.models, run.opening.model)) });
   }
 
+  /** @returns {HTMLElement | null} */
+  const sidebarToggle = () => document.querySelector(".sidebar .toggle-button");
+
   function toggleSettings() {
-    /** @type {HTMLElement | null} */ (document.querySelector(".sidebar .toggle-button"))?.click();
+    const toggle = sidebarToggle();
+    const sidebar = toggle?.closest(".sidebar");
+    toggle?.click();
+    setTimeout(() => {
+      if (!sidebar?.classList.contains("open")) return;
+      /** @type {HTMLElement | null} */ (sidebar.querySelector(":is(input, select, button):not(.toggle-button, :disabled)"))?.focus({ preventScroll: true });
+    }, 50);
+  }
+
+  /** Says what Gradio's sidebar is, and closes it by Escape. */
+  function nameSidebar() {
+    const toggle = sidebarToggle();
+    const sidebar = toggle?.closest(".sidebar");
+    if (!toggle || !sidebar || sidebar.hasAttribute("aria-label")) return;
+    sidebar.setAttribute("role", "region");
+    sidebar.setAttribute("aria-label", "Settings");
+    toggle.setAttribute("aria-label", "Settings");
+    const tell = () => toggle.setAttribute("aria-expanded", String(sidebar.classList.contains("open")));
+    new MutationObserver(tell).observe(sidebar, { attributeFilter: ["class"] });
+    tell();
+    sidebar.addEventListener("keydown", (event) => {
+      if (/** @type {KeyboardEvent} */ (event).key !== "Escape" || event.defaultPrevented || !sidebar.classList.contains("open")) return;
+      event.preventDefault();
+      toggle.click();
+      const button = part("settings-button");
+      (button.getClientRects().length ? button : toggle).focus();
+    });
   }
 
   // ---- links ----
@@ -298,12 +332,22 @@ export function start({ element, props, trigger, watch, server, setup }) {
 
   let spoken = 0;
   let announced = "";
-  /** @param {Run | undefined} run */
-  function announce(run) {
-    if (!run || comparing()) return;
-    const text = announcement(store.state, run);
-    const ended = run.ended !== "running" && run.ended !== "asked";
-    if (text === announced || (!ended && Date.now() - spoken < 1500)) return;
+  let later = 0;
+  /** Has the state on the screen spoken: its latest sentence every second and a half, and the end of a run at once. */
+  function announce() {
+    const { state } = store;
+    const { shown } = store;
+    if (!shown.length || state.loop) return; // nobody asked for the landing's loop
+    const ended = shown.every((run) => !unfinished(run)) && state.time >= endOf(state);
+    if (comparing() && !ended) return;
+    const text = shown.map((run) => announcement(state, run)).join(" ");
+    if (text === announced) return;
+    const wait = ended ? 0 : spoken + SPEECH_MS - Date.now();
+    clearTimeout(later);
+    if (wait > 0) {
+      later = window.setTimeout(announce, wait);
+      return;
+    }
     announced = text;
     spoken = Date.now();
     part("live").textContent = text;
@@ -349,7 +393,8 @@ export function start({ element, props, trigger, watch, server, setup }) {
     root.dataset.step = String(run ? stepOf(store.state, run, store.state.time) : 0);
     root.dataset.run = run?.name ?? "";
     for (const painter of painters) painter.paint();
-    announce(run);
+    settleHead();
+    announce();
   }
 
   store.listen((changed) => {

@@ -184,8 +184,12 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
   const begin = h("button", { type: "button", className: "wy-begin", onclick: () => begun([]) });
   const drop = h("button", { type: "button", onclick: dropEdits }, "drop");
   const pending = h("div", { className: "wy-pending", role: "group", "aria-label": "Changes for a branch" }, count, begin, drop);
+  // Seen only where the panel is a sheet.
+  const close = h("button", { type: "button", className: "wy-close", "aria-label": "Close “why this token”", onclick: () => store.change({ place: -1 }) }, "×");
   root.classList.add("wy");
-  root.append(heading, facts, h("div", { className: "wy-body" }, list, h("div", { className: "wy-side" }, chart, actions, pending)));
+  root.setAttribute("role", "region");
+  root.setAttribute("aria-label", "Why this token");
+  root.append(heading, facts, close, h("div", { className: "wy-body" }, list, h("div", { className: "wy-side" }, chart, actions, pending)));
 
   const mayBranch = (/** @type {Run} */ run) => !run.expired && (typeof canBranch === "function" ? canBranch(run) : canBranch);
 
@@ -295,6 +299,7 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
       : `nothing ${owner} ${run ? "run" : ""}`;
     if (mine === wanted) return;
     wanted = mine;
+    root.classList.toggle("wy-open", Boolean(now));
     if (now) paintSlot(now, step, mine);
     else {
       say("Why this token?", run ? "Choose a position in the text or in the map to see what the model believed there." : "What the model believed at a position appears here, once there is a run.");

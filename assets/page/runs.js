@@ -96,7 +96,8 @@ export function createRuns(setup, store, { trigger, server, say }) {
     }
     const left = store.state.shown.filter((key) => key !== run.key);
     const shown = left.length ? left : before.filter((key) => store.run(key));
-    store.change({ runs: store.state.runs.filter((each) => each !== run), shown, draft: store.state.draft, time: Infinity, following: true }); // what was typed stays
+    const { draft } = store.state; // what was asked for stays in the form, beside the old run
+    store.change({ runs: store.state.runs.filter((each) => each !== run), shown, draft, time: Infinity, following: true });
   }
 
   /** Ends every run that goes on. */

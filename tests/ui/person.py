@@ -35,6 +35,10 @@ _SELECT = """([text, count]) => {
     }
     return false;
 }"""
+_AT_THE_END = """() => {
+    const scrubber = document.querySelector('.pl-scrubber');
+    return scrubber.value === scrubber.max;
+}"""
 _KEPT = "() => JSON.parse(sessionStorage.getItem('infilling-playground') ?? 'null')"
 
 
@@ -139,10 +143,20 @@ class Person:
 
     def fill(self, ending: str = "complete") -> None:
         """Fill the gaps and wait for the end of the run."""
+        with self.another_run(ending):
+            self.press_fill()
+
+    @contextmanager
+    def another_run(self, ending: str = "complete") -> Iterator[None]:
+        """Wait until the run that is begun inside is on the stage, and has ended in this way."""
         before = self.root.get_attribute("data-run")
-        self.press_fill()
+        yield
         self.page.wait_for_function(
-            "before => document.querySelector('[data-part=root]').dataset.run !== before", arg=before
+            """before => {
+                const { run } = document.querySelector('[data-part=root]').dataset;
+                return run && run !== before;
+            }""",
+            arg=before,
         )
         self.wait_until(ending)
 
@@ -151,6 +165,7 @@ class Person:
         expect(self.root).to_have_attribute("data-ended", ending)
         if ending != "running":
             expect(self.part("fill")).to_have_text("Fill")
+            self.page.wait_for_function(_AT_THE_END)  # the page may show a state a frame, and be behind
         self.settle()
 
     def wait_for_step(self, number: int) -> None:

@@ -58,7 +58,7 @@ def test_a_written_place_has_the_candidates_of_the_step_that_committed_it(trace)
     assert TOY.tokenizer.token_bytes(taken).decode() == list_candidates(trace, 1)[0][1][0]
 
 
-def test_a_place_that_was_masked_again_has_the_candidates_of_the_last_step_that_asked():
+def test_a_place_masked_again_has_the_candidates_of_the_last_step_that_asked():
     old = run(text="the [[12]].", strategy="p2", steps=24, temperature=1.5, knobs={"eta": 2.0}, seed=3)
     number, place = next(
         (number, old.start.places(step.selection.remask)[0])

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "assets" / "pictures"
 TEXT = "Tom lost his blue ball in the park. [[12]] Tom patted the dog and said thank you."
 WIDE, NARROW = {"width": 1280, "height": 720}, {"width": 390, "height": 844}
-_FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+_FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _COLOURS = 128
 
 

@@ -270,7 +270,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     if (!found.given || (found.trouble.length && found.draft.text === setup.draft.text)) return false;
     store.change({ draft: found.draft });
     const wanted = found.compare.length > 1 ? found.compare : [{ draft: found.draft, by: found.by }];
-    wantedStep = wanted.length === 1 ? found.step : null;
+    wantedStep = wanted.length === 1 && found.step ? found.step : null; // a link without a step shows the end
     runs.ask(wanted.map(({ draft, by }) => ({ key: runs.newKey(), request: requestOf(setup, draft), model: draft.model, by, branch: null })));
     return true;
   }
@@ -337,8 +337,10 @@ export function start({ element, props, trigger, watch, server, setup }) {
   let saving = 0;
   function save() {
     clearTimeout(saving);
-    saving = window.setTimeout(() => saveSession(sessionStorage, store.state), 400);
+    saving = window.setTimeout(saveNow, 400);
   }
+  const saveNow = () => void saveSession(sessionStorage, store.state);
+  window.addEventListener("pagehide", saveNow); // a run that goes on changes too often for the timer
 
   let spoken = 0;
   let announced = "";

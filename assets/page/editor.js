@@ -201,6 +201,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     const set = (values) => {
       chip.gap = { ...chip.gap, ...values };
       push();
+      showNumber(chip);
       paintChip(chip);
     };
     number.addEventListener("change", () => {
@@ -249,6 +250,12 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   }
 
   /** @param {Chip} chip */
+  function showNumber({ number, gap }) {
+    const value = gap.length === null ? "" : String(gap.length);
+    if (number.value !== value) number.value = value;
+  }
+
+  /** @param {Chip} chip */
   function paintChip(chip) {
     const index = chips.indexOf(chip);
     const run = runIn(index);
@@ -270,9 +277,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     if (!run) showPins(chip);
     const named = chips.length > 1 ? `gap ${index + 1}` : "the gap";
     chip.number.setAttribute("aria-label", `Masks in ${named}`);
-    if (document.activeElement !== chip.number || chip.gap.length !== Number(chip.number.value)) {
-      chip.number.value = chip.gap.length === null ? "" : String(chip.gap.length);
-    }
+    if (document.activeElement !== chip.number) showNumber(chip); // or else it may be half typed
     chip.number.placeholder = "auto";
     chip.auto.setAttribute("aria-pressed", String(chip.gap.length === null));
     chip.auto.setAttribute("aria-label", `Let the model choose the length of ${named}`);

@@ -440,6 +440,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
       const { trouble, ...kept } = restored;
       store.change({ ...kept, following: kept.time === Infinity });
       if (trouble.length) say(trouble.join(" "), true);
+      if (store.shown.length === 1 && !store.shown[0].closing) wantedStep = Infinity; // it went on
       await runs.recover();
     } else if (setup.landing) await showExample(setup.examples[0].id, true);
     else schedule();

@@ -17,6 +17,7 @@ from models.checkpoints.placement import Offer
 from models.denoiser import Denoiser
 from models.serve.lazy import LazyDenoiser
 from tests.ui.person import Person, a_person
+from tests.ui.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 
@@ -180,9 +181,9 @@ def test_a_setting_that_changes_marks_the_run_and_its_way_back_unmarks_it(me: Pe
     me.set_text("Once [[3]] the end.")
     me.fill()
     expect(me.passage).not_to_have_class(re.compile("pg-stale"))
-    me.page.locator("#pg-seed").fill("7")
+    me.open_settings().get_by_label("Temperature", exact=True).fill("0.3")
     expect(me.passage).to_have_class(re.compile("pg-stale"))
-    me.page.get_by_role("button", name="Remove: seed 7").click()
+    me.page.get_by_role("button", name="Remove: temperature 0.3").click()
     expect(me.passage).not_to_have_class(re.compile("pg-stale"))
 
 
@@ -214,7 +215,7 @@ def test_a_run_is_paused_makes_one_step_and_goes_on(me: Person, denoiser) -> Non
 # ---- settings ----
 
 
-def test_every_setting_reaches_the_request(me: Person) -> None:
+def test_every_setting_reaches_the_request(me: Person, address: str) -> None:
     """Sets every field of the form to another value than the start's and looks at what is sent."""
     me.set_text("Once [[3]] the end.")
     form = me.open_settings()
@@ -225,7 +226,7 @@ def test_every_setting_reaches_the_request(me: Person) -> None:
         name = str(field.get_attribute("data-field"))
         names.append(name)
         if (box := field.locator("input[type=number]")).count():
-            box.fill({"guidance": "1", "top_p": "0.5"}.get(name, "1"))
+            box.fill({"top_p": "0.5", "seed": "3"}.get(name, "1.5"))
         elif (box := field.locator("input[type=checkbox]")).count():
             box.set_checked(not box.is_checked())
         elif (box := field.locator("input[type=radio]")).count():
@@ -240,8 +241,9 @@ def test_every_setting_reaches_the_request(me: Person) -> None:
     expect(me.part("fill")).to_have_text("Fill")
     (asked,) = [data["event_data"]["runs"] for data in sent if "runs" in (data.get("event_data") or {})]
     request = asked[0]["request"]
-    setup = me.page.evaluate("() => window.gradio_config.components.find((c) => c.props.elem_id === 'page').props.props.setup.draft")
-    same = [name for name in names if request[name] == setup[name]]
+    visitor = Visitor(address)
+    same = [name for name in names if request[name] == visitor.setup["draft"][name]]
+    visitor.close()
     assert same == []
     assert request["banned"] == ["kitten", "Tom"]
     assert len(me.chips()) >= len(names)
@@ -347,7 +349,8 @@ def test_undo_and_redo_go_through_typing_and_gaps(me: Person) -> None:
     me.select("there was")
     me.tool("gap")
     assert me.template() == "Once [[3]] the end."
-    me.page.get_by_role("button", name="Remove the gap").click(force=True)
+    me.cells.first.hover()
+    me.page.get_by_role("button", name="Remove the gap").click()
     assert "[[" not in me.template()
     without = me.template()
     me.page.keyboard.press("Control+z")
@@ -401,7 +404,7 @@ def test_one_types_behind_a_gap_at_the_end_and_between_two_gaps(me: Person) -> N
     me.page.keyboard.type("x ")
     assert me.template() == "[[2]] x [[3]]"
     me.fill()
-    assert me.text() == "ab x abc"
+    assert me.text().startswith("ab x ")
 
 
 def test_one_types_in_front_of_a_gap_at_the_start(me: Person) -> None:

@@ -11,7 +11,7 @@ import { h, roving } from "./dom.js";
 /** @import { Cell } from "./cells.js" */
 /** @import { Gap, Segment } from "./template.js" */
 
-/** @typedef {{ element: HTMLElement, box: HTMLElement, number: HTMLInputElement, auto: HTMLButtonElement, gap: Gap, cells: Cell[], laid: string }} Chip */
+/** @typedef {{ element: HTMLElement, box: HTMLElement, number: HTMLInputElement, auto: HTMLButtonElement, gap: Gap, cells: Cell[], laid: string, length: number | null }} Chip `length` is the one in the box */
 /** @typedef {{ text: string, from: number, to: number } | { chip: Chip, slots: number[] }} Item one stretch of the passage, and the selected part of it */
 
 const MASKS_PER_WORD = 1.3;
@@ -189,17 +189,18 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   /** @param {Gap} gap @returns {Chip} */
   function newChip(gap) {
     const cells = h("span", { className: "pg-gap" });
-    const number = h("input", { type: "number", className: "pg-number", min: "1", max: String(setup.limits.length), title: "Number of masks. Type a to let the model choose it.", "aria-keyshortcuts": "a", value: gap.length === null ? "" : String(gap.length) });
+    const number = h("input", { type: "number", className: "pg-number", min: "1", max: String(setup.limits.length), title: "Number of masks. Type a to let the model choose it.", "aria-keyshortcuts": "a", "aria-label": "Masks in the gap", value: gap.length === null ? "" : String(gap.length) });
     const auto = h("button", { type: "button", className: "pg-auto", tabIndex: -1, title: "Let the model choose how many" }, "auto");
     const remove = h("button", { type: "button", className: "pg-remove", tabIndex: -1, title: "Remove the gap", "aria-label": "Remove the gap" }, "×");
     const dial = h("span", { className: "pg-dial" }, number, h("span", { className: "pg-more" }, auto, remove));
     const element = h("span", { className: "pg-chip", contentEditable: "false", draggable: false }, cells, dial);
     /** @type {Chip} */
-    const chip = { element, box: cells, number, auto, gap, cells: [], laid: "" };
+    const chip = { element, box: cells, number, auto, gap, cells: [], laid: "", length: gap.length };
     chips.push(chip);
     /** @param {Partial<Gap>} values */
     const set = (values) => {
       chip.gap = { ...chip.gap, ...values };
+      showLength(chip);
       push();
       paintChip(chip);
     };
@@ -220,7 +221,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       } else if (!["ArrowUp", "ArrowDown"].includes(event.key)) return event.stopPropagation();
       else {
         event.preventDefault();
-        set({ length: Math.max(1, Math.min(setup.limits.length, (chip.gap.length ?? AUTO_CELLS) + (event.key === "ArrowUp" ? 1 : -1))) });
+        set({ length: Math.max(1, Math.min(setup.limits.length, (Number(number.value) || (chip.gap.length ?? AUTO_CELLS)) + (event.key === "ArrowUp" ? 1 : -1))) });
       }
       if (!(event.ctrlKey || event.metaKey)) event.stopPropagation();
     });
@@ -270,12 +271,17 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     if (!run) showPins(chip);
     const named = chips.length > 1 ? `gap ${index + 1}` : "the gap";
     chip.number.setAttribute("aria-label", `Masks in ${named}`);
-    if (document.activeElement !== chip.number || chip.gap.length !== Number(chip.number.value)) {
-      chip.number.value = chip.gap.length === null ? "" : String(chip.gap.length);
-    }
+    if (document.activeElement !== chip.number || chip.gap.length !== chip.length) showLength(chip); // else it is being typed
     chip.number.placeholder = "auto";
     chip.auto.setAttribute("aria-pressed", String(chip.gap.length === null));
     chip.auto.setAttribute("aria-label", `Let the model choose the length of ${named}`);
+  }
+
+  /** @param {Chip} chip */
+  function showLength(chip) {
+    chip.length = chip.gap.length;
+    const text = chip.length === null ? "" : String(chip.length);
+    if (chip.number.value !== text) chip.number.value = text;
   }
 
   /** @param {Chip} chip */

@@ -9,11 +9,12 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import models
 from app.export.gif import gif_of
 from app.trace.examples import read_recorded
+from models.denoiser import Denoiser
 from models.serve.lazy import LazyDenoiser
 
 ROOT = Path(__file__).parents[1]
@@ -48,7 +49,7 @@ def main() -> None:
 
     FOLDER.mkdir(exist_ok=True)
     model = Slow(models.load("bundled"))
-    page = build(ModelPool(LazyDenoiser(lambda: model), name="bundled"), parent=models.load_parent)
+    page = build(ModelPool(LazyDenoiser(lambda: cast(Denoiser, model)), name="bundled"), parent=models.load_parent)
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:

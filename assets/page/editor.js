@@ -11,7 +11,7 @@ import { h, roving } from "./dom.js";
 /** @import { Cell } from "./cells.js" */
 /** @import { Gap, Segment } from "./template.js" */
 
-/** @typedef {{ element: HTMLElement, box: HTMLElement, number: HTMLInputElement, auto: HTMLButtonElement, gap: Gap, cells: Cell[], laid: string }} Chip */
+/** @typedef {{ element: HTMLElement, box: HTMLElement, number: HTMLInputElement, auto: HTMLButtonElement, gap: Gap, cells: Cell[], laid: string, length: number | null }} Chip `length` is the one in the box */
 /** @typedef {{ text: string, from: number, to: number } | { chip: Chip, slots: number[] }} Item one stretch of the passage, and the selected part of it */
 
 const MASKS_PER_WORD = 1.3;
@@ -189,13 +189,13 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   /** @param {Gap} gap @returns {Chip} */
   function newChip(gap) {
     const cells = h("span", { className: "pg-gap" });
-    const number = h("input", { type: "number", className: "pg-number", min: "1", max: String(setup.limits.length), title: "Number of masks. Type a to let the model choose it.", "aria-keyshortcuts": "a", value: gap.length === null ? "" : String(gap.length) });
+    const number = h("input", { type: "number", className: "pg-number", min: "1", max: String(setup.limits.length), title: "Number of masks. Type a to let the model choose it.", "aria-keyshortcuts": "a", "aria-label": "Masks in the gap", value: gap.length === null ? "" : String(gap.length) });
     const auto = h("button", { type: "button", className: "pg-auto", tabIndex: -1, title: "Let the model choose how many" }, "auto");
     const remove = h("button", { type: "button", className: "pg-remove", tabIndex: -1, title: "Remove the gap", "aria-label": "Remove the gap" }, "×");
     const dial = h("span", { className: "pg-dial" }, number, h("span", { className: "pg-more" }, auto, remove));
     const element = h("span", { className: "pg-chip", contentEditable: "false", draggable: false }, cells, dial);
     /** @type {Chip} */
-    const chip = { element, box: cells, number, auto, gap, cells: [], laid: "" };
+    const chip = { element, box: cells, number, auto, gap, cells: [], laid: "", length: gap.length };
     chips.push(chip);
     /** @param {Partial<Gap>} values */
     const set = (values) => {
@@ -221,7 +221,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       } else if (!["ArrowUp", "ArrowDown"].includes(event.key)) return event.stopPropagation();
       else {
         event.preventDefault();
-        set({ length: Math.max(1, Math.min(setup.limits.length, (chip.gap.length ?? AUTO_CELLS) + (event.key === "ArrowUp" ? 1 : -1))) });
+        set({ length: Math.max(1, Math.min(setup.limits.length, (Number(number.value) || (chip.gap.length ?? AUTO_CELLS)) + (event.key === "ArrowUp" ? 1 : -1))) });
       }
       if (!(event.ctrlKey || event.metaKey)) event.stopPropagation();
     });

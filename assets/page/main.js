@@ -391,6 +391,17 @@ export function start({ element, props, trigger, watch, server, setup }) {
     state.time = Math.min(state.time, end);
   }
 
+  let compared = false;
+  /** A button that begins or ends a comparison goes with it, and hands its focus on. */
+  function passFocusOn() {
+    if (compared === comparing()) return;
+    compared = comparing();
+    const active = document.activeElement;
+    if (!active || active === document.body || (active.getClientRects().length && !active.matches(":disabled"))) return;
+    const next = compared ? part("comparison").querySelector("button:not([tabindex='-1'])") : editor.element;
+    /** @type {HTMLElement | null} */ (next)?.focus({ preventScroll: true });
+  }
+
   function paint() {
     settleTime();
     const run = store.shown[0];
@@ -405,6 +416,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     root.dataset.step = String(run ? stepOf(store.state, run, store.state.time) : 0);
     root.dataset.run = run?.name ?? "";
     for (const painter of painters) painter.paint();
+    passFocusOn();
     settleHead();
     announce();
   }

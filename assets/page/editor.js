@@ -213,9 +213,11 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     number.addEventListener("keydown", (event) => {
       if (event.key === "Enter") {
         number.dispatchEvent(new Event("change"));
-        if (!event.ctrlKey && !event.metaKey) caretAfter(element);
-      }
-      else if (event.key === "a" && !event.ctrlKey && !event.metaKey) {
+        if (!event.ctrlKey && !event.metaKey) {
+          event.preventDefault(); // or else the passage, where the caret is then, gets a line break
+          caretAfter(element);
+        }
+      } else if (event.key === "a" && !event.ctrlKey && !event.metaKey) {
         event.preventDefault();
         auto.click();
       } else if (!["ArrowUp", "ArrowDown"].includes(event.key)) return event.stopPropagation();

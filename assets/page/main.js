@@ -311,6 +311,8 @@ export function start({ element, props, trigger, watch, server, setup }) {
 
   // ---- what changes by itself ----
 
+  const MOST_UNREAD = 60;
+  let unread = 0; // answers without a word about the text
   let inspected = "";
   let inspecting = 0;
   function inspect() {
@@ -320,8 +322,12 @@ export function start({ element, props, trigger, watch, server, setup }) {
     inspected = wanted;
     clearTimeout(inspecting);
     inspecting = window.setTimeout(async () => {
-      const answer = await server.inspect({ text, model }).catch(() => ({ warning: "" }));
+      const answer = await server.inspect({ text, model }).catch(() => ({ warning: "", tokens: undefined }));
       if (inspected !== wanted) return;
+      if (answer.tokens === undefined && unread++ < MOST_UNREAD) inspecting = window.setTimeout(() => { // the model is being loaded
+        if (inspected === wanted) inspected = "";
+        inspect();
+      }, 2000);
       status.warn(answer.warning ?? "");
       schedule();
     }, 500);

@@ -108,7 +108,8 @@ def test_a_link_with_values_out_of_range_keeps_what_is_allowed(browser: Browser,
         me.wait_until("complete")
         me.says("temperature")
         assert me.text() == "Once abc the end."
-        assert me.chips() == ["seed 5"]
+        expect(me.page.locator("#pg-seed")).to_have_value("5")
+        assert me.chips() == []  # the seed stands in sight
 
 
 def test_a_web_page_is_kept_and_replays_from_disk_without_a_request(me: Person, browser: Browser, tmp_path: Path) -> None:
@@ -251,9 +252,9 @@ def test_a_refresh_during_a_run_keeps_what_it_had_written(me: Person, denoiser) 
     denoiser.delay = 0.2
     me.press_fill()
     me.wait_for_step(3)
-    me.wait_saved()
     me.page.reload()
     me.wait_until("stopped")
+    me.problems.clear()  # Gradio reports the stream that the refresh has cut
     assert me.text().startswith("Once abc")
     denoiser.delay = 0
     me.fill()  # the page is not stuck

@@ -97,7 +97,7 @@ export function refilled(pieces) {
  * @param {{ choose: (run: Run, place: number) => void, say: (text: string) => void, fill: () => void }} actions
  */
 export function createEditor(root, setup, store, { choose, say, fill }) {
-  const box = h("div", { className: "pg-passage", dir: "auto", role: "textbox", "aria-multiline": "true", "aria-label": "Passage: type a text and open gaps in it", spellcheck: false, dataset: { part: "passage" } });
+  const box = h("div", { className: "pg-passage", dir: "auto", role: "textbox", tabIndex: 0, "aria-multiline": "true", "aria-label": "Passage: type a text and open gaps in it", spellcheck: false, dataset: { part: "passage" } });
   const raw = h("textarea", { className: "pg-raw", hidden: true, rows: 4, "aria-label": "Passage as raw text: [[3]] is a gap of 3 tokens, [[auto]] one whose length the model chooses", dataset: { part: "raw" } });
   const fault = h("p", { className: "pg-fault", role: "alert", hidden: true });
   const tool = (/** @type {string} */ name, /** @type {string} */ title, /** @type {(event: MouseEvent) => void} */ act) =>
@@ -124,6 +124,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   let own = /** @type {string | null} */ (null); // the text that the passage shows
   /** @type {Range | null} */
   let selected = null;
+  let lastCaret = 0; // when a run began
   /** @type {{ text: string, caret: number }[]} */
   const past = [];
   /** @type {{ text: string, caret: number }[]} */
@@ -568,13 +569,17 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       const busy = run?.ended === "running" || run?.ended === "asked";
       const editable = busy ? "false" : "plaintext-only";
       if (box.contentEditable !== editable) {
+        const caret = document.activeElement === box ? (busy ? lastCaret = caretOffset() : lastCaret) : -1;
         try {
           box.contentEditable = editable;
         } catch {
           box.contentEditable = busy ? "false" : "true";
         }
         box.setAttribute("aria-readonly", String(busy));
-        box.tabIndex = 0; // also while it cannot be edited, so that the focus stays
+        if (caret >= 0) { // the browser takes the focus away
+          box.focus({ preventScroll: true });
+          if (!busy) setCaret(caret);
+        }
         raw.readOnly = busy;
         for (const chip of chips) chip.number.disabled = chip.auto.disabled = busy;
       }

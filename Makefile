@@ -1,7 +1,7 @@
 # `make run` and `make test` set up .venv by themselves, and again when the requirements change.
 # PYTHON=... names the interpreter to make it from, ARGS=... is passed on to app.py or pytest (-n 0: in one process).
 
-.PHONY: run test test-fast check fix docs
+.PHONY: run test test-fast check fix docs pictures
 
 run: .venv/.installed
 	.venv/bin/python app.py $(ARGS)
@@ -27,6 +27,10 @@ fix: .venv/.installed-dev docs
 # The generated parts of the Markdown files.
 docs: .venv/.installed-dev
 	.venv/bin/cog -r -I . README.md CONTRIBUTING.md docs/*.md
+
+# The pictures of the page, from Chromium. Look at them before you commit them.
+pictures: .venv/.installed-dev
+	.venv/bin/python -m docs.pictures
 
 .venv/.installed: .venv/bin/python requirements.txt
 	.venv/bin/python -m pip install --disable-pip-version-check -r requirements.txt

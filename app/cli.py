@@ -21,6 +21,7 @@ from app.length.probe import LONGEST
 from app.sampler import policy_of
 from app.sampling.fields import AUTO, Field, Knob, OneOf, Settings, State, Switch, Words
 from app.sampling.request import MAX_STEPS, InfillRequest, fields_of
+from app.sampling.unfamiliar import unfamiliar
 from app.strategies.registry import BUDGETS, GROUPS, Strategy, by_group, find, strategies
 from app.trace import recording
 from app.trace.trace import Trace
@@ -168,6 +169,8 @@ def _requested(args: argparse.Namespace, request: type[InfillRequest]) -> Infill
 def _infill(args: argparse.Namespace, load: Load, request: type[InfillRequest]) -> int:
     wanted = _requested(args, request)
     denoiser = load(args.model, **model_settings(args))
+    if (found := unfamiliar(wanted.parts, denoiser.tokenizer)) and found.warning:
+        print(found.warning, file=sys.stderr)
     return show(infill(wanted, denoiser, time_limit=args.time_limit), as_json=args.json)
 
 

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("app", "models")
 PLAIN = {
     "app.py": "Start the page, here and on a Space",
-    "assets": "Script and style of the page, examples, problems for the bench, pictures",
+    "assets": "Examples with their recorded runs, problems for the bench, pictures",
+    "assets/page": "Script and style of the page: modules of one job each",
     "docs": "Reference: everything that is not in the README",
     "models/bundled": "Weights of the diffusion model that ships here",
     "models/bundled_parent": "Weights of the autoregressive model that it was adapted from",
@@ -26,6 +27,8 @@ PLAIN = {
     "Makefile": "Run, test, check, docs",
     "README.md": "This file",
     "Spacefile": "How the page is deployed",
+    "package.json": "TypeScript and axe-core, which check the page's script",
+    "package-lock.json": "Their exact versions",
     "pyproject.toml": "Dependencies, tools and import layers",
     "requirements-dev.txt": "Exact versions of the tools",
     "requirements.txt": "What the page needs",

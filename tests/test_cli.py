@@ -14,8 +14,11 @@ import pytest
 from app import cli
 from app.__main__ import main
 from app.sampling.fields import Knob, OneOf
+from app.sampling.unfamiliar import Unfamiliar
 from app.strategies.registry import BUDGETS, GROUPS, find, strategies
 from app.trace import recording
+from app.trace.messages import list_candidates
+from app.trace.trace import Origin
 
 ROOT = Path(__file__).parents[1]
 RUN = ["infill", "--model", "toy", "--prefix", "the cat", "--suffix", "sat", "--length", "6"]
@@ -50,6 +53,17 @@ def test_infill_prints_the_text_alone_on_standard_output(capsys):
     assert len(printed.out) == len("the cat") + 6 + len(" sat\n")
     assert printed.err.startswith("Done in all 6 passes")
     assert printed.err.count("\n") == 1
+
+
+def test_text_that_the_model_cannot_know_is_reported_before_it_is_filled(capsys, monkeypatch):
+    strange = Unfamiliar(tokens=10, unknown=9, never=True, split=1.0, kinds=("Han",))
+    asked = []
+    monkeypatch.setattr(cli, "unfamiliar", lambda parts, tokenizer: asked.append(parts) or strange)
+    assert main(RUN) == 0
+    first, last = capsys.readouterr().err.splitlines()
+    assert asked == [("the cat", " sat")]
+    assert first == strange.warning
+    assert last.startswith("Done")
 
 
 def test_on_a_terminal_every_step_is_shown_on_standard_error(capsys, monkeypatch):
@@ -369,3 +383,122 @@ def test_a_closed_pipe_and_a_terminal_without_the_characters_do_not_crash(record
 def test_an_invalid_length_is_reported_in_words(capsys):
     assert main(["infill", "--length", "x"]) == 2
     assert "a number of masks, or auto, not 'x'" in capsys.readouterr().err
+
+
+LEFT_TO_RIGHT = ["--text", "the [[4|2:b]] on [[3]]", "--model", "toy", "--no-space", "--strategy", "left_to_right"]
+
+
+@pytest.fixture
+def first(tmp_path, capsys):
+    """A run that writes the places 1, 3, 4, 5, 6 and 7, one a step; 2 is pinned."""
+    assert main(["infill", *LEFT_TO_RIGHT, "--json"]) == 0
+    file = tmp_path / "first.json"
+    file.write_text(capsys.readouterr().out, encoding="utf-8")
+    return file
+
+
+def branched(capsys, file, *more: str) -> recording.Trace:
+    assert main(["branch", str(file), "--json", *more]) == 0
+    return recording.load(capsys.readouterr().out)
+
+
+def test_a_branch_continues_after_the_step_with_the_runs_settings(first, capsys):
+    old = recording.load(first.read_text(encoding="utf-8"))
+    trace = branched(capsys, first, "--step", "2")
+    assert trace.origin == Origin("first", 2)
+    assert (trace.request.strategy, trace.request.steps, trace.model) == ("left_to_right", 4, "toy")
+    assert trace.inherited == [0, 2]
+    assert trace.text == old.text
+    assert trace.nfe == 4
+    assert main(["branch", str(first), "--step", "2"]) == 0
+    assert capsys.readouterr().out == old.text + "\n"
+
+
+def test_places_and_candidates_are_counted_from_1_and_each_edit_may_be_repeated(first, capsys):
+    old = recording.load(first.read_text(encoding="utf-8"))
+    edits = ["--take", "1=2", "--take", "7=5", "--mask", "3", "--lock", "4", "--lock", "5"]
+    trace = branched(capsys, first, "--step", "4", *edits)
+    assert trace.request.start is not None
+    assert trace.request.start.locked == (0, 3, 4, 6)
+    assert trace.pieces(0)[0] == list_candidates(old, 1)[0][1][0]
+    assert trace.pieces(0)[6] == list_candidates(old, 4)[6][4][0]
+    assert trace.pieces(0)[2] is None
+    assert trace.start.pinned.tolist() == [True, True, False, True, True, False, True]
+
+
+def test_a_branch_may_have_other_settings_and_another_text(first, capsys):
+    other = ["--strategy", "remdm", "--eta", "0.4", "--steps", "9", "--seed", "5", "--temperature", "0.8", "--ban", "q"]
+    request = branched(capsys, first, "--step", "1", *other, "--text", "a [[4|2:b]] at [[3]]", "--one-line").request
+    assert (request.strategy, request.steps, request.seed, request.temperature) == ("remdm", 9, 5, 0.8)
+    assert (request.knobs["eta"], request.banned, request.one_line, request.space) == (0.4, ("q",), True, False)
+    assert request.text == "a [[4|2:b]] at [[3]]"
+
+
+def test_a_branch_keeps_the_runs_knobs_unless_it_has_another_strategy(tmp_path, capsys):
+    file = tmp_path / "run.json"
+    file.write_text(recording.dump(trace_of(capsys, "--strategy", "threshold", "--tau", "0.3")), encoding="utf-8")
+    assert branched(capsys, file, "--step", "0").request.knobs == {"tau": 0.3}
+    assert branched(capsys, file, "--step", "0", "--strategy", "apart").request.knobs == {"tau": 0.9, "distance": 2}
+    again = ["--strategy", "threshold", "--tau", "0.4"]
+    assert branched(capsys, file, "--step", "0", *again).request.knobs == {"tau": 0.4}
+    sides = branched(capsys, file, "--step", "0", "--prefix", "a dog", "--suffix", "ran")
+    assert sides.text.startswith("a dog")
+    text = branched(capsys, file, "--step", "0", "--text", "a dog [[6]]ran")
+    assert (text.request.prefix, text.request.suffix, text.given) == ("", "", ("a dog", " ran"))
+
+
+def test_replay_shows_a_branch_and_what_it_comes_from(first, capsys, tmp_path):
+    assert main(["branch", str(first), "--step", "3", "--json"]) == 0
+    file = tmp_path / "second.json"
+    file.write_text(capsys.readouterr().out, encoding="utf-8")
+    assert main(["replay", str(file)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "branched from step 3 of first"
+    assert [line.count(cli.MASK) for line in lines[2:]] == [3, 2, 1, 0]
+
+
+def test_a_branch_is_read_from_standard_input(first, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(first.read_bytes())))
+    assert branched(capsys, "-", "--step", "1").origin == Origin("standard input", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "--step"),
+        (["--step", "6"], "nothing is masked in this state"),
+        (["--step", "7"], "the states 0 to 6, not 7"),
+        (["--step", "1", "--take", "3"], "a place and a candidate, each from 1, as in 5=2, not '3'"),
+        (["--step", "1", "--take", "0=1"], "each from 1"),
+        (["--step", "1", "--take", "3=9"], "place 3 has 5 candidates in step 1, and no 9th"),
+        (["--step", "1", "--mask", "0"], "must be the number of a place, from 1, not '0'"),
+        (["--step", "1", "--mask", "2"], "place 2 is pinned by the text"),
+        (["--step", "1", "--lock", "8"], "no place 8: its places are 1 to 7"),
+        (["--step", "1", "--model", "bundled"], "the run is of the model 'toy', and 'bundled' has other tokens"),
+        (["--step", "1", "--model", "nowhere"], "no model 'nowhere'"),
+        (["--step", "1", "--eta", "0.3"], "--eta is a knob of p2, remdm: name the strategy as well, with --strategy"),
+        (["--step", "1", "--blocks", "3"], "'blocks' is not a knob of 'left_to_right', the run's strategy"),
+        (["--step", "1", "--strategy", "gibbs", "--steps", "2"], "needs 3 steps"),
+        (["--step", "1", "--text", "a[[3]]b[[4]]"], "the text has gaps of 3 and 4"),
+        (["--step", "1", "--text", "a[[4]]b[[auto]]"], "cannot have an [[auto]] gap"),
+        (["--step", "1", "--text", ""], "--text must be a text with gaps"),
+        (["--step", "1", "--prefix", "a"], "either a text with gaps or a prefix and a suffix"),
+        (["--step", "1", "--length", "3"], "--length"),
+        (["--step", "1", "--time-limit", "0"], "time limit"),
+    ],
+)
+def test_a_mistake_about_a_branch_is_reported_in_one_line(arguments, words, first, capsys):
+    assert main(["branch", str(first), *arguments]) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert printed.err.startswith("error: ")
+    assert words in printed.err
+
+
+def test_infill_starts_from_a_state_in_json(capsys):
+    start = '{"gaps": [[1, null, 2, null, null, null]], "locked": [2]}'
+    trace = trace_of(capsys, "--start", start, "--steps", "4")
+    assert trace.pieces(0) == ["b", None, "c", None, None, None]
+    assert trace.inherited == [0]
+    assert main([*RUN, "--start", '{"gaps": [[1]]}']) == 2
+    assert "nothing is masked in this start" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from app.errors import InfillError
 from app.infill import infill
 from app.sampling.fields import Knob, OneOf, declared
 from app.sampling.request import InfillRequest, fields_of, markdown
+from app.sampling.start import Start
 from app.strategies.registry import find
 from app.trace import recording
 from app.trace.trace import Trace
@@ -108,3 +110,39 @@ def test_every_field_of_the_request_is_in_the_docs_table():
 def test_a_field_without_a_domain_is_refused_with_an_example():
     with pytest.raises(TypeError, match=r"'tau' must be annotated as Annotated\[type, Knob"):
         declared({"tau": float}, {"tau": 0.5})
+
+
+def test_a_start_has_a_flag_a_parameter_and_a_place_in_the_recording():
+    start = {"gaps": [[1, None]], "locked": [0], "confidence": [[0.5, 0.0]]}
+    wanted = parsed("--length", "2", "--start", json.dumps(start))
+    assert wanted.start == Start.from_json(start)
+    with pytest.raises(InfillError, match="start is not JSON"):
+        parsed("--length", "2", "--start", "a")
+
+    asked: list[Any] = []
+
+    def run(request: InfillRequest, model: str) -> Iterator[Trace]:
+        asked.append(request)
+        yield next(infill(request, models.load("toy")))
+
+    infill_text = endpoint(run)
+    parameter = inspect.signature(infill_text).parameters["start"]
+    assert (parameter.default, parameter.annotation) == (None, dict[str, Any] | None)
+    assert next(infill_text(length=2, start=start))["masks_left"] == 1
+    assert next(infill_text(length=2, start=None))["masks_left"] == 2
+    assert [each.start for each in asked] == [wanted.start, None]
+    with pytest.raises(gr.Error, match="start has gaps of 2"):
+        next(infill_text(length=3, start=start))
+
+    *_, trace = infill(asked[0], models.load("toy"))
+    assert json.loads(recording.dump(trace))["request"]["start"] == start
+    assert recording.load(recording.dump(trace)).request.start == wanted.start
+
+
+def test_a_start_has_no_widget():
+    pool = ModelPool(LazyDenoiser(lambda: models.load("toy")))
+    with gr.Blocks() as page:
+        form = Form()
+        form.show_first(model_choice(page, pool), {})
+        form.show_rest()
+    assert "start" not in form.widgets

@@ -12,12 +12,13 @@ import pytest
 import models
 from app import sampler
 from app.errors import InfillError
-from app.infill import infill
+from app.infill import before, infill
 from app.sampling import decode as decode_module
 from app.sampling.request import InfillRequest
+from app.sampling.start import Start
 from app.strategies.registry import Strategy
 from app.trace.recording import dump, load
-from app.trace.trace import Trace
+from app.trace.trace import Origin, Trace
 from models.denoiser import Denoiser
 
 
@@ -169,3 +170,23 @@ def test_an_auto_run_binds_checks_and_encodes_once(monkeypatch):
     assert trace.ended == "complete"
     assert len(trace.choices[0].tried) > 1
     assert counts == {"bind": 1, "forbidden_tokens": 1, "encode": 5}  # four parts and a pin
+
+
+def test_a_branch_says_what_it_comes_from_in_every_trace_and_counts_its_own_passes(toy):
+    start = Start(gaps=((1, None, None, 2),), locked=(3,))
+    request = InfillRequest(prefix="the cat", suffix="sat", length=4, steps=2, start=start)
+    traces = list(infill(request, toy, origin=Origin("first", 2)))
+    assert [trace.nfe for trace in traces] == [0, 1, 2]
+    assert {trace.origin for trace in traces} == {Origin("first", 2)}
+    assert before(request, toy, "wait", origin=Origin("first", 2)).origin == Origin("first", 2)
+    assert before(request, toy, "wait").pieces(0) == ["b", None, None, "c"]
+
+
+def test_a_locked_token_is_read_by_the_model_and_never_changed(toy):
+    def first(token):
+        start = Start(gaps=((None, token, None),), locked=(1,))
+        return list(infill(InfillRequest(prefix="the ", length=3, steps=9, strategy="gibbs", start=start), toy))
+
+    for token in range(5):
+        assert all(trace.canvas.ids[trace.start.slots[1]] == token for trace in first(token))
+    assert len({first(token)[-1].text[5:] for token in range(5)}) > 1

@@ -8,11 +8,12 @@ from pathlib import Path
 ASSETS = Path(__file__).parents[2] / "assets" / "page"
 
 _IMPORT = re.compile(r'^import (?:\{[^}]*\}|\w+) from "\./([\w/.]+)";\n', re.MULTILINE)
+_COMMENT = re.compile(r"^ *(?://.*|/\*\*(?:(?!\*/)[\s\S])*\*/)\n", re.MULTILINE)  # one that has its lines to itself
 _EXPORT = re.compile(r"^export (?=(?:async )?function|class|const|let)", re.MULTILINE)
 
 
 def script(entry: str) -> str:
-    """Return the module `entry` and all that it imports as one script without imports and exports.
+    """Return the module `entry` and all that it imports as one script without imports, exports and most comments.
 
     So the modules need no server that can find them, and a page on the disk can hold them. They share one scope: no two
     may declare the same name at the top, which a test checks. A CommonJS library in `vendor` becomes a constant that is
@@ -29,8 +30,6 @@ def script(entry: str) -> str:
             constant = Path(name).stem
             licence = (ASSETS / name).with_suffix(".LICENSE.txt").read_text(encoding="utf-8")
             text = re.sub(r"^//# sourceMappingURL=.*\n?", "", text, flags=re.MULTILINE)
-            licence = (ASSETS / name).with_suffix(".LICENSE.txt").read_text(encoding="utf-8")
-            text = re.sub(r"^//# sourceMappingURL=.*\n?", "", text, flags=re.MULTILINE)
             joined[name] = (
                 f"/* {name}\n{licence}*/\nconst {constant} = (() => {{ const module = {{ exports: {{}} }}, "
                 f"exports = module.exports;\n"
@@ -40,7 +39,7 @@ def script(entry: str) -> str:
         for imported in _IMPORT.findall(text):
             add(imported)
         del joined[name]  # after what it imports
-        joined[name] = f"// ---- {name}\n" + _EXPORT.sub("", _IMPORT.sub("", text))
+        joined[name] = f"// ---- {name}\n" + _COMMENT.sub("", _EXPORT.sub("", _IMPORT.sub("", text)))
 
     add(entry)
     return "\n".join(joined.values())

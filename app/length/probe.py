@@ -84,7 +84,8 @@ def canvases(
         kept = np.r_[0 : place.start + length, place.stop : len(start)]
         moved = tuple(range(g.start - shorter, g.stop - shorter) for g in start.gaps[gap + 1 :])
         gaps = (*start.gaps[:gap], range(place.start, place.stop - shorter), *moved)
-        return replace(start, ids=start.ids[kept], editable=start.editable[kept], masked=start.masked[kept], gaps=gaps)
+        series = {name: getattr(start, name)[kept] for name in ("ids", "editable", "masked", "inherited")}
+        return replace(start, **series, gaps=gaps)
 
     return canvas_of, notices
 

@@ -184,6 +184,6 @@ def markdown() -> str:
     """Return the docs' table of the request's fields."""
     rows = ["| field | default | values | meaning |", "| --- | --- | --- | --- |"]
     for each in fields_of():
-        default = "" if each.default in ("", (), {}) else f"`{each.default}`"
+        default = "" if each.default in ("", (), {}, None) else f"`{each.default}`"
         rows.append(f"| `{each.name}` | {default} | {each.range} | {each.domain.help} |".replace("|3:", "\\|3:"))
     return "\n".join(rows)

@@ -40,22 +40,14 @@ def early_commit(
     ] = 7.5,
     middle: Annotated[
         float,
-        Knob(
-            0.0, 20.0, "the bar in the second third, in logits; prophet only", calibrated=lambda at: at["logit_margin"]
-        ),
+        Knob(0.0, 20.0, "the same in the second third, prophet only", calibrated=lambda at: at["logit_margin"]),
     ] = 5.0,
-    low: Annotated[
-        float, Knob(0.0, 20.0, "the bar at the end, in logits", calibrated=lambda at: 0.5 * at["logit_margin"])
-    ] = 2.5,
+    low: Annotated[float, Knob(0.0, 20.0, "the same at the end", calibrated=lambda at: 0.5 * at["logit_margin"])] = 2.5,
     rate: Annotated[
         float, Knob(0.5, 16.0, "how fast the exponential bar falls; at 4, 2 % of the fall are left at the end")
     ] = 4.0,
     aggregate: Annotated[
-        str,
-        OneOf(
-            tuple(AGGREGATES),
-            "the lead, over all masks, that must reach the bar; quantile: a fifth of the leads are smaller",
-        ),
+        str, OneOf(tuple(AGGREGATES), "which of the leads at all masks must reach it; quantile: a fifth are smaller")
     ] = "mean",
     min_progress: Annotated[
         float, Knob(0.0, 1.0, "share of the gap that must be written before the rest may be")

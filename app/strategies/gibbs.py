@@ -30,9 +30,7 @@ def gibbs(
     targeted: Annotated[
         bool, Switch("rewrite only tokens that the others make improbable; costs one pass a round")
     ] = False,
-    energy: Annotated[
-        float, Knob(0.0, 1.0, "weight of the autoregressive parent's opinion; costs one pass a token")
-    ] = 0.0,
+    energy: Annotated[float, Knob(0.0, 1.0, "weight of the autoregressive parent; costs one pass a token")] = 0.0,
     cooling: Annotated[
         float, Knob(0.0, 1.0, "temperature of the last step as a share of the run's; 1 keeps it constant")
     ] = 1.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -10,11 +11,14 @@ from typing import Any
 import gradio as gr
 
 from app.errors import InfillError
-from app.export import script
+from app.export import script, web_page
+from app.sampling import template
+from app.sampling.request import InfillRequest, fields_of
+from app.sampling.unfamiliar import unfamiliar
 from app.trace import messages, recording
-from app.ui import outgoing
 from app.ui.gate import Gates
 from app.ui.outgoing import Answer
+from app.ui.parent import written_by
 from app.ui.pool import FIRST, ModelPool
 from app.ui.store import RunStore, end
 
@@ -23,19 +27,20 @@ start({ element, props, trigger, watch, server, setup: %s });
 // Gradio looks for the names of the events in this text: "run", "halt", "figure"."""
 
 
-def page_component(setup: dict[str, Any], store: RunStore, gates: Gates, pool: ModelPool) -> gr.HTML:
+def page_component(
+    setup: dict[str, Any], store: RunStore, gates: Gates, pool: ModelPool, request: type[InfillRequest]
+) -> gr.HTML:
     """Return a gr.HTML whose value is {"messages": […]}, see `outgoing`; its template is static.
 
     `setup` is what `build_setup` returns; it is no property, because Gradio copies all properties with every message.
-    This is a function and not a subclass, because Gradio writes a .pyi file
-    beside the source of subclasses.
+    This is a function and not a subclass, because Gradio writes a .pyi file beside the source of subclasses.
     """
     return gr.HTML(
         {"messages": []},  # pyright: ignore[reportArgumentType]
         elem_id="page",
         html_template=(script.ASSETS / "page.html").read_text(encoding="utf-8"),
         js_on_load=script.script("main.js") + _START % json.dumps(setup, ensure_ascii=False),
-        server_functions=[*about_runs(store, gates), *about_models(pool), inspect_text(pool), shell],
+        server_functions=[*about_runs(store, gates, request), *about_models(pool), inspect_text(pool), shell],
         apply_default_css=False,
     )
 
@@ -56,7 +61,7 @@ def answering(look_up: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], An
     return answer
 
 
-def about_runs(store: RunStore, gates: Gates) -> list[Callable[[Any], Answer]]:
+def about_runs(store: RunStore, gates: Gates, request: type[InfillRequest]) -> list[Callable[[Any], Answer]]:
     """Return the server functions about runs; each takes an object that names one."""
 
     @answering
@@ -65,7 +70,7 @@ def about_runs(store: RunStore, gates: Gates) -> list[Callable[[Any], Answer]]:
 
     @answering
     def replay(asked: dict[str, Any]) -> Answer:
-        return {"replay": outgoing.replay(end(store.get(asked.get("run"))), str(asked.get("run")))}
+        return {"replay": messages.build_replay(end(store.get(asked.get("run"))), str(asked.get("run")))}
 
     @answering
     def recorded(asked: dict[str, Any]) -> Answer:
@@ -76,16 +81,16 @@ def about_runs(store: RunStore, gates: Gates) -> list[Callable[[Any], Answer]]:
         content = asked.get("content")
         if not isinstance(content, str):
             raise InfillError("this file is not a trace: it is not text")
-        trace, name = end(recording.load(content)), store.new_name()
+        trace, name = written_by(end(recording.load(content, request))), store.new_name()
         store.put(name, trace)
-        return {"closing": outgoing.closing(trace, name)}
+        return {"closing": messages.build_closing(trace, name)}
 
     @answering
     def example(asked: dict[str, Any]) -> Answer:
         name = f"example-{asked.get('id')}"
         if name not in store.examples:
             raise InfillError("there is no such example; reload the page")
-        return {"replay": outgoing.replay(store.get(name), name)}
+        return {"replay": messages.build_replay(store.get(name), name)}
 
     @answering
     def control(asked: dict[str, Any]) -> Answer:
@@ -118,9 +123,18 @@ def about_models(pool: ModelPool) -> list[Callable[[Any], Answer]]:
 def inspect_text(pool: ModelPool) -> Callable[[Any], Answer]:
     """Return the server function that says how much of a text the model cannot know; it loads no model."""
 
+    fields = {field.name: field for field in fields_of()}
+
     @answering
     def inspect(asked: dict[str, Any]) -> Answer:
-        return {}
+        text = fields["text"].check(asked.get("text"))
+        model = pool.loaded(_model(asked.get("model")))
+        try:
+            parts = template.read(text).given
+        except InfillError:  # it has no gap yet, or one that is still being typed
+            parts = re.split(r"\[\[.*?(?:\]\]|$)", text)
+        found = unfamiliar(parts, model.tokenizer) if model is not None else None
+        return {"tokens": found.tokens, "unknown": found.unknown, "warning": found.warning} if found else {}
 
     return inspect
 
@@ -128,8 +142,6 @@ def inspect_text(pool: ModelPool) -> Callable[[Any], Answer]:
 @answering
 def shell(asked: dict[str, Any]) -> Answer:
     """Return the page that replays a run offline, before and after the place of the run."""
-    from app.export import web_page
-
     before, after = web_page.shell()
     return {"before": before, "after": after}
 

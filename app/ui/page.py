@@ -10,12 +10,12 @@ from app.export import script
 from app.presets import Presets
 from app.sampling.request import TIME_LIMIT, InfillRequest
 from app.trace.examples import read_recorded
-from app.ui import outgoing
+from app.trace.messages import build_replay
 from app.ui.component import page_component
 from app.ui.endpoint import endpoint
 from app.ui.figures import figure_panel
 from app.ui.gate import Gates
-from app.ui.parent import LoadParent, ParentRuns
+from app.ui.parent import LoadParent, ParentRuns, written_by
 from app.ui.pool import ModelPool
 from app.ui.runner import runner, runs_at_once
 from app.ui.runs import PageRuns
@@ -48,12 +48,12 @@ def build(
     There is no gr.State: with one, Gradio keeps a stream for every tab, and browsers allow six for a server.
     """
     examples = read_recorded()
-    store = RunStore(examples={example.run: trace for example, trace in examples})
+    store = RunStore(examples={example.run: written_by(trace) for example, trace in examples})
     setup = build_setup(
         request,
         presets=presets,
         examples=[example for example, _ in examples],
-        landing=outgoing.replay(examples[0][1], examples[0][0].run),
+        landing=build_replay(store.get(examples[0][0].run), examples[0][0].run),
         model=pool.name,
         has_models=pool.has_others,
         has_parent=parent is not None,
@@ -71,7 +71,7 @@ def build(
     )
     shared: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": runs_at_once(zero_gpu)}
     with gr.Blocks(title="Infilling playground", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as page:
-        component = page_component(setup, store, gates, pool)
+        component = page_component(setup, store, gates, pool, request)
         with gr.Sidebar(position="right", open=False, width=340, label="Settings"):
             gr.HTML(_SETTINGS, elem_id="settings", js_on_load=_MOUNTED, apply_default_css=False)
         figure_panel(store, component)

@@ -40,16 +40,20 @@ ABOUT = {
 }
 
 
-def writer(trace: Trace) -> By:
-    """Return who wrote a trace."""
-    return "parent" if trace.model == PARENT else "best of 16" if trace.model == BEST else "diffusion"
+def written_by(trace: Trace) -> Trace:
+    """Return the trace with what wrote it, which is not recorded, by the name of its model."""
+    return replace(
+        trace, by="parent" if trace.model == PARENT else "best of 16" if trace.model == BEST else "diffusion"
+    )
 
 
 def asked_of_parent(request: InfillRequest) -> InfillRequest:
     """Return the request as the parent fulfils it: from left to right, one token a pass, without guidance.
 
-    Raises InfillError for several gaps, pinned words, and a length that is `auto`.
+    Raises InfillError for several gaps, pinned words, a length that is `auto`, and a state to start from.
     """
+    if request.start is not None:
+        raise InfillError("the parent writes a whole gap and cannot go on from a state: choose diffusion for a branch")
     if len(request.gaps) != 1 or any(gap.pins for gap in request.gaps):
         raise InfillError("the parent fills a single gap without pinned words: it cannot take account of what follows")
     if request.length is None:
@@ -88,7 +92,7 @@ class ParentRuns:
 
 
 def _named(trace: Trace, name: str) -> Trace:
-    return replace(trace, model=name, notices=(ABOUT[name], *trace.notices))
+    return written_by(replace(trace, model=name, notices=(ABOUT[name], *trace.notices)))
 
 
 def best_of(request: InfillRequest, denoiser: Denoiser, model: AutoregressiveModel) -> Iterator[Trace]:

@@ -173,6 +173,12 @@ class ModelPool:
         self._start(lazy)
         return False, self._describe_loading(name)
 
+    def loaded(self, name: str) -> Denoiser | None:
+        """Return a model if it is loaded; never load one."""
+        lazy = self._first if name in (FIRST, self.name) else self._others.get(name)
+        with self._leasing:  # so that it is not unloaded in between
+            return lazy.get() if lazy is not None and lazy.ready else None
+
     @staticmethod
     def _start(lazy: LazyDenoiser) -> None:
         """Start loading unless it has begun. Raises InfillError, once, if the last attempt has failed."""

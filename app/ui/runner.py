@@ -17,20 +17,22 @@ from app.length.probe import LONGEST
 from app.sampler import policy_of
 from app.sampling.request import MAX_LENGTH, InfillRequest
 from app.strategies.registry import find
-from app.trace.trace import Trace
+from app.trace.trace import Origin, Trace
 from app.ui.gate import Gate
 from app.ui.pool import ModelPool
 
 
 class Run(Protocol):
-    """From a request and a model's name (see `pool`) to traces, each one step longer.
+    """From a request and a model's name (see `pool`) to traces, each one step longer; `origin` is that of a branch.
 
     A run that waits for its turn or for its gate yields its last trace again, the same object, without waiting itself:
     so one thread can take turns with several runs. Raises InfillError, also during a run; closing the iterator ends the
     run before the next step.
     """
 
-    def __call__(self, request: InfillRequest, model: str, gate: Gate | None = None) -> Iterator[Trace]: ...
+    def __call__(
+        self, request: InfillRequest, model: str, gate: Gate | None = None, origin: Origin | None = None
+    ) -> Iterator[Trace]: ...
 
 
 START = 10.0
@@ -148,23 +150,28 @@ def runner(pool: ModelPool, time_limit: float, *, zero_gpu: bool = False) -> Run
 
     turns: dict[str, Turns] = {}
 
-    def run(request: InfillRequest, model: str, gate: Gate | None = None) -> Iterator[Trace]:
+    def run(
+        request: InfillRequest, model: str, gate: Gate | None = None, origin: Origin | None = None
+    ) -> Iterator[Trace]:
         with pool.lease(model) as denoiser:
 
             def waiting(notice: str) -> Trace:
-                return before(request, denoiser, notice)
+                return before(request, denoiser, notice, origin=origin)
 
             queue = turns.setdefault(model or pool.name, Turns())
             try:
-                yield from in_turn(infill(request, denoiser), waiting, queue, gate or Gate(), time_limit)
+                traces = infill(request, denoiser, origin=origin)
+                yield from in_turn(traces, waiting, queue, gate or Gate(), time_limit)
             except MemoryError as error:
                 raise InfillError(f"The run ended: {error}") from error
 
     made: Run = on_zero_gpu(run, time_limit) if zero_gpu else run
 
-    def checked(request: InfillRequest, model: str, gate: Gate | None = None) -> Iterator[Trace]:
+    def checked(
+        request: InfillRequest, model: str, gate: Gate | None = None, origin: Origin | None = None
+    ) -> Iterator[Trace]:
         policy_of(request)  # report a mistake before waiting, and before asking for a GPU
-        yield from made(request, model, gate)
+        yield from made(request, model, gate, origin)
 
     return checked
 
@@ -191,20 +198,22 @@ def on_zero_gpu(run: Run, time_limit: float) -> Run:
     """
     import spaces  # patches torch, so it must come before any use of CUDA; it is installed on ZeroGPU only
 
-    def duration(request: InfillRequest, model: str) -> int:
+    def duration(request: InfillRequest, model: str, origin: Origin | None) -> int:
         return seconds_asked_for(request, time_limit)
 
     @spaces.GPU(duration=duration)
-    def in_the_worker(request: InfillRequest, model: str) -> Iterator[Trace | InfillError]:
+    def in_the_worker(request: InfillRequest, model: str, origin: Origin | None) -> Iterator[Trace | InfillError]:
         try:
-            for trace in run(request, model):
+            for trace in run(request, model, None, origin):
                 yield replace(trace, steps=trace.steps[-1:])
         except InfillError as error:
             yield error
 
-    def here(request: InfillRequest, model: str, gate: Gate | None = None) -> Iterator[Trace]:
+    def here(
+        request: InfillRequest, model: str, gate: Gate | None = None, origin: Origin | None = None
+    ) -> Iterator[Trace]:
         steps = ()
-        with closing(in_the_worker(request, model)) as arriving:  # pyright: ignore[reportArgumentType]
+        with closing(in_the_worker(request, model, origin)) as arriving:  # pyright: ignore[reportArgumentType]
             for part in arriving:
                 if isinstance(part, InfillError):
                     raise part

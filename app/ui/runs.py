@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from logging import getLogger
 from typing import Any
 
@@ -12,7 +13,9 @@ import gradio as gr
 
 from app.errors import InfillError
 from app.sampling.request import InfillRequest
-from app.trace.trace import Trace
+from app.trace.branch import Edit, branch_start
+from app.trace.messages import build_closing
+from app.trace.trace import Origin, Trace
 from app.ui import outgoing
 from app.ui.asked import Asked, list_runs, read, read_key
 from app.ui.gate import Gate, Gates
@@ -74,25 +77,26 @@ class PageRuns:
                 continue  # it has ended already
             gate.halted = True
             with suppress(InfillError):  # without a state, its generator says that it has ended
-                ended.append(outgoing.closing(self._store.end(name), name, gate.key))
+                ended.append(build_closing(self._store.end(name), name, gate.key))
         return {"messages": ended}
 
     def _stream(self, asked: Any) -> Stream:
         name, key, trace = self._store.new_name(), read_key(asked), None
+        live = outgoing.Live(name, key)
         with self._gates.open(name, key) as gate:
             try:
-                wanted = read(asked, self._request)
+                wanted, origin = self._branched(read(asked, self._request))
                 yield from self._wait_for_model(wanted, name, gate)
                 if gate.halted:
                     return outgoing.failed(name, key, "Stopped before the model was ready.")
-                for new in self._traces(wanted, gate):
+                for new in self._traces(wanted, gate, origin):
                     kept, before = self._store.put(name, new), trace
                     trace = kept
-                    yield outgoing.live(kept, name, key, gate) if kept is not before else None
+                    yield live.build(kept, gate) if kept is not before else None
                     if kept.ended != "running" or gate.halted:
                         break
                 assert trace is not None
-                return outgoing.closing(self._store.end(name), name, key)
+                return build_closing(self._store.end(name), name, key)
             except InfillError as error:
                 return outgoing.failed(name, key, str(error))
             except Exception:  # one run of a comparison must not end the others
@@ -101,6 +105,16 @@ class PageRuns:
             finally:
                 if trace is not None:
                     self._store.put(name, end(trace))
+
+    def _branched(self, wanted: Asked) -> tuple[Asked, Trace | None]:
+        """Return what was asked for with the state that it goes on from, and the trace of that. Raises InfillError."""
+        branch = wanted.branch
+        if branch is None:
+            return wanted, None
+        trace = self._store.get(branch.run)
+        edits = [Edit.from_json(edit) for edit in branch.edits]
+        start = branch_start(trace, branch.step, edits)
+        return replace(wanted, request=replace(wanted.request, start=start)), trace
 
     def _wait_for_model(self, wanted: Asked, name: str, gate: Gate) -> Iterator[Message | None]:
         """Say how far the model of a run is until it is loaded or the run is halted. Raises InfillError if it fails."""
@@ -114,10 +128,14 @@ class PageRuns:
             yield outgoing.waiting(wanted.request, name, gate.key, progress) if progress != told else None
             told = progress
 
-    def _traces(self, wanted: Asked, gate: Gate) -> Iterator[Trace]:
-        """Return the traces of a run. Raises InfillError if nobody here can make it."""
+    def _traces(self, wanted: Asked, gate: Gate, parent: Trace | None) -> Iterator[Trace]:
+        """Return the traces of a run, which may go on from one of `parent`. Raises InfillError if there can be none."""
         if wanted.by == "diffusion":
-            return self._run(wanted.request, wanted.model, gate)
+            model = self._pool.loaded(wanted.model)
+            if parent is not None and model is not None and model.name != parent.model:
+                raise InfillError(f"the tokens of this run are those of '{parent.model}': go on with that model")
+            branch = wanted.branch
+            return self._run(wanted.request, wanted.model, gate, branch and Origin(branch.run, branch.step))
         if self._parent is None or wanted.model not in (FIRST, self._pool.name):
             raise InfillError("only the bundled model has its autoregressive parent here: choose it, or diffusion")
         return self._parent.run(wanted.request, wanted.by, gate)

@@ -53,10 +53,11 @@ function widthOf(font, text) {
 /**
  * Lays out the cells of one gap. In a run whose states are all known, every cell is as wide as its widest token over
  * all steps, and the parts of a word stand together; in a run that is or was streamed, all cells have the same width.
- * So no step moves the text, and neither does the end of a run.
- * @param {HTMLElement} gap @param {Cell[]} cells @param {Run | null} run @param {number} first
+ * So no step moves the text, and neither does the end of a run. `spaced` says that a space stands before the gap, so that
+ * the first token needs none.
+ * @param {HTMLElement} gap @param {Cell[]} cells @param {Run | null} run @param {number} first @param {boolean} [spaced]
  */
-export function layOutCells(gap, cells, run, first) {
+export function layOutCells(gap, cells, run, first, spaced = false) {
   const { font, fontSize } = getComputedStyle(gap);
   const size = parseFloat(fontSize) || 16;
   for (const cell of cells) cell.font = font;
@@ -86,7 +87,7 @@ export function layOutCells(gap, cells, run, first) {
     cell.element.style.width = `${(cell.width / size).toFixed(3)}em`;
     if (!word || final === null || /^\s/.test(final)) {
       word = h("span", { className: "pg-word" });
-      if (parts.length || (final !== null && /^\s+\S/.test(final))) parts.push(document.createTextNode(" "));
+      if (parts.length || (!spaced && final !== null && /^\s+\S/.test(final))) parts.push(document.createTextNode(" "));
       parts.push(word);
     }
     word.append(cell.element);

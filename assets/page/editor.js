@@ -11,7 +11,7 @@ import { h, roving } from "./dom.js";
 /** @import { Cell } from "./cells.js" */
 /** @import { Gap, Segment } from "./template.js" */
 
-/** @typedef {{ element: HTMLElement, box: HTMLElement, number: HTMLInputElement, auto: HTMLButtonElement, gap: Gap, cells: Cell[], laid: string, length: number | null }} Chip `length` is the one in the box */
+/** @typedef {{ element: HTMLElement, box: HTMLElement, number: HTMLInputElement, auto: HTMLButtonElement, gap: Gap, cells: Cell[], laid: string }} Chip */
 /** @typedef {{ text: string, from: number, to: number } | { chip: Chip, slots: number[] }} Item one stretch of the passage, and the selected part of it */
 
 const MASKS_PER_WORD = 1.3;
@@ -196,13 +196,13 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     const dial = h("span", { className: "pg-dial" }, number, h("span", { className: "pg-more" }, auto, remove));
     const element = h("span", { className: "pg-chip", contentEditable: "false", draggable: false }, cells, dial);
     /** @type {Chip} */
-    const chip = { element, box: cells, number, auto, gap, cells: [], laid: "", length: gap.length };
+    const chip = { element, box: cells, number, auto, gap, cells: [], laid: "" };
     chips.push(chip);
     /** @param {Partial<Gap>} values */
     const set = (values) => {
       chip.gap = { ...chip.gap, ...values };
-      showLength(chip);
       push();
+      showNumber(chip);
       paintChip(chip);
     };
     number.addEventListener("change", () => {
@@ -251,6 +251,12 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   }
 
   /** @param {Chip} chip */
+  function showNumber({ number, gap }) {
+    const value = gap.length === null ? "" : String(gap.length);
+    if (number.value !== value) number.value = value;
+  }
+
+  /** @param {Chip} chip */
   function paintChip(chip) {
     const index = chips.indexOf(chip);
     const run = runIn(index);
@@ -262,7 +268,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       chip.laid = laid;
       const focused = chip.box.contains(document.activeElement);
       chip.cells = buildCells(chip.box, count, first);
-      layOutCells(chip.box, chip.cells, run, first);
+      layOutCells(chip.box, chip.cells, run, first, /\s$/.test(chip.element.previousSibling?.textContent ?? ""));
       if (focused) (chip.cells[store.state.place - first] ?? chip.cells[0])?.element.focus({ preventScroll: true });
     }
     const direction = (run && gapDirection(run, index)) || "";
@@ -272,17 +278,10 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     if (!run) showPins(chip);
     const named = chips.length > 1 ? `gap ${index + 1}` : "the gap";
     chip.number.setAttribute("aria-label", `Masks in ${named}`);
-    if (document.activeElement !== chip.number || chip.gap.length !== chip.length) showLength(chip); // else it is being typed
+    if (document.activeElement !== chip.number) showNumber(chip); // or else it may be half typed
     chip.number.placeholder = "auto";
     chip.auto.setAttribute("aria-pressed", String(chip.gap.length === null));
     chip.auto.setAttribute("aria-label", `Let the model choose the length of ${named}`);
-  }
-
-  /** @param {Chip} chip */
-  function showLength(chip) {
-    chip.length = chip.gap.length;
-    const text = chip.length === null ? "" : String(chip.length);
-    if (chip.number.value !== text) chip.number.value = text;
   }
 
   /** @param {Chip} chip */

@@ -117,7 +117,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
   // ---- what the visitor does ----
 
   function fill() {
-    if (runs.active().length) return;
+    if (runs.active().length) return say("A run goes on; stop it first (Esc).", true);
     player.pause();
     const { draft } = store.state;
     /** @type {Asked} */
@@ -245,7 +245,12 @@ export function start({ element, props, trigger, watch, server, setup }) {
 
   /** @param {Run} run */
   async function copyLink(run) {
-    const link = await linkTo(run);
+    let link = "";
+    try {
+      link = await linkTo(run);
+    } catch (error) { // too long
+      return say(error instanceof Error ? error.message : String(error), true);
+    }
     try {
       await navigator.clipboard.writeText(link);
       say("Link copied: whoever opens it sees the same run made again, and nothing else of yours.");
@@ -266,7 +271,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     if (!found.given || (found.trouble.length && found.draft.text === setup.draft.text)) return false;
     store.change({ draft: found.draft });
     const wanted = found.compare.length > 1 ? found.compare : [{ draft: found.draft, by: found.by }];
-    wantedStep = wanted.length === 1 ? found.step : null;
+    wantedStep = wanted.length === 1 && found.step ? found.step : null; // a link without a step shows the end
     runs.ask(wanted.map(({ draft, by }) => ({ key: runs.newKey(), request: requestOf(setup, draft), model: draft.model, by, branch: null })));
     return true;
   }
@@ -333,8 +338,10 @@ export function start({ element, props, trigger, watch, server, setup }) {
   let saving = 0;
   function save() {
     clearTimeout(saving);
-    saving = window.setTimeout(() => saveSession(sessionStorage, store.state), 400);
+    saving = window.setTimeout(saveNow, 400);
   }
+  const saveNow = () => void saveSession(sessionStorage, store.state);
+  window.addEventListener("pagehide", saveNow); // a run that goes on changes too often for the timer
 
   let spoken = 0;
   let announced = "";
@@ -420,7 +427,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     if (changed.has("shown") && !changed.has("draft")) takeOver();
     if (changed.has("draft")) inspect();
     if (changed.has("runs") || changed.has("shown")) sendFigure();
-    if (changed.has("draft") || changed.has("runs") || changed.has("shown")) save();
+    if (changed.has("draft") || changed.has("runs") || changed.has("shown") || changed.has("time")) save();
   });
   new ResizeObserver(schedule).observe(element);
   new MutationObserver(schedule).observe(document.body, { attributeFilter: ["class"] });
@@ -443,7 +450,11 @@ export function start({ element, props, trigger, watch, server, setup }) {
     if (await openLink()) return;
     const restored = restoreSession(sessionStorage, setup);
     if (restored && (restored.runs.length || restored.draft.text !== setup.draft.text)) {
-      store.change({ ...restored, following: restored.time === Infinity });
+      const { trouble, ...kept } = restored;
+      store.change({ ...kept, following: kept.time === Infinity });
+      if (trouble.length) say(trouble.join(" "), true);
+      if (store.shown.length === 1 && !store.shown[0].closing) wantedStep = Infinity; // it went on
+      await runs.recover();
     } else if (setup.landing) await showExample(setup.examples[0].id, true);
     else schedule();
   })();

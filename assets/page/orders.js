@@ -221,8 +221,8 @@ export function createSteps(root, setup, store) {
     seen = { text, steps, strategy };
     const masks = countMasks(text);
     const auto = steps === null;
-    const own = masks === null ? "Steps: as many as masks" : `Steps: ${masks} (one token each)`;
-    label.textContent = auto ? own : "Steps";
+    const [own, note] = masks === null ? ["Steps", ": as many as masks"] : [`Steps: ${masks}`, " (one token each)"];
+    label.replaceChildren(auto ? own : "Steps", h("span", { className: "pg-steps-note" }, auto ? note : ""));
     label.title = `The step budget is ${strategyOf(setup, store.state.draft)?.budget ?? "a number of steps"}.`;
     each.setAttribute("aria-pressed", String(auto));
     if (box.slider) box.slider.max = String(Math.min(setup.limits.steps, Math.max(2 * (masks ?? 16), steps ?? 0, 8)));

@@ -18,6 +18,8 @@ export function createRuns(setup, store, { trigger, server, say }) {
   let keys = 0;
   /** @type {string[]} */
   let before = []; // what was on the stage when the runs that go on were asked for
+  /** @type {Set<string>} */
+  const unwanted = new Set(); // keys of runs that were stopped before the server had named them
 
   const newKey = () => `${Date.now().toString(36)}-${(keys++).toString(36)}`;
 
@@ -61,6 +63,7 @@ export function createRuns(setup, store, { trigger, server, say }) {
   function read(value) {
     if (!value?.messages) return;
     for (const message of value.messages) {
+      if (unwanted.delete(message.key) && "run" in message) trigger("halt", { runs: [message.run] });
       const run = store.run(message.key);
       if (!run) continue;
       if ("failed" in message) fail(run, message.failed);
@@ -93,7 +96,8 @@ export function createRuns(setup, store, { trigger, server, say }) {
     }
     const left = store.state.shown.filter((key) => key !== run.key);
     const shown = left.length ? left : before.filter((key) => store.run(key));
-    store.change({ runs: store.state.runs.filter((each) => each !== run), shown, draft: store.state.draft, time: Infinity, following: true }); // what was typed stays
+    const { draft } = store.state; // what was asked for stays in the form, beside the old run
+    store.change({ runs: store.state.runs.filter((each) => each !== run), shown, draft, time: Infinity, following: true });
   }
 
   /** Ends every run that goes on. */
@@ -102,8 +106,24 @@ export function createRuns(setup, store, { trigger, server, say }) {
     if (!going.length) return;
     trigger("halt", { runs: going.map((run) => run.name).filter(Boolean) });
     for (const run of going) {
-      if (!run.name) fail(run, "Stopped before it began.");
+      if (!run.name) {
+        unwanted.add(run.key);
+        fail(run, "Stopped before it began.");
+      }
       run.paused = false;
+    }
+    store.change({ runs: store.state.runs });
+  }
+
+  /**
+   * Asks the server for the runs that a session holds by their names only: those that went on when the page was left.
+   * One that the server has not, or that had written nothing, goes.
+   */
+  async function recover() {
+    for (const run of store.state.runs.filter((each) => each.ended === "asked")) {
+      const answer = await server.replay({ run: run.name }).catch(() => ({ replay: undefined }));
+      if (answer.replay?.begun) receive(run, answer.replay);
+      else store.change({ runs: store.state.runs.filter((each) => each !== run), shown: store.state.shown.filter((key) => key !== run.key) });
     }
     store.change({ runs: store.state.runs });
   }
@@ -150,5 +170,5 @@ export function createRuns(setup, store, { trigger, server, say }) {
     store.change({ runs: store.state.runs });
   }
 
-  return { ask, read, stop, lost, open, openFile, openExample, control, newKey, nextLabel, active };
+  return { ask, read, stop, lost, recover, open, openFile, openExample, control, newKey, nextLabel, active };
 }

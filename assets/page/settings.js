@@ -226,8 +226,8 @@ function wordsControl(field, id, put) {
   }
 
   const element = h("div", { className: "pg-setting", dataset: { field: field.name } },
-    h("div", { className: "pg-setting-head" }, h("label", { for: id }, field.label), h("span", { className: "pg-quiet pg-range" }, "commas between words"), reset.button),
-    box, problem, advice, settingHelp(field, id));
+    h("div", { className: "pg-setting-head" }, h("label", { for: id }, field.label), reset.button),
+    box, problem, advice, settingHelp({ ...field, help: [field.help, "commas between them"].filter(Boolean).join("; ") }, id));
   return {
     element,
     paint(value, start, force) {
@@ -333,19 +333,24 @@ function createModelChoice(setup, store, calls) {
     : h("p", {}, setup.model);
   const element = settingGroup("Model", choice, h("div", { className: "pg-model-line" }, status, again));
   element.dataset.group = "model";
-  let retry = () => {};
   /** @type {string | null} */
   let wanted = null; // the model that is being prepared, or is ready
   let round = 0;
   let whole = false; // whether the list names all models
+  let listFault = "", modelFault = "", progress = "";
 
-  /** @param {string} text @param {(() => void) | null} failed what to try again, after a failure */
-  function say(text, failed = null) {
-    status.setAttribute("aria-live", failed || !text ? "polite" : "off"); // the progress would be a flood
-    status.textContent = text;
-    status.classList.toggle("pg-failed", Boolean(failed));
-    again.hidden = !failed;
-    if (failed) retry = failed;
+  function say() {
+    const fault = [listFault, modelFault].filter(Boolean).join(" ");
+    status.setAttribute("aria-live", fault || !busy ? "polite" : "off"); // the progress would be a flood
+    status.textContent = modelFault ? fault : [listFault, progress].filter(Boolean).join(" ");
+    status.classList.toggle("pg-failed", fault !== "");
+    again.hidden = !fault;
+  }
+  let busy = false;
+
+  function retry() {
+    if (listFault) void list();
+    if (modelFault && wanted !== null) void prepare(wanted);
   }
 
   /** @param {() => Promise<any>} call */
@@ -358,34 +363,41 @@ function createModelChoice(setup, store, calls) {
   };
 
   async function list() {
+    listFault = "";
     const { models, loading, error } = await answerOf(calls.listModels);
-    if (!Array.isArray(models)) return say(error ?? "The server did not name its models.", () => void list().then(begin));
-    whole = !loading;
-    select.disabled = false;
-    select.replaceChildren(...models.map(({ name, label }) => h("option", { value: name }, label)));
-    store.change({ models });
-    show();
+    if (Array.isArray(models)) {
+      whole = !loading;
+      select.disabled = false;
+      select.replaceChildren(...models.map(({ name, label }) => h("option", { value: name }, label)));
+      store.change({ models });
+      show();
+    } else {
+      listFault = error ?? "The server did not name its models.";
+    }
+    say();
   }
 
   /** @param {string} name */
   async function prepare(name) {
     const mine = ++round;
     wanted = name;
-    say("loading…");
+    busy = true;
+    modelFault = "";
+    progress = "loading…";
     for (;;) {
+      say();
       const { ready, text, error } = await answerOf(() => calls.prepareModel(name));
       if (mine !== round) return; // another one was chosen meanwhile
-      if (error) return say(error, () => void prepare(name));
-      if (ready) {
-        say(text || "ready");
-        status.setAttribute("aria-live", "polite");
-        if (setup.has_models && !whole) void list();
-        return;
-      }
-      say(text || "loading…");
+      busy = !ready && !error;
+      modelFault = error ?? "";
+      progress = text || (ready ? "ready" : "loading…");
+      if (!busy) break;
+      say();
       await new Promise((resolve) => setTimeout(resolve, MODEL_POLL));
       if (mine !== round) return;
     }
+    say();
+    if (setup.has_models && !modelFault && !whole && !listFault) void list();
   }
 
   function show() {
@@ -394,16 +406,15 @@ function createModelChoice(setup, store, calls) {
     if (select.value !== model) select.value = model;
   }
 
-  const begin = () => { if (select.disabled === false || !setup.has_models) void prepare(store.state.draft.model); };
-  if (setup.has_models) void list().then(begin);
-  else begin();
+  if (setup.has_models) void list();
+  void prepare(store.state.draft.model);
 
   return {
     element,
     paint() {
       show();
       const { model } = store.state.draft;
-      if (wanted !== null && wanted !== model) void prepare(model);
+      if (wanted !== model) void prepare(model);
     },
   };
 }

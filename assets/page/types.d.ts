@@ -37,6 +37,7 @@ export interface Setup {
   fields: Field[]; // without text, prefix, suffix, length, strategy, knobs and start
   strategies: Strategy[];
   groups: string[]; // the order of the strategies' groups
+  notes?: Record<string, string>; // plain words for the numbers in State.notes: NOTES in app/strategies/registry.py
   limits: { length: number; gaps: number; steps: number };
   draft: Draft; // the values that the page starts with
   examples: Example[];
@@ -79,8 +80,12 @@ export interface Live extends State {
   run: string; key: string; step: number; ended: Ended; begun: boolean;
   pieces: (string | null)[];
   choosing: { rows: number; calls: number }; // passes spent on choosing the number of masks so far
+  waiting?: string; // what a run that has begun waits for, after a pause: its place in the queue
   opening?: Opening;
 }
+
+/** A run that ended by a mistake or a fault: what to say beside it, as text. What was written before stays. */
+export interface Failed { run: string; key: string; failed: string }
 
 export interface Closing {
   run: string; key: string; step: number; ended: Ended; begun: boolean;
@@ -113,7 +118,8 @@ export interface Server {
   control(asked: { run: string; do: "pause" | "step" | "go" }): Promise<{ error?: string }>;
   inspect(asked: { text: string; model: string }): Promise<{ tokens?: number; unknown?: number; warning?: string; error?: string }>;
   shell(asked: {}): Promise<{ before?: string; after?: string; error?: string }>;
-  models(asked: {}): Promise<{ models?: { name: string; label: string }[]; error?: string }>;
+  /** `loading` says that the list is not whole yet, because the first model is being loaded: ask again. */
+  models(asked: {}): Promise<{ models?: { name: string; label: string }[]; loading?: boolean; error?: string }>;
   model(asked: { name: string }): Promise<{ ready?: boolean; text?: string; error?: string }>;
 }
 

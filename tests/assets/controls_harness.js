@@ -24,6 +24,7 @@ export function startHarness(part, page) {
       return page.answers[name]?.shift() ?? { ready: true, text: `${name || "bundled"} is ready.` };
     },
   };
+  page.calls = calls;
   const painters = [
     createOrderPicker(part("order"), setup, store), createSteps(part("steps"), setup, store), createSeed(part("seed"), store),
     createChips(part("chips"), setup, store), createSettings(part("side"), setup, store, calls),

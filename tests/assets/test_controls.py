@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from itertools import pairwise
@@ -260,6 +261,25 @@ def test_a_model_that_fails_says_so_and_is_tried_again(page: Page):
     page.get_by_role("button", name="Try again").click()
     expect(status).to_have_text("other is ready.")
     expect(page.get_by_role("button", name="Try again")).to_be_hidden()
+
+
+def test_a_list_of_models_that_fails_does_not_keep_the_model_waiting(page: Page):
+    page.evaluate("page.answers.list = { error: 'There is no list.' }")
+    page.evaluate(
+        "createSettings(document.body.appendChild(document.createElement('div')), SETUP, page.store, page.calls)"
+    )
+    again = page.locator(".pg-settings").last
+    expect(again.locator(".pg-model-status")).to_have_text("There is no list. bundled is ready.")
+    page.evaluate("delete page.answers.list")
+    again.get_by_role("button", name="Try again").click()
+    expect(again.locator(".pg-model-status")).to_have_text("bundled is ready.")
+    expect(again.locator("#pg-set-model option")).to_have_count(2)
+
+
+def test_no_style_names_the_dark_class_twice_in_one_list():
+    """Gradio puts its container before each selector of a list, but moves only the first dark class before that."""
+    for selectors in re.findall(r"([^{}]+)\{", re.sub(r"/\*.*?\*/", "", joined.style(), flags=re.DOTALL)):
+        assert selectors.count(".dark") <= 1, selectors
 
 
 def test_keys_act_except_where_one_types(page: Page):

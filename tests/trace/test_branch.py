@@ -58,7 +58,7 @@ def test_a_written_place_has_the_candidates_of_the_step_that_committed_it(trace)
     assert TOY.tokenizer.token_bytes(taken).decode() == list_candidates(trace, 1)[0][1][0]
 
 
-def test_a_place_that_was_masked_again_has_the_candidates_of_the_last_step_that_asked():
+def test_a_place_masked_again_has_the_candidates_of_the_last_step_that_asked():
     old = run(text="the [[12]].", strategy="p2", steps=24, temperature=1.5, knobs={"eta": 2.0}, seed=3)
     number, place = next(
         (number, old.start.places(step.selection.remask)[0])
@@ -223,8 +223,9 @@ def test_a_branch_of_a_prefix_and_suffix_run_keeps_that_form():
 
 
 def test_a_start_is_json_in_the_recording(trace):
-    branch = run(text="the cat [[4]] sat [[2]].", start=branch_start(trace, 3, [Edit(2, lock=True)]), **LEFT_TO_RIGHT)
+    start = branch_start(trace, 3, [Edit(2, lock=True)])
+    branch = run(text="the cat [[4]] sat [[2]].", start=start, **LEFT_TO_RIGHT)
     data = json.loads(dump(branch))
-    assert Start.from_json(data["request"]["start"]) == branch.request.start
-    assert data["gaps"] == [[None, None, branch.request.start.gaps[0][2], None], [None, None]]
+    assert Start.from_json(data["request"]["start"]) == start
+    assert data["gaps"] == [[None, None, start.gaps[0][2], None], [None, None]]
     assert data["origin"] is None

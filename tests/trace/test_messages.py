@@ -358,7 +358,7 @@ def test_a_message_takes_no_more_work_the_more_steps_there_are(monkeypatch: pyte
     assert added == list(run[-1].steps)
 
 
-def test_while_a_length_is_chosen_every_message_counts_passes_and_carries_the_opening() -> None:
+def test_while_a_length_is_chosen_messages_count_passes_and_carry_the_opening() -> None:
     *waiting, first, last = [
         trace
         for trace in traces(models.load("toy"), prefix="the ", suffix=" ran.", length=None, steps=9)

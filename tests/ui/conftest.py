@@ -120,3 +120,13 @@ def browser():
         opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield opened
         opened.close()
+
+
+@pytest.fixture
+def me(browser, address: str, denoiser: ScriptedDenoiser):
+    """A person at the page whose gaps read as the alphabet."""
+    from tests.ui.person import a_person
+
+    denoiser.script = b"abcdefghijklmnopqrstuvwxyz"
+    with a_person(browser, address) as person:
+        yield person

@@ -12,7 +12,7 @@ import models
 from app.infill import infill
 from app.sampling.request import InfillRequest
 from app.trace import recording
-from app.ui.component import about_models
+from app.ui.component import about_models, inspect_text
 from app.ui.pool import ModelPool
 from app.ui.store import RunStore
 from models.checkpoints.placement import Offer
@@ -87,7 +87,7 @@ def test_a_run_that_goes_on_is_paused_and_halted_by_its_name(serve: Callable[...
         [output[0]["messages"]] for output in mine.events("run", {"runs": [run(text="[[60]]", steps=60)]})
     ):
         ended = messages
-        if messages[0]["step"] == 2:
+        if not name and messages[0]["step"] >= 2:
             name = messages[0]["run"]
             assert another.ask("control", {"run": name, "do": "halt"})["error"]
             assert another.ask("control", {"run": name, "do": "pause"}) == {}
@@ -162,3 +162,22 @@ def test_the_page_around_a_replay_can_be_asked_for(visitor: Visitor) -> None:
     answer = visitor.ask("shell", {})
     assert answer["before"].lower().startswith("<!doctype html>")
     assert answer["after"].rstrip().endswith("</html>")
+
+
+def test_a_text_is_inspected_only_with_a_model_that_is_loaded() -> None:
+    lazy = LazyDenoiser(lambda: models.load("bundled"))
+    inspect = inspect_text(ModelPool(lazy, name="bundled"))
+    assert inspect({"text": "小猫在花园里玩 [[3]]", "model": ""}) == {}
+    assert not lazy.ready
+    pool = ModelPool(lazy, name="bundled")
+    pool.first()
+    inspect = inspect_text(pool)
+    odd = inspect({"text": "小猫在花园里玩 [[3]]", "model": ""})
+    assert "expect nonsense" in odd["warning"]
+    assert 0 < odd["unknown"] <= odd["tokens"]
+    assert inspect({"text": "Tom went to the [[3]].", "model": ""})["warning"] == ""
+    assert inspect({"text": "Tom went to the [[", "model": ""})["warning"] == ""
+    assert inspect({"text": "[[3]]", "model": ""}) == {}
+    assert inspect({"text": "a [[3]]", "model": "large"}) == {}
+    for wrong in ({"text": 3, "model": ""}, {"text": "a" * 30_000, "model": ""}, {"text": "a", "model": None}, {}):
+        assert set(inspect(wrong)) == {"error"}

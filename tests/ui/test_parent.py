@@ -14,7 +14,7 @@ from app.sampling.request import InfillRequest
 from app.trace import messages, recording
 from app.trace.trace import Trace
 from app.ui.gate import Gate
-from app.ui.parent import BEST, DRAWS, PARENT, TEMPERATURE, ParentRuns, asked_of_parent, writer
+from app.ui.parent import BEST, DRAWS, PARENT, TEMPERATURE, ParentRuns, asked_of_parent, written_by
 from app.ui.store import end
 
 REQUEST = InfillRequest(prefix="Tom lost his blue ball in the park.", suffix="Tom patted the dog.", length=5, seed=4)
@@ -38,7 +38,7 @@ def best(runs) -> list[Trace]:
 def test_the_parent_writes_one_token_a_pass_from_left_to_right(greedy):
     assert [trace.nfe for trace in greedy] == [trace.calls for trace in greedy] == [0, 1, 2, 3, 4, 5]
     assert greedy[-1].order.tolist() == [1, 2, 3, 4, 5]
-    assert (greedy[-1].ended, greedy[-1].model, writer(greedy[-1])) == ("complete", PARENT, "parent")
+    assert (greedy[-1].ended, greedy[-1].model, greedy[-1].by) == ("complete", PARENT, "parent")
     assert "never sees the text after the gap" in greedy[-1].notices[0]
 
 
@@ -75,7 +75,7 @@ def test_all_passes_of_all_draws_are_counted_and_each_pass_can_be_seen(best):
     assert [step.nfe for step in best[-1].steps] == [6 * number for number in range(1, DRAWS + 1)]
     assert len(best) == 1 + 6 * DRAWS
     assert len({id(trace) for trace in best}) == len(best)
-    assert (best[-1].ended, best[-1].model, writer(best[-1])) == ("complete", BEST, "best of 16")
+    assert (best[-1].ended, best[-1].model, best[-1].by) == ("complete", BEST, "best of 16")
     assert best[-1].request.temperature == TEMPERATURE
 
 
@@ -84,7 +84,7 @@ def test_traces_of_the_parent_can_be_sent_recorded_and_replayed(request, kind):
     trace = request.getfixturevalue(kind)[-1]
     again = recording.load(recording.dump(trace))
     assert again.text == trace.text
-    assert writer(again) == writer(trace)
+    assert written_by(again).by == trace.by
     assert messages.build_closing(again, "a")["text"] == trace.text
 
 
@@ -107,6 +107,7 @@ def test_bans_hold_for_the_parent_as_well(runs, greedy):
         ({"text": "a [[2]] b [[1]] c"}, "fills a single gap without pinned words"),
         ({"text": "a [[3|2:dog]] c"}, "fills a single gap without pinned words"),
         ({"text": "a [[auto]] c"}, "give one, or fill by diffusion first"),
+        ({"text": "a [[2]] c", "start": {"gaps": [[5, None]]}}, "choose diffusion for a branch"),
     ],
 )
 def test_what_the_parent_cannot_do_is_said_before_it_is_loaded(asked, advice):

@@ -12,11 +12,12 @@ import pytest
 
 import models
 from app.errors import InfillError
+from app.infill import infill
 from app.sampling.request import InfillRequest
 from app.ui.gate import Gates
 from app.ui.parent import ParentRuns
 from app.ui.pool import ModelPool
-from app.ui.runner import runner
+from app.ui.runner import AT_ONCE, runner
 from app.ui.runs import BEAT, NEWS, PageRuns, Stream, take_turns
 from app.ui.store import RunStore
 from models.serve.lazy import LazyDenoiser
@@ -105,8 +106,8 @@ def test_a_crash_in_one_run_does_not_end_the_others_and_keeps_its_steps(page: Pa
     steps = itertools.count()
     make = page.runs._run
 
-    def crashing(request: InfillRequest, model: str, gate: Any = None) -> Iterator[Any]:
-        for trace in make(request, model, gate):
+    def crashing(request: InfillRequest, model: str, gate: Any = None, origin: Any = None) -> Iterator[Any]:
+        for trace in make(request, model, gate, origin):
             if "crash" in request.text and next(steps) == 2:
                 raise ZeroDivisionError("a bug")
             yield trace
@@ -243,6 +244,63 @@ def test_the_parent_can_be_compared_with_its_child() -> None:
     assert [message["states"][-1]["nfe"] for message in last] == [3, 3, 64]
     *_, (failed,) = page.start(run(text="a [[1]] b [[1]]", by="parent"))
     assert "single gap" in failed["failed"]
+
+
+def test_a_run_can_go_on_from_a_step_of_another_with_edits(page: Page) -> None:
+    parent = list(page.start(run(text="Once [[4]] the end.")))[-1][0]["run"]
+    branch = {"run": parent, "step": 2, "edits": [{"place": 1, "take": 1}]}
+    received = [message for (message,) in page.start(run("b", text="Once [[4]] the end.", branch=branch))]
+    opening = received[0]["opening"]
+    assert opening["origin"] == {"run": parent, "step": 2}
+    assert received[0]["pieces"] == [" ", "?", None, None]
+    assert opening["inherited"] == [0]
+    assert (received[-1]["text"], received[-1]["states"][-1]["nfe"]) == ("Once ? a the end.", 2)
+    assert len({parent, received[-1]["run"]}) == 2
+
+
+@pytest.mark.parametrize(
+    ("branch", "reason"),
+    [
+        ({"run": "gone", "step": 1, "edits": []}, "no longer on the server"),
+        ({"step": 99}, "has the states 0 to 4, not 99"),
+        ({"edits": [{"place": 1, "take": 77}]}, "and no 78th"),
+        ({"edits": [{"place": 99, "mask": True}]}, "has no place 100"),
+        ({"edits": ["x"] * 1000}, "an edit must be like"),
+        ({"step": 4}, "nothing is masked"),
+    ],
+)
+def test_a_branch_that_cannot_be_is_told(page: Page, branch: dict[str, Any], reason: str) -> None:
+    parent = list(page.start(run()))[-1][0]["run"]
+    (failed,) = list(page.start(run("b", branch={"run": parent, "step": 1, "edits": []} | branch)))[-1]
+    assert reason in failed["failed"]
+
+
+def test_a_branch_goes_on_with_the_model_whose_tokens_it_has(page: Page) -> None:
+    *_, trace = infill(InfillRequest(text="a [[3]]", steps=3), models.load("toy"))
+    page.store.put("other", trace)
+    asked = run("b", text="a [[3]]", branch={"run": "other", "step": 1, "edits": []})
+    (failed,) = list(page.start(asked))[-1]
+    assert "go on with that model" in failed["failed"]
+    (failed,) = list(page.start({**asked, "by": "parent"}))[-1]
+    assert "only the bundled model" in failed["failed"]
+
+
+def test_a_run_that_waits_after_a_pause_says_so(page: Page) -> None:
+    going = page.start(run())
+    name = next(going)[0]["run"]
+    next(going)
+    page.gates.control(name, "pause")
+    next(going)
+    others = [page.start(run()) for _ in range(AT_ONCE)]
+    for other in others:
+        next(other)
+    page.gates.control(name, "go")
+    (message,) = next(going)
+    assert (message["step"], message["waiting"]) == (1, "1 run is ahead of you.")
+    for other in others:
+        other.close()  # pyright: ignore[reportAttributeAccessIssue]
+    (message,) = next(going)
+    assert (message["step"], message.get("waiting")) == (2, None)
 
 
 def test_where_each_run_needs_a_gpu_they_come_one_after_the_other() -> None:

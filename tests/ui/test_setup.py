@@ -86,4 +86,4 @@ def test_the_settings_of_a_strategy_begin_with_the_papers_values(setup):
 
 
 def test_an_example_shows_what_the_page_needs_and_no_more(setup):
-    assert setup["examples"] == [{name: EXAMPLE[name] for name in ("id", "title", "note", "text", "strategy")}]
+    assert setup["examples"] == [{"id": "a", "title": "A", "note": "n", "text": "x [[2]]", "strategy": "random"}]

@@ -11,7 +11,7 @@ import { h, roving } from "./dom.js";
 /** @import { Cell } from "./cells.js" */
 /** @import { Gap, Segment } from "./template.js" */
 
-/** @typedef {{ element: HTMLElement, box: HTMLElement, number: HTMLInputElement, auto: HTMLButtonElement, gap: Gap, cells: Cell[], laid: string, length: number | null }} Chip `length` is the one in the box */
+/** @typedef {{ element: HTMLElement, box: HTMLElement, number: HTMLInputElement, auto: HTMLButtonElement, gap: Gap, cells: Cell[], laid: string }} Chip */
 /** @typedef {{ text: string, from: number, to: number } | { chip: Chip, slots: number[] }} Item one stretch of the passage, and the selected part of it */
 
 const MASKS_PER_WORD = 1.3;
@@ -97,7 +97,7 @@ export function refilled(pieces) {
  * @param {{ choose: (run: Run, place: number) => void, say: (text: string) => void, fill: () => void }} actions
  */
 export function createEditor(root, setup, store, { choose, say, fill }) {
-  const box = h("div", { className: "pg-passage", dir: "auto", role: "textbox", "aria-multiline": "true", "aria-label": "Passage: type a text and open gaps in it", spellcheck: false, dataset: { part: "passage" } });
+  const box = h("div", { className: "pg-passage", dir: "auto", role: "textbox", tabIndex: 0, "aria-multiline": "true", "aria-label": "Passage: type a text and open gaps in it", spellcheck: false, dataset: { part: "passage" } });
   const raw = h("textarea", { className: "pg-raw", hidden: true, rows: 4, "aria-label": "Passage as raw text: [[3]] is a gap of 3 tokens, [[auto]] one whose length the model chooses", dataset: { part: "raw" } });
   const fault = h("p", { className: "pg-fault", role: "alert", hidden: true });
   const tool = (/** @type {string} */ name, /** @type {string} */ title, /** @type {(event: MouseEvent) => void} */ act) =>
@@ -124,6 +124,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   let own = /** @type {string | null} */ (null); // the text that the passage shows
   /** @type {Range | null} */
   let selected = null;
+  let lastCaret = 0; // when a run began
   /** @type {{ text: string, caret: number }[]} */
   const past = [];
   /** @type {{ text: string, caret: number }[]} */
@@ -195,7 +196,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     const dial = h("span", { className: "pg-dial" }, number, h("span", { className: "pg-more" }, auto, remove));
     const element = h("span", { className: "pg-chip", contentEditable: "false", draggable: false }, cells, dial);
     /** @type {Chip} */
-    const chip = { element, box: cells, number, auto, gap, cells: [], laid: "", length: gap.length };
+    const chip = { element, box: cells, number, auto, gap, cells: [], laid: "" };
     chips.push(chip);
     /** @param {Partial<Gap>} values */
     const set = (values) => {
@@ -569,13 +570,17 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       const busy = run?.ended === "running" || run?.ended === "asked";
       const editable = busy ? "false" : "plaintext-only";
       if (box.contentEditable !== editable) {
+        const caret = document.activeElement === box ? (busy ? lastCaret = caretOffset() : lastCaret) : -1;
         try {
           box.contentEditable = editable;
         } catch {
           box.contentEditable = busy ? "false" : "true";
         }
         box.setAttribute("aria-readonly", String(busy));
-        box.tabIndex = 0; // also while it cannot be edited, so that the focus stays
+        if (caret >= 0) { // the browser takes the focus away
+          box.focus({ preventScroll: true });
+          if (!busy) setCaret(caret);
+        }
         raw.readOnly = busy;
         for (const chip of chips) chip.number.disabled = chip.auto.disabled = busy;
       }

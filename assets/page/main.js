@@ -69,6 +69,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     linkOf: () => linkTo(run),
     say,
   });
+  const why = createWhy(part("why"), store, { candidatesOf, branch, canBranch: (run) => !run.expired && run.opening?.by === "diffusion" });
   const painters = [
     status,
     createExamples(part("examples"), setup, store, (id) => void showExample(id)),
@@ -81,7 +82,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     createCompare(part("comparison"), setup, store, { createStage, actions: { choose } }),
     player,
     createMap(part("map"), store, { columnsOf }),
-    createWhy(part("why"), store, { candidatesOf, branch, canBranch: (run) => !run.expired && run.opening?.by === "diffusion" }),
+    why,
     createTray(part("tray"), setup, store, {
       show, share: (run) => void copyLink(run), keepMenu, branch: (run) => show(run, true), open: (file) => void runs.openFile(file), say,
     }),
@@ -89,7 +90,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
   const keys = createKeys(root, {
     fill, stop: runs.stop, gap: editor.makeGap, play: () => player.toggle(), step: (by) => player.move(by > 0 ? 1 : -1),
     first: () => player.go(0), last: () => player.go(endOf(store.state)), slot: moveSlot,
-    candidate: (rank) => edit({ take: rank }), mask: () => edit({ mask: true }), lock: () => edit({ lock: true }), present,
+    candidate: (rank) => (store.state.place < 0 ? say("Choose a position in a gap first.") : why.take(rank)), mask: () => edit({ mask: true }), lock: () => edit({ lock: true }), present,
   });
   const headButton = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => void} */ act, /** @type {string} */ name) =>
     h("button", { type: "button", title, onclick: act, dataset: { part: name } }, text);

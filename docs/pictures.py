@@ -59,7 +59,7 @@ def main() -> None:
             tab.goto(f"{address}?__theme={theme}")
             tab.wait_for_selector("[data-part=root][data-ended=complete]")
             tab.wait_for_timeout(2000)
-            tab.locator("[aria-label='Last state']").first.click()
+            tab.locator("[aria-label^='Last state']").first.click()
             if viewport is WIDE:
                 tab.locator(".pg-cell").nth(1).hover()
             tab.wait_for_timeout(700)

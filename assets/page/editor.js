@@ -530,7 +530,10 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   function toggleRaw() {
     if (!raw.hidden && !Array.isArray(parseTemplate(raw.value))) return say("Mend the text first: its gaps cannot be read.");
     setRaw(Boolean(raw.hidden));
-    if (raw.hidden) show(raw.value);
+    if (raw.hidden) {
+      show(raw.value);
+      chips.forEach(paintChip);
+    }
     (raw.hidden ? box : raw).focus();
   }
   /** @param {boolean} on */

@@ -19,7 +19,7 @@ from tests.ui.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 
-ODD = "`it's` <b>&amp; \"A\" ​‮é😀"
+ODD = '`it\'s` <b>&amp; "A" ​‮é😀'
 
 
 def link(**kept: Any) -> str:
@@ -92,7 +92,9 @@ NONSENSE = {
 
 
 @pytest.mark.parametrize("kind", NONSENSE)
-def test_a_link_that_cannot_be_read_says_so_and_the_page_works(browser: Browser, address: str, denoiser, kind: str) -> None:
+def test_a_link_that_cannot_be_read_says_so_and_the_page_works(
+    browser: Browser, address: str, denoiser, kind: str
+) -> None:
     fragment, said = NONSENSE[kind]
     with a_person(browser, address + fragment) as me:
         me.says(said)
@@ -112,7 +114,9 @@ def test_a_link_with_values_out_of_range_keeps_what_is_allowed(browser: Browser,
         assert me.chips() == []  # the seed stands in sight
 
 
-def test_a_web_page_is_kept_and_replays_from_disk_without_a_request(me: Person, browser: Browser, tmp_path: Path) -> None:
+def test_a_web_page_is_kept_and_replays_from_disk_without_a_request(
+    me: Person, browser: Browser, tmp_path: Path
+) -> None:
     me.set_text("Once <b>[[6]] \\[[3]] the end.")
     me.fill()
     file = me.kept_file("A", "Web page (HTML)", tmp_path, "run.html")

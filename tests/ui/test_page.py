@@ -263,7 +263,6 @@ def test_several_gaps_with_pinned_words_are_filled_shown_and_scrubbed(me: Person
     pinned = me.passage.locator(".pg-pinned")
     expect(pinned).to_have_count(4)  # a space and three letters
     expect(pinned.nth(1)).to_have_attribute("aria-label", "Gap 2, position 3: b, given")
-    expect(pinned.nth(1).locator(".pg-when")).to_have_text("given")
     pinned.nth(1).hover()
     expect(me.part("why").locator(".wy-heading")).to_have_text("Gap 2, position 3: “b”")
     expect(me.part("why").locator(".wy-row")).to_have_count(0)
@@ -386,18 +385,7 @@ def test_everything_can_be_reached_and_named_without_a_mouse(me: Person) -> None
                 " dataset.part || dataset.tool || ariaLabel || id || className)(document.activeElement)"
             )
         )
-    wanted = {
-        "keys",
-        "settings-button",
-        "gap",
-        "passage",
-        "fill",
-        "order",
-        "pg-steps",
-        "First state",
-        "Play",
-        "Denoising step",
-    }
+    wanted = {"gap", "passage", "fill", "order", "pg-steps", "First state", "Play", "Denoising step"}
     assert wanted <= reached
     assert any(name.startswith("Position 1") for name in reached)
     assert any(name.startswith("Show A") for name in reached)

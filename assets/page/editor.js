@@ -268,10 +268,8 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     const laid = [run?.key, run?.name, count, first, run?.fitted && run.latest, chip.gap.pins.map((each) => `${each.place}:${each.words}`).join()].join("\u0000");
     if (laid !== chip.laid) {
       chip.laid = laid;
-      const focused = chip.box.contains(document.activeElement);
       chip.cells = buildCells(chip.box, count, first);
       layOutCells(chip.box, chip.cells, run, first, /\s$/.test(chip.element.previousSibling?.textContent ?? ""));
-      if (focused) (chip.cells[store.state.place - first] ?? chip.cells[0])?.element.focus({ preventScroll: true });
     }
     const direction = (run && gapDirection(run, index)) || "";
     if (chip.box.dir !== direction) chip.box.dir = direction;
@@ -568,6 +566,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   return {
     paint() {
       const { draft } = store.state;
+      const held = document.activeElement instanceof HTMLElement && box.contains(document.activeElement) ? document.activeElement.dataset.place : undefined;
       if (draft.text !== own) show(draft.text);
       const run = runOf();
       const busy = run?.ended === "running" || run?.ended === "asked";
@@ -595,6 +594,8 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       const cells = chips.flatMap((chip) => chip.cells);
       const focusable = Math.max(0, store.state.place);
       cells.forEach((cell, at) => { cell.element.tabIndex = at === focusable && run ? 0 : -1; });
+      // A new run builds its cells anew; the focus stays at its place.
+      if (held !== undefined && document.activeElement?.getAttribute("data-place") !== held) cells[Number(held)]?.element.focus({ preventScroll: true });
     },
     /** Moves the focus to a slot. @param {number} place */
     focusSlot(place) {

@@ -265,10 +265,10 @@ def test_several_gaps_with_pinned_words_are_filled_shown_and_scrubbed(me: Person
     expect(pinned).to_have_count(4)  # a space and three letters
     expect(pinned.nth(1)).to_have_attribute("aria-label", "Gap 2, position 3: b, given")
     pinned.nth(1).hover()
-    expect(me.part("why").locator(".wy-heading")).to_have_text(re.compile("(?i)position 3.*“b”"))
+    expect(me.part("why").locator(".wy-heading")).to_have_text(re.compile("osition 3.*“b”"))
     expect(me.part("why").locator(".wy-row")).to_have_count(0)
     me.cells.nth(8).hover()
-    expect(me.part("why").locator(".wy-heading")).to_contain_text(re.compile("(?i)position 6"))
+    expect(me.part("why").locator(".wy-heading")).to_contain_text(re.compile("osition 6"))
     expect(me.part("why").locator(".wy-row").first).to_be_visible()
     me.scrub("Home")
     expect(me.passage.locator(".pg-masked")).to_have_count(5)

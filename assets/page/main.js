@@ -419,6 +419,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     fillButton.title = busy ? "Stop after this step (Esc)" : "Let the model fill the gaps (Ctrl+Enter)";
     part("stage").hidden = comparing();
     part("comparison").hidden = !comparing();
+    root.classList.toggle("pg-comparing", comparing());
     root.dataset.ended = run?.ended ?? "";
     root.dataset.step = String(run ? stepOf(store.state, run, store.state.time) : 0);
     root.dataset.run = run?.name ?? "";

@@ -119,7 +119,8 @@ class TextTokenizer:
         if begin is None:
             raise ValueError(
                 "the tokenizer has neither a begin- nor an end-of-text token to start a text with; say which they are "
-                "as bos_token_id and eos_token_id in config.json, or as bos_token and eos_token in tokenizer_config.json"
+                "as bos_token_id and eos_token_id in config.json, or as bos_token and eos_token in "
+                "tokenizer_config.json"
             )
         self.begin = (begin,)
         self.special_ids = frozenset(tokenizer.all_special_ids)

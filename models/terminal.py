@@ -1,8 +1,9 @@
-"""A progress bar on standard error, and tables of text."""
+"""A progress bar on standard error, numbers and tables as text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -13,6 +14,20 @@ Item = TypeVar("Item")
 def progress(items: Sequence[Item], what: str, **settings: Any) -> Iterable[Item]:
     """Yield the items and show how many are done, if standard error is a terminal; `settings` are tqdm's."""
     return tqdm(items, desc=what, disable=None, leave=False, **settings)  # None: disabled unless it is a terminal
+
+
+def as_text(value: float, form: str) -> str:
+    """Return a number in a format such as .1f; a dash for NaN, which is a number that could not be measured."""
+    return "–" if math.isnan(value) else f"{value:{form}}"
+
+
+def plain(data: Any) -> Any:
+    """Return JSON data with null in place of NaN, which JSON does not have."""
+    if isinstance(data, Mapping):
+        return {name: plain(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [plain(value) for value in data]
+    return None if isinstance(data, float) and math.isnan(data) else data
 
 
 def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] | None = None, left: int = 1) -> str:

@@ -19,11 +19,11 @@ from app.measure.loops import FILLED, compare_loops
 from app.measure.map.command import FLAGS as MAP_FLAGS
 from app.measure.map.command import add_map_flags, run_map
 from app.measure.map.figures import symbol, write_page
-from app.measure.problems import Problem, read_problems
+from app.measure.problems import Problem, read_problems, without_rouge
 from app.measure.run import Row, cache_facts, measure_strategy
 from app.strategies.registry import find, strategies
 from models.denoiser import Denoiser
-from models.terminal import table
+from models.terminal import as_text, plain, table
 
 PROBLEMS = Path(__file__).parents[2] / "assets" / "problems.jsonl"
 _COLUMNS = {  # heading and format of each number of a Row
@@ -181,6 +181,8 @@ def _compare_strategies(
     settings = {"temperature": args.temperature, "top_p": args.top_p, "seed": args.seed, "shown": args.overhead}
     measure_strategy(names[0], budgets[0], problems[:1], denoiser, **settings)  # warm-up
     columns = _OVERHEAD if args.overhead else _COLUMNS
+    if notice := without_rouge(problems):
+        print(notice, file=sys.stderr)
     if not args.json:
         print(_line("strategy", "T", *(heading for heading, _ in columns.values())))
     rows = []
@@ -190,7 +192,7 @@ def _compare_strategies(
         row = measure_strategy(name, steps, problems, denoiser, repeat=args.repeat or 1, **settings)
         rows.append(row)
         if not args.json:
-            numbers = (f"{getattr(row, key):{form}}".rjust(len(heading)) for key, (heading, form) in columns.items())
+            numbers = (as_text(getattr(row, key), form).rjust(len(heading)) for key, (heading, form) in columns.items())
             print(_line(name, str(steps or "N"), *numbers), flush=True)
     facts = {"model": denoiser.name, "problems": len(problems), "temperature": args.temperature, "seed": args.seed}
     if args.dual_cache is not None:
@@ -198,7 +200,7 @@ def _compare_strategies(
         if not args.json:
             print(_CACHE.format(**facts["dual_cache"]))
     if args.json:
-        print(json.dumps(facts | {"rows": [asdict(row) for row in rows]}))
+        print(json.dumps(plain(facts | {"rows": [asdict(row) for row in rows]})))
     if args.plot:
         draw_quality(rows, args.plot)
 

@@ -17,12 +17,13 @@ from app.length.choose import TRIES
 from app.length.prior import FILE, prior_of, read, write
 from app.length.probe import LONGEST, candidates
 from app.measure import length_fit
+from app.measure.bootstrap import Estimate
 from app.measure.length_gain import NEAR, LengthGain, measure_lengths
-from app.measure.problems import read_problems
+from app.measure.problems import read_problems, without_rouge
 from app.strategies.registry import find as find_strategy
 from models.corpus import read_records
 from models.denoiser import Denoiser
-from models.terminal import progress, table
+from models.terminal import as_text, plain, progress, table
 
 
 def add_command(commands: Any) -> None:
@@ -85,7 +86,7 @@ def _measure(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     find_strategy(args.strategy)
     problems = read_problems(args.problems)[: args.limit]
     prior, notices = (read(args.fit), ()) if args.fit else prior_of(args.model)
-    for notice in notices:
+    for notice in filter(None, (*notices, without_rouge(problems))):
         print(notice, file=sys.stderr)
     denoiser = load(args.model, **model_settings(args))
     candidates(denoiser, args.longest)
@@ -109,7 +110,7 @@ def _measure(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     if args.json:
         facts = {"model": denoiser.name, "problems": len(problems), "strategy": args.strategy, "rule": rule}
         data = {"gain": asdict(found.gain), "forwards": found.forwards, "calls": found.calls}
-        print(json.dumps(facts | data | {"rows": [asdict(row) for row in found.rows]}))
+        print(json.dumps(plain(facts | data | {"rows": [asdict(row) for row in found.rows]})))
     else:
         print(_report(found, rule))
     return 0
@@ -117,10 +118,10 @@ def _measure(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
 
 def _report(found: LengthGain, rule: str) -> str:
     rows = [
-        (row.way, *(f"{e.mean:.1f} ({e.low:.1f} to {e.high:.1f})" for e in (row.near, row.error, row.rougeL)))
+        (row.way, *(_with_interval(estimate, ".1f") for estimate in (row.near, row.error, row.rougeL)))
         for row in found.rows
     ]
-    gain = f"{found.gain.mean:+.1f} ({found.gain.low:+.1f} to {found.gain.high:+.1f})"
+    gain = _with_interval(found.gain, "+.1f")
     return "\n".join(
         [
             table(rows, header=("length", f"within {NEAR} (%)", "off by", "ROUGE-L")),
@@ -128,3 +129,8 @@ def _report(found: LengthGain, rule: str) -> str:
             f"cost of a choice, ranked by {rule}: {found.forwards:.1f} rows in {found.calls:.1f} forward passes",
         ]
     )
+
+
+def _with_interval(estimate: Estimate, form: str) -> str:
+    mean, low, high = (as_text(value, form) for value in (estimate.mean, estimate.low, estimate.high))
+    return mean if mean == "–" else f"{mean} ({low} to {high})"

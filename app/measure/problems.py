@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from app.errors import InfillError
 from app.sampling.request import InfillRequest
+from app.trace.metrics import has_rouge
 from models.denoiser import Reader
 
 
@@ -44,6 +46,17 @@ def read_problems(path: Path) -> list[Problem]:
     if not problems:
         raise InfillError(f"there are no problems in '{path}'; write JSON lines with {', '.join(names)}")
     return problems
+
+
+def without_rouge(problems: Sequence[Problem]) -> str:
+    """Return a notice for problems whose middles ROUGE cannot see; empty if there are none."""
+    blind = sum(not has_rouge(problem.middle) for problem in problems)
+    if not blind:
+        return ""
+    return (
+        f"ROUGE sees only the letters a to z and digits: it is not measurable for {blind} of {len(problems)} problems, "
+        "whose middles have none, and its means leave them out"
+    )
 
 
 def gold(problem: Problem, reader: Reader) -> list[int]:

@@ -29,7 +29,7 @@ class Row:
     model_seconds: float
     overhead: float  # percent of the seconds not spent in the denoiser
     tokens_per_second: float
-    rouge1: float
+    rouge1: float  # the means of ROUGE are over the runs for which it can be measured, and NaN without any
     rouge2: float
     rougeL: float  # noqa: N815 - the measure's own name
     exact: float  # percent
@@ -83,7 +83,7 @@ def measure_strategy(
         bigram_entropy=metrics.ngram_entropy([t.canvas.ids[t.canvas.span].tolist() for t in traces], 2),
         risk=statistics.mean(map(metrics.independence_risk, traces)),
         left_to_right=statistics.mean(map(metrics.left_to_right, traces)),
-        **{name: statistics.mean(score[name] for score in scores) for name in metrics.ROUGE},
+        **metrics.mean_rouge(scores),
     )
 
 

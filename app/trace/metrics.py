@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import math
+import re
+import statistics
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,9 +24,25 @@ def _scorer() -> Any:
     return RougeScorer(ROUGE, use_stemmer=False)
 
 
+def has_rouge(gold: str) -> bool:
+    """Check whether ROUGE can be measured against a text: rouge-score sees only the letters a to z and digits."""
+    return re.search("[a-z0-9]", gold.lower()) is not None
+
+
 def rouge(fill: str, gold: str) -> dict[str, float]:
-    """Return the F-measures of ROUGE-1, -2 and -L in percent, as in DiffuLLaMA (arXiv:2410.17891, table 1)."""
+    """Return the F-measures of ROUGE-1, -2 and -L in percent, as in DiffuLLaMA (arXiv:2410.17891, table 1).
+
+    They are NaN if `gold` has nothing that ROUGE can see, for example in a text in Chinese.
+    """
+    if not has_rouge(gold):
+        return dict.fromkeys(ROUGE, math.nan)
     return {name: 100 * score.fmeasure for name, score in _scorer().score(gold, fill).items()}
+
+
+def mean_rouge(scores: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the means over those scores of `rouge` that could be measured; NaN if none could."""
+    seen = [score for score in scores if not math.isnan(score["rougeL"])]
+    return {name: statistics.mean(score[name] for score in seen) if seen else math.nan for name in ROUGE}
 
 
 def exact_match(fill: str, gold: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
+from gradio.components.api_component import Api
 
 from app.errors import InfillError
 from app.sampling.fields import Field, Knob, Settings, State, Words
@@ -23,6 +24,29 @@ While a run waits for others, or the length of a gap is being chosen, there are 
 "settled" is false. "choosing" counts the forward passes of such choices ("rows" canvases in "calls" batches) and their
 "seconds"; "nfe", "calls" and "seconds" are those of the run after them."""
 _MODEL = "one of the models that the page offers; empty for the one that it starts with"
+
+
+class LenientBlocks(gr.Blocks):
+    """Blocks whose endpoints take fewer values than they have parameters: those left out at the end get the defaults.
+
+    Gradio fills them in for its own clients and for calls by name (`/gradio_api/call/v2/infill`), but not for a plain
+    list of values (`/gradio_api/call/infill`), which it answers with an error that says nothing.
+    """
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
+    ) -> list[Any]:
+        """Return the values that a function is called with. Raises gr.Error if there are more than its parameters."""
+        wanted = block_fn.inputs
+        if wanted and all(isinstance(each, Api) for each in wanted):
+            if len(inputs) > len(wanted):
+                raise gr.Error(
+                    f"{len(inputs)} values were given, but /{block_fn.api_name} has {len(wanted)} parameters; give them"
+                    f" in their order, or by name to /gradio_api/call/v2/{block_fn.api_name}",
+                    print_exception=False,
+                )
+            inputs = [*inputs, *(each.value for each in wanted[len(inputs) :])]
+        return await super().preprocess_data(block_fn, inputs, state, explicit_call)
 
 
 def endpoint(run: Run, request: type[InfillRequest] = InfillRequest) -> Callable[..., Iterator[dict[str, Any]]]:

@@ -12,7 +12,7 @@ from app.sampling.request import TIME_LIMIT, InfillRequest
 from app.trace.examples import read_recorded
 from app.trace.messages import build_replay
 from app.ui.component import page_component
-from app.ui.endpoint import endpoint
+from app.ui.endpoint import LenientBlocks, endpoint
 from app.ui.figures import figure_panel
 from app.ui.gate import Gates
 from app.ui.parent import LoadParent, ParentRuns, written_by
@@ -70,7 +70,7 @@ def build(
         one_by_one=zero_gpu,
     )
     shared: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": runs_at_once(zero_gpu)}
-    with gr.Blocks(title="Infilling playground", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as page:
+    with LenientBlocks(title="Infilling playground", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as page:
         component = page_component(setup, store, gates, pool, request)
         with gr.Sidebar(position="right", open=False, width=340, label="Settings"):
             gr.HTML(_SETTINGS, elem_id="settings", js_on_load=_MOUNTED, apply_default_css=False)

@@ -113,7 +113,12 @@ class Trainee(nn.Module):
         self.network.tie_weights()
 
     def forward(self, exercise: Exercise) -> Tensor:
-        """Return the sum of weights x cross-entropy. Only outputs with a weight go through the head."""
+        """Return the sum of weights x cross-entropy. Only outputs with a weight go through the head.
+
+        Raises ValueError if the exercise restricts attention, and the network's way to attend would not keep to it.
+        """
+        if exercise.attention is not None:
+            self._check_attention()
         hidden = self.network.base_model(
             input_ids=exercise.inputs, attention_mask=exercise.attention, use_cache=False
         ).last_hidden_state
@@ -123,3 +128,15 @@ class Trainee(nn.Module):
         asked = weights > 0
         logits = self.network.get_output_embeddings()(hidden[asked])
         return (functional.cross_entropy(logits.float(), targets[asked], reduction="none") * weights[asked]).sum()
+
+    def _check_attention(self) -> None:
+        """Raise ValueError unless the network attends by torch's kernel, which hides what a boolean mask forbids.
+
+        Others do not: eager attention adds the mask to the scores, and the loss would be wrong without a sign of it.
+        """
+        way = getattr(getattr(self.network, "config", None), "_attn_implementation", "sdpa")
+        if way != "sdpa":
+            raise ValueError(
+                f"the network attends by '{way}', which does not hide what a boolean mask forbids; load it with "
+                "attn_implementation='sdpa'"
+            )

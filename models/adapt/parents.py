@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 import models
 from models.checkpoints.checkpoint import read_network
+from models.checkpoints.facts import check_mask_id
 from models.checkpoints.tokenizer import read_tokenizer
 from models.checkpoints.weights import read_weights
 
@@ -46,6 +47,7 @@ def settle_mask(
             "the tokenizer has no mask token; add one with --mask-token '<|mask|>', or reuse a rare token with "
             "--mask-token-id, as DiffuLLaMA does with 811"
         )
+    check_mask_id(known, network.config.vocab_size, network.name_or_path)
     return known
 
 

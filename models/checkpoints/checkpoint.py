@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,10 @@ ARCHITECTURES = {
 
 _HARMLESS = (".attn.bias", ".attn.masked_bias", ".rotary_emb.inv_freq", ".position_ids", "lm_head.weight")
 """Ends of the names of tensors that older checkpoints hold without need: causal masks, positions, a tied head."""
+_TALKATIVE = ("modeling_utils", "configuration_utils", "distributed.tensor_parallel")
+"""Modules of transformers that print tables of what is wrong with a checkpoint; the checks here say it in a line."""
+_ATTENTION = ("full_attention", "sliding_attention")
+"""What `layer_types` of a config may say of a layer; both are read with full attention."""
 
 
 def read_network(
@@ -50,12 +55,15 @@ def read_network(
     Raises ValueError if the model is of another kind, damaged, or lacks some weights.
     """
     logging.disable_progress_bar()  # of weights that load in milliseconds
+    for part in _TALKATIVE:
+        getLogger(f"transformers.{part}").setLevel(ERROR)
     weights, settings = read_weights(folder), {}
     config = _read_architecture(folder, weights)
     if weights.wrapped:
         body, embedding = ARCHITECTURES[config.model_type]
         settings["key_mapping"] = {r"^embed_tokens\.": f"{body}.{embedding}.", r"^denoise_model\.": f"{body}."}
         config.vocab_size = weights.rows() or config.vocab_size  # padded to an even number, unlike the config's
+    _check_numbers(folder, weights)
     placement = placement or Placement(device="cpu", dtype=str(dtype).removeprefix("torch."))
     stored = stored_quantisation(config)
     if stored:
@@ -133,6 +141,15 @@ def _check_whole(folder: Path, found: Mapping[str, Any]) -> None:
         )
 
 
+def _check_numbers(folder: Path, weights: Weights) -> None:
+    """Raise ValueError for weights in whole numbers, which need scales that only bitsandbytes stores as it is known."""
+    if found := [name for name in weights.integers() if not name.endswith(_HARMLESS)]:
+        raise ValueError(
+            f"{folder} holds {min(found)} in {weights.formats[min(found)]}, which is not a floating-point format, and "
+            "no scale for it; use the original weights in F32, F16 or BF16"
+        )
+
+
 def _check_finite(folder: Path, network: PreTrainedModel) -> None:
     """Raise ValueError for a weight that is not a finite number."""
     for name, weight in network.named_parameters():
@@ -154,11 +171,17 @@ def _read_architecture(folder: Path, weights: Weights) -> Any:
         )
     if type_ not in ARCHITECTURES:
         raise ValueError(f"{folder} is of the architecture '{type_}'; supported are {', '.join(ARCHITECTURES)}")
+    kinds = stated.get("layer_types") or []
+    if odd := [kind for kind in kinds if kind not in _ATTENTION] if isinstance(kinds, list) else [kinds]:
+        raise ValueError(f"{folder} has layers of the type {odd[0]!r}; supported are {', '.join(_ATTENTION)}")
+    # A Mistral with such a list would be read as another class, Ministral, which needs the window.
+    plain = type_ != "mistral" or not kinds
     try:
-        if stated.get("model_type"):
+        if stated.get("model_type") and plain:
             config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         else:
-            config = AutoConfig.for_model(type_, **{key: stated[key] for key in stated if key != "model_type"})
+            left_out = {"model_type"} if plain else {"model_type", "layer_types"}
+            config = AutoConfig.for_model(type_, **{key: stated[key] for key in stated if key not in left_out})
     except Exception as error:
         raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
     full = {"sliding_window": None, "use_sliding_window": False}
@@ -183,6 +206,7 @@ def load_denoiser(
     """
     if read_config(folder).get("shift") is False:
         raise ValueError(f"{folder} was trained without the shift (an ablation), which is not supported")
+    _read_architecture(folder, read_weights(folder))  # before the tokenizer, for which transformers reads the config
     tokenizer = read_tokenizer(folder)
     adapted = source.adapted or is_diffusion(folder)
     network = read_network(folder, placement=placement)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from models.catalogue import Source
+from models.checkpoints.json_files import read_json
 from models.checkpoints.weights import Weights, read_weights
 
 
@@ -25,8 +25,8 @@ def is_diffusion(folder: Path) -> bool:
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the content of the folder's config.json. Raises ValueError if it cannot be read."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        config = read_json(folder / "config.json")
+    except ValueError as error:
         raise ValueError(f"{folder} is not a whole checkpoint: its config.json cannot be read ({error})") from error
     if isinstance(config, dict):
         return config
@@ -58,9 +58,17 @@ def model_type_of(config: Mapping[str, Any], weights: Weights) -> str | None:
 
 
 def context_of(network: PreTrainedModel, source: Source) -> int:
-    """Return the most tokens in a text: what the network can read, or less if it was adapted on less."""
-    known = (network.config.max_position_embeddings, getattr(network.config, "adapted_context", None), source.context)
-    return min(length for length in known if length)
+    """Return the most tokens in a text: what the network can read, or less if it was adapted on less.
+
+    Raises ValueError if the config says something else than a number about that.
+    """
+    adapted = getattr(network.config, "adapted_context", None)
+    if adapted is not None and (type(adapted) is not int or adapted < 1):
+        raise ValueError(
+            f"the adapted_context of '{source.name}' must be a whole number of tokens, not {adapted!r}; correct it in "
+            "its config.json, or remove it"
+        )
+    return min(length for length in (network.config.max_position_embeddings, adapted, source.context) if length)
 
 
 def mask_id_of(
@@ -83,11 +91,7 @@ def mask_id_of(
     stated = [getattr(network.config, "mask_token_id", None), tokenizer.mask_token_id, source.mask_id]
     known = [id_ for id_ in stated if id_ is not None]
     for id_ in known:
-        if type(id_) is not int or id_ < 0:
-            raise ValueError(
-                f"the mask token id of '{source.name}' must be a whole number from 0 to {rows - 1}, not {id_!r}; "
-                "correct mask_token_id in its config.json, or give --mask-token-id"
-            )
+        check_mask_id(id_, rows, source.name)
     if not known and not (source.adapted or is_diffusion(folder)):
         raise ValueError(
             f"'{source.name}' does not say that it was adapted to diffusion, and has no mask token: `python -m "
@@ -107,3 +111,12 @@ def mask_id_of(
     if known[0] >= rows:
         raise ValueError(f"the mask of '{source.name}' is token {known[0]}, but the network has only {rows} tokens")
     return known[0]
+
+
+def check_mask_id(id_: Any, rows: int, name: str) -> None:
+    """Raise ValueError if what the config of the model `name` states as its mask is not a token id at all."""
+    if type(id_) is not int or id_ < 0:
+        raise ValueError(
+            f"the mask token id of '{name}' must be a whole number from 0 to {rows - 1}, not {id_!r}; "
+            "correct mask_token_id in its config.json, or give --mask-token-id"
+        )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.checkpoints.json_files import read_json
 from models.denoiser import Floats
 
 NAME = "frequencies.json"
@@ -24,11 +25,11 @@ def read_frequencies(folder: Path, vocabulary: Mapping[str, int]) -> Floats | No
     if not path.exists():
         return None
     try:
-        counted = json.loads(path.read_text(encoding="utf-8"))
+        counted = read_json(path)
         counts = np.ones(max(vocabulary.values()) + 1)
         for piece, count in counted.items():
             counts[vocabulary[piece]] = int(count)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} cannot be read ({error}); count again, or delete it") from error
     except KeyError as error:
         raise ValueError(

@@ -2,25 +2,76 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+
+from models.checkpoints.json_files import check_encoding, read_json
+
+_FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+_STATED = ("tokenizer_config.json", "special_tokens_map.json")
 
 
 def read_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Read the tokenizer of a folder. Raises ValueError if there is none."""
+    """Read the tokenizer of a folder: its tokenizer.json, or else tokenizer.model (SentencePiece).
+
+    Without a file that states them, the tokens that begin and end a text are those of config.json.
+    Raises ValueError if there is no tokenizer, or if it cannot be read.
+    """
+    for name in _FILES:
+        try:
+            check_encoding(folder / name)
+        except ValueError as error:
+            raise ValueError(f"the {name} in {folder} cannot be read: {error}") from None
+    model_alone = (folder / "tokenizer.model").is_file() and not (folder / "tokenizer.json").is_file()
+    getLogger("transformers.tokenization_utils_tokenizers").setLevel(ERROR)  # what it tries before it gives up
     try:
-        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        # As the file says, whatever the architecture: Qwen2's own class would read it as byte-level BPE.
+        kind = PreTrainedTokenizerFast if model_alone else AutoTokenizer
+        tokenizer = kind.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # the library does not limit what it raises
         raise ValueError(
-            f"{folder} is not a whole checkpoint: no tokenizer can be read from it ({one_line(error)}); it needs a "
-            "tokenizer.json or tokenizer.model"
+            f"{folder} is not a whole checkpoint: no tokenizer can be read from it {_cure(error, model_alone)}"
         ) from error
+    if not any((folder / name).is_file() for name in _STATED):
+        _set_ends(tokenizer, folder / "config.json")
+    return tokenizer
+
+
+def _cure(error: Exception, model_alone: bool) -> str:
+    """Return why a tokenizer cannot be read, and what helps."""
+    if not model_alone:
+        return f"({one_line(error)}); it needs a tokenizer.json or tokenizer.model"
+    if not (_installed("sentencepiece") and _installed("google.protobuf")):
+        return "(tokenizer.model needs two packages): pip install sentencepiece protobuf"
+    return "(its tokenizer.model is not of SentencePiece); add the tokenizer.json that was published with it"
+
+
+def _installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # of the package that it is in
+        return False
+
+
+def _set_ends(tokenizer: PreTrainedTokenizerBase, config: Path) -> None:
+    """Give a tokenizer the begin- and end-of-text tokens of a config.json, if it says which and the tokenizer has them.
+
+    The config may name several ends; the first is the one.
+    """
+    stated = read_json(config) if config.is_file() else {}
+    for end in ("bos", "eos"):
+        ids = stated.get(f"{end}_token_id")
+        id_ = ids[0] if isinstance(ids, list) and ids else ids
+        if type(id_) is int and 0 <= id_ < len(tokenizer):
+            setattr(tokenizer, f"{end}_token", tokenizer.convert_ids_to_tokens(id_))
 
 
 def _byte_alphabet() -> dict[str, int]:
@@ -45,6 +96,9 @@ def _without_opening_space(tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenize
         if rule.get("type") == "Prepend" and rule.get("prepend") == "▁":
             spaced = True
             return None
+        if rule.get("type") == "Replace" and rule.get("pattern") == {"Regex": r"\A▁"} and rule.get("content") == "▁▁":
+            spaced = True  # the space before a text that begins with one, as tokenizer.model is read
+            return None
         for parts in ("normalizers", "pretokenizers"):
             if parts in rule:
                 return {**rule, parts: [kept for part in rule[parts] if (kept := without(part)) is not None]}
@@ -63,7 +117,11 @@ class TextTokenizer:
         self._tokenizer = tokenizer
         begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
         if begin is None:
-            raise ValueError("the tokenizer has neither a begin- nor an end-of-text token to start a text with")
+            raise ValueError(
+                "the tokenizer has neither a begin- nor an end-of-text token to start a text with; say which they are "
+                "as bos_token_id and eos_token_id in config.json, or as bos_token and eos_token in "
+                "tokenizer_config.json"
+            )
         self.begin = (begin,)
         self.special_ids = frozenset(tokenizer.all_special_ids)
         self.size = len(tokenizer)
@@ -101,5 +159,8 @@ class CheckpointTokenizer(TextTokenizer):
 
 
 def one_line(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    """Return the first line of an error's message, with the next one if it only announces that."""
+    first, _, rest = str(error).strip().partition("\n")
+    if first.endswith(":"):
+        first = f"{first} {rest.strip().partition(chr(10))[0]}"
+    return first or type(error).__name__

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
+
+from models.checkpoints.json_files import read_json
 
 INDEX = "model.safetensors.index.json"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -26,6 +27,7 @@ class Weights:
 
     shapes: Mapping[str, tuple[int, ...]]
     bytes: int  # in the files
+    formats: Mapping[str, str] = field(default_factory=dict)  # safetensors' names, F32 and so on; empty: not known
 
     @property
     def wrapped(self) -> bool:
@@ -36,6 +38,18 @@ class Weights:
     def quantised(self) -> bool:
         """Whether the saved weights are quantised by bitsandbytes."""
         return any(name.endswith((".absmax", ".SCB")) for name in self.shapes)
+
+    def integers(self) -> list[str]:
+        """Return the names of weights that are not floating-point numbers, except for those of bitsandbytes."""
+        return [
+            name
+            for name, form in self.formats.items()
+            if not form.startswith(("F", "BF")) and not self._of_bitsandbytes(name)
+        ]
+
+    def _of_bitsandbytes(self, name: str) -> bool:
+        scales = (f"{name}.absmax", f"{name.removesuffix('.weight')}.SCB")
+        return name.endswith(".weight_format") or ".weight." in name or any(scale in self.shapes for scale in scales)
 
     def rows(self) -> int | None:
         """Return the number of rows of the token embedding, or None if there is none."""
@@ -64,8 +78,8 @@ def read_weights(folder: Path) -> Weights:
     names = ["model.safetensors"]
     if index.is_file():
         try:
-            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            names = sorted(set(read_json(index)["weight_map"].values()))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"{folder} is not a whole checkpoint: its {INDEX} cannot be read ({error})") from error
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
@@ -76,12 +90,15 @@ def read_weights(folder: Path) -> Weights:
             )
         raise ValueError(f"{folder} is not a whole checkpoint: it has no {missing[0]}; copy or download it again")
     shapes: dict[str, tuple[int, ...]] = {}
+    formats: dict[str, str] = {}
     for name in names:
         try:
             with safe_open(folder / name, framework="np") as file:
-                shapes |= {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+                found = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118
+                shapes |= {key: tuple(tensor.get_shape()) for key, tensor in found.items()}
+                formats |= {key: tensor.get_dtype() for key, tensor in found.items()}
         except (OSError, SafetensorError) as error:
             raise ValueError(
                 f"{folder} is not a whole checkpoint: {name} is damaged ({error}); copy or download it again"
             ) from error
-    return Weights(shapes=shapes, bytes=sum((folder / name).stat().st_size for name in names))
+    return Weights(shapes=shapes, bytes=sum((folder / name).stat().st_size for name in names), formats=formats)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from models.terminal import table
+from models.terminal import as_text, table
 
 _COLUMNS = {  # heading and format of each number that a row may have
     "nats_per_token": ("nats/token", ".3f"),
@@ -34,5 +34,5 @@ _COLUMNS = {  # heading and format of each number that a row may have
 def format_rows(title: str, rows: Sequence[dict[str, Any]]) -> str:
     """Return a table with the rows' names under `title`, then a column for each number that `_COLUMNS` knows."""
     columns = {key: _COLUMNS[key] for key in rows[0] if key in _COLUMNS}
-    cells = [(row["name"], *(f"{row[key]:{form}}" for key, (_, form) in columns.items())) for row in rows]
+    cells = [(row["name"], *(as_text(row[key], form) for key, (_, form) in columns.items())) for row in rows]
     return table(cells, header=(title, *(heading for heading, _ in columns.values())))

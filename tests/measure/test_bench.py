@@ -125,6 +125,25 @@ def test_a_model_that_knows_the_answer_gets_full_marks(problem):
     assert row.nfe == oracle_length(problem, models.load("toy"))
 
 
+BLIND = Problem(prefix="a cat", middle="...", suffix="b")
+
+
+def test_a_problem_that_rouge_cannot_see_is_left_out_of_its_means_and_said(tmp_path, capsys):
+    alone = measure_strategy("low_confidence", None, FEW[:1], perfect(FEW[0]))
+    both = measure_strategy("low_confidence", None, [FEW[0], BLIND], perfect(FEW[0]))
+    assert (both.rouge1, both.rougeL) == (alone.rouge1, alone.rougeL) == (100, 100)
+    file = tmp_path / "blind.jsonl"
+    file.write_text(json.dumps(vars(BLIND)) + "\n", encoding="utf-8")
+    asked = ["bench", "--model", "toy", "--problems", str(file), "--strategies", "low_confidence"]
+    assert main([*asked, "--plot", str(tmp_path / "plot.html")]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[1].split().count("–") == 3
+    assert "ROUGE sees only the letters a to z and digits: it is not measurable for 1 of 1 problems" in shown.err
+    assert main([*asked, "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["rows"]
+    assert [row[name] for name in ("rouge1", "rouge2", "rougeL")] == [None] * 3
+
+
 def test_a_row_is_the_mean_over_problems_and_repetitions():
     toy = models.load("toy")
     row = measure_strategy("low_confidence", None, FEW, toy, repeat=2)

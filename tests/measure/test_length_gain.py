@@ -49,6 +49,18 @@ def test_the_command_fits_and_then_measures(tmp_path, problems, capsys):
     assert "auto less fixed, ROUGE-L" in capsys.readouterr().out
 
 
+def test_problems_that_rouge_cannot_see_have_no_gain(tmp_path, capsys):
+    file = tmp_path / "blind.jsonl"
+    file.write_text(json.dumps({"prefix": "a cat", "middle": "...", "suffix": "b"}) + "\n")
+    asked = ["length", "measure", "--model", "toy", "--problems", str(file), "--longest", "8", "--tries", "1"]
+    assert main(asked) == 0
+    shown = capsys.readouterr()
+    assert "auto less fixed, ROUGE-L: –; 95 %" in shown.out
+    assert "not measurable for 1 of 1 problems" in shown.err
+    assert main([*asked, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["gain"]["mean"] is None
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

@@ -36,6 +36,21 @@ def test_rouge_of_a_text_without_words_is_zero():
     assert set(metrics.rouge("...", "the cat").values()) == {0}
 
 
+@pytest.mark.parametrize("gold", ["你好。", "...", "☃ é", ""])
+def test_rouge_against_a_text_that_it_cannot_see_is_not_measurable(gold):
+    assert not metrics.has_rouge(gold)
+    for fill in (gold, "the cat", ""):
+        assert all(math.isnan(score) for score in metrics.rouge(fill, gold).values())
+    assert metrics.has_rouge("你好 1")
+    assert metrics.rouge("1", "你好 1")["rougeL"] == pytest.approx(100)
+
+
+def test_the_mean_of_rouge_leaves_out_what_cannot_be_measured():
+    scores = [metrics.rouge("cat", "cat"), metrics.rouge("你", "你"), metrics.rouge("dog", "cat")]
+    assert metrics.mean_rouge(scores) == {"rouge1": 50, "rouge2": 0, "rougeL": 50}
+    assert all(math.isnan(mean) for mean in metrics.mean_rouge(scores[1:2]).values())
+
+
 @pytest.mark.parametrize(
     ("fill", "same"),
     [

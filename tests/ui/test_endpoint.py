@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from gradio_client import Client
@@ -183,6 +183,33 @@ def test_the_page_offers_programs_only_this_endpoint(client: Client, address: st
         *("guided_by", "space", "text", "banned", "one_line", "start", "model"),
     ]
     assert all(each["parameter_has_default"] for each in parameters.values())
+
+
+def raw(address: str, values: list[Any]) -> tuple[str, Any]:
+    """Return the last event of a plain HTTP call, and its data."""
+    url = f"{address.rstrip('/')}/gradio_api/call/infill"
+    body = json.dumps({"data": values}).encode()
+    with urlopen(Request(url, body, {"Content-Type": "application/json"})) as answer:
+        event = json.load(answer)["event_id"]
+    with urlopen(f"{url}/{event}") as answer:
+        *_, name, data = answer.read().decode().strip().splitlines()
+    return name.removeprefix("event: "), json.loads(data.removeprefix("data: "))
+
+
+@pytest.mark.parametrize("given", [[], ["Once"], ["Once", "the end."], ["Once", "the end.", 8, 8, "low_confidence"]])
+def test_a_plain_call_with_fewer_values_gets_the_defaults(client: Client, address: str, given: list[Any]) -> None:
+    name, data = raw(address, given)
+    assert name == "complete"
+    named = dict(zip(("prefix", "suffix", "length", "steps", "strategy"), given, strict=False))
+    expected: Any = client.predict(**named, api_name="/infill")
+    assert [data[0][part] for part in ("text", "nfe", "ended")] == [expected[part] for part in ("text", "nfe", "ended")]
+
+
+def test_a_plain_call_with_a_mistake_says_what_to_do(address: str) -> None:
+    for given, advice in ((["a", "b", 0], "from 1 to 128"), ([""] * 18, "has 17 parameters")):
+        name, data = raw(address, given)
+        assert name == "error"
+        assert advice in data["error"]
 
 
 def described(document: str) -> str:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from app.errors import InfillError, unknown
 from app.measure.checkpoint.parts import Evaluation, chunk, load_checkpoint, temperature_of
-from app.measure.problems import read_problems
+from app.measure.problems import read_problems, without_rouge
 from app.sampling.request import MAX_LENGTH
 from models.corpus import read_records
 from models.evaluate.table import format_rows
+from models.terminal import plain
 
 PARTS = {"elbo": "text", "top1": "problems", "infill": "problems", "samples": None}
 """Every part, and the flag of the file that it needs."""
@@ -48,6 +49,8 @@ def _evaluate(args: argparse.Namespace, load: object) -> int:
     parts = _chosen_parts(args)
     evaluation = _prepare(args, parts)
     facts, found = evaluation.facts(), {}
+    if "infill" in parts and (notice := without_rouge(evaluation.problems)):
+        print(notice, file=sys.stderr)
     if not args.json:
         print("{model}: {kind}, {parameters:,} parameters, seed {seed}".format(**facts))
     for part in parts:
@@ -57,7 +60,7 @@ def _evaluate(args: argparse.Namespace, load: object) -> int:
         if not args.json:
             print("\n" + format_rows(f"{part} ({found[part]['seconds']:.0f} s)", rows), flush=True)
     if args.json:
-        print(json.dumps(_finite(facts | {"parts": found})))
+        print(json.dumps(plain(facts | {"parts": found})))
     return 0
 
 
@@ -103,12 +106,3 @@ def _prepare(args: argparse.Namespace, parts: list[str]) -> Evaluation:
         length=length,
         seed=args.seed,
     )
-
-
-def _finite(data: Any) -> Any:
-    """Replace NaN, which JSON lacks, with None."""
-    if isinstance(data, dict):
-        return {key: _finite(value) for key, value in data.items()}
-    if isinstance(data, list):
-        return [_finite(value) for value in data]
-    return None if isinstance(data, float) and math.isnan(data) else data

@@ -39,7 +39,10 @@ class Accuracy:
 
 @dataclass(frozen=True, kw_only=True)
 class Fills:
-    """Means over problems, each filled with as many tokens as its middle has; ROUGE as F-measure x 100."""
+    """Means over problems, each filled with as many tokens as its middle has; ROUGE as F-measure x 100.
+
+    ROUGE leaves out problems for which it cannot be measured, and is NaN without any other.
+    """
 
     name: str
     rouge1: float
@@ -154,5 +157,5 @@ def _fills(name: str, texts: Sequence[str], problems: Sequence[Problem], nfe: fl
         exact=100 * statistics.mean(metrics.exact_match(text, middle) for text, middle in pairs),
         nfe=nfe,
         problems=len(problems),
-        **{measure: statistics.mean(score[measure] for score in scores) for measure in metrics.ROUGE},
+        **metrics.mean_rouge(scores),
     )

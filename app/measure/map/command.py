@@ -20,7 +20,7 @@ from app.measure.map import figures, table
 from app.measure.map.configurations import Configuration, Presets, configurations
 from app.measure.map.runs import Rows, remaining_tasks, run_tasks
 from app.measure.map.statistics import Summary, summarise
-from app.measure.problems import Problem, read_problems
+from app.measure.problems import Problem, read_problems, without_rouge
 from models.denoiser import Denoiser
 
 FLAGS = ("out", "configurations", "jobs", "minutes", "list")
@@ -97,6 +97,8 @@ def _write(args: argparse.Namespace, problems: Sequence[Problem], chosen: Sequen
     complete = rows.complete(len(problems), (one.key for one in chosen))
     if not complete:
         raise InfillError("no problem was run by every configuration in that time; give more --minutes")
+    if notice := without_rouge([problems[number] for number in complete]):
+        print(notice, file=sys.stderr)
     found = summarise(chosen, rows.by_problem, complete)
     # NFE without sharing, over all problems that were run; each key once.
     spent = sum(row.get("nfe", 0) for mine in rows.by_problem.values() for row in mine.values())

@@ -61,7 +61,7 @@ def _row(
         "masks": masks,
         "nfe": trace.nfe,
         "calls": trace.calls,
-        **metrics.rouge(trace.fill, problem.middle),
+        **(metrics.rouge(trace.fill, problem.middle) if metrics.has_rouge(problem.middle) else {}),
         "exact": 100.0 * metrics.exact_match(trace.fill, problem.middle),
         "risk": metrics.independence_risk(trace),
         "tau": metrics.left_to_right(trace),

@@ -73,7 +73,8 @@ def by_strategy(path: Path) -> str:
         rows = list(csv.DictReader(file))
     found: dict[str, dict[str, str]] = {}
     for row in rows:
-        cell = f"{float(row['rougeL']):.1f} at {float(row['nfe']):.1f}{MARKS.get(row['verdict'], '')}"
+        rouge = f"{float(row['rougeL']):.1f}" if row["rougeL"] else "–"
+        cell = f"{rouge} at {float(row['nfe']):.1f}{MARKS.get(row['verdict'], '')}"
         found.setdefault(row["strategy"], {})[row["setting"]] = cell + " ★" * (row["front"] == "True")
     lines = [f"| strategy | {' | '.join(_COLUMNS)} |", f"|{' --- |' * (1 + len(_COLUMNS))}"]
     for name, cells in sorted(found.items()):

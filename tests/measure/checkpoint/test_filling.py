@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,17 @@ def test_the_best_draw_has_the_likeliest_suffix_or_the_likeliest_passage():
     assert [row.exact for row in rows] == [0, 0, 100, 0]
     assert [row.nfe for row in rows] == [11, 11, 36, 36]
     assert set(model.prefixes) == {"the cat sat."}, "the suffix was seen"
+
+
+def test_fills_of_middles_that_rouge_cannot_see_have_no_rouge():
+    blind = Problem(prefix="the cat", middle="...", suffix="it was fun.")
+    for row in filling.fill_by_denoising(knowing(TEXTS[0]), [blind], temperature=0.3):
+        assert all(math.isnan(value) for value in (row.rouge1, row.rouge2, row.rougeL))
+    seen, both = (
+        filling.fill_by_denoising(knowing(TEXTS[0]), chosen, temperature=0.3)[0]
+        for chosen in (TEXTS[:1], [TEXTS[0], blind])
+    )
+    assert both.rougeL == seen.rougeL
 
 
 def test_next_token_accuracy_sees_the_prefix_and_the_middle_so_far():

@@ -57,6 +57,19 @@ def test_the_tables_have_every_configuration_and_mark_the_front(problems, tmp_pa
     assert "3 of 3 problems" in capsys.readouterr().out
 
 
+def test_a_map_without_a_middle_that_rouge_sees_has_none_and_says_so(tmp_path, capsys):
+    problems = tmp_path / "blind.jsonl"
+    problems.write_text(json.dumps({"prefix": "a cat", "middle": "...", "suffix": "b"}) + "\n", encoding="utf-8")
+    assert bench(problems, tmp_path / "out") == 0
+    assert "not measurable for 1 of 1 problems" in capsys.readouterr().err
+    data = found(tmp_path / "out")
+    for row in data["rows"]:
+        assert [row[name] for name in ("rougeL", "rouge1", "to_equal")] == [None] * 3
+        assert (row["verdict"], row["front"]) == ("", False)
+        assert row["nfe"] > 0
+    json.loads((tmp_path / "out" / "rows.jsonl").read_text(encoding="utf-8"), parse_constant=pytest.fail)
+
+
 def test_the_figure_needs_neither_network_nor_colour(problems, tmp_path):
     assert bench(problems, tmp_path / "out") == 0
     page = (tmp_path / "out" / "map.html").read_text(encoding="utf-8")
@@ -175,6 +188,7 @@ def test_the_table_by_strategy_marks_how_each_budget_compares(tmp_path):
     rows = [
         {"strategy": "b", "setting": "T=N", "rougeL": "31.66", "nfe": "13.2", "verdict": "worse", "front": "False"},
         {"strategy": "a", "setting": "T=N/2", "rougeL": "30", "nfe": "6.85", "verdict": "better", "front": "True"},
+        {"strategy": "a", "setting": "safe", "rougeL": "", "nfe": "7", "verdict": "", "front": "False"},
         {"strategy": "a", "setting": "fast", "rougeL": "29", "nfe": "5", "verdict": "", "front": "False"},
     ]
     with (tmp_path / "map.csv").open("w", encoding="utf-8", newline="") as file:
@@ -182,6 +196,6 @@ def test_the_table_by_strategy_marks_how_each_budget_compares(tmp_path):
         writer.writeheader()
         writer.writerows(rows)
     assert by_strategy(tmp_path / "map.csv").splitlines()[2:] == [
-        "| `a` | – | 30.0 at 6.8 ▲ ★ | – | – | – | 29.0 at 5.0 |",
+        "| `a` | – | 30.0 at 6.8 ▲ ★ | – | – at 7.0 | – | 29.0 at 5.0 |",
         "| `b` | 31.7 at 13.2 ▼ | – | – | – | – | – |",
     ]

@@ -64,6 +64,24 @@ def test_later_tokens_inform_a_mask_through_full_attention_but_not_causal(archit
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("way", ["eager", "flex_attention", "flash_attention_2"])
+def test_attention_that_would_not_keep_to_a_mask_is_refused(architecture, way):
+    """Eager attention adds a boolean mask to the scores: it would see the future at the start of an annealing."""
+    model = network(architecture)
+    model.config._attn_implementation = way
+    with pytest.raises(ValueError, match=f"attends by '{way}', .* attn_implementation='sdpa'"):
+        changed_by_a_later_token(model, annealed_attention(7, 0.0, generator()))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_eager_attention_may_train_without_a_mask(architecture):
+    model = network(architecture)
+    expected = changed_by_a_later_token(model, None)
+    model.config._attn_implementation = "eager"
+    assert changed_by_a_later_token(model, None) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("step", [0, 9, None])
 def test_what_is_hidden_as_padding_tells_nothing(architecture, step):
     ids = some_ids(2, 8, below=MASK).numpy()

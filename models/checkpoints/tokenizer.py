@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,11 @@ def _byte_alphabet() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
 
 
-def _without_opening_space(tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenizer, bool]:
-    """Return the tokenizer without SentencePiece's space before every text, and whether it had that rule."""
-    rules = json.loads(tokenizer.backend_tokenizer.to_str())  # pyright: ignore[reportAttributeAccessIssue]
+def _without_opening_space(rules: dict[str, Any]) -> tuple[Tokenizer, bool]:
+    """Return the tokenizer of a tokenizer.json without its space before every text, and whether it had that rule.
+
+    SentencePiece has the rule as `Metaspace` or `Prepend`, byte-level BPE as `add_prefix_space`.
+    """
     spaced = False
 
     def without(rule: Any) -> Any:
@@ -42,7 +45,10 @@ def _without_opening_space(tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenize
         if rule.get("type") == "Metaspace":
             spaced |= rule.get("prepend_scheme") != "never"
             return {**rule, "prepend_scheme": "never"}
-        if rule.get("type") == "Prepend" and rule.get("prepend") == "▁":
+        if rule.get("type") == "ByteLevel":
+            spaced |= bool(rule.get("add_prefix_space"))
+            return {**rule, "add_prefix_space": False}
+        if rule.get("type") == "Prepend" and rule.get("prepend") in ("▁", " "):
             spaced = True
             return None
         for parts in ("normalizers", "pretokenizers"):
@@ -56,6 +62,17 @@ def _without_opening_space(tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenize
     return backend, spaced
 
 
+def _special_ids(rules: dict[str, Any]) -> set[int]:
+    """Return the special tokens of a tokenizer.json, of which the other files may not know, and the unknown token."""
+    found = {token["id"] for token in rules["added_tokens"] if token["special"]}
+    model = rules["model"]
+    if isinstance(number := model.get("unk_id"), int):  # Unigram
+        found.add(number)
+    if isinstance(name := model.get("unk_token"), str) and name in model["vocab"]:
+        found.add(model["vocab"][name])
+    return found
+
+
 class TextTokenizer:
     """A checkpoint's own tokenizer behind the `Vocabulary` interface, for a model without a mask."""
 
@@ -65,10 +82,13 @@ class TextTokenizer:
         if begin is None:
             raise ValueError("the tokenizer has neither a begin- nor an end-of-text token to start a text with")
         self.begin = (begin,)
-        self.special_ids = frozenset(tokenizer.all_special_ids)
         self.size = len(tokenizer)
-        self._backend, self._spaced = _without_opening_space(tokenizer)
-        self._byte_level = "ByteLevel" in json.dumps(json.loads(self._backend.to_str())["decoder"])
+        rules = json.loads(tokenizer.backend_tokenizer.to_str())  # pyright: ignore[reportAttributeAccessIssue]
+        self.special_ids = frozenset(tokenizer.all_special_ids) | _special_ids(rules)
+        self._backend, self._spaced = _without_opening_space(rules)
+        self._byte_level = "ByteLevel" in json.dumps([rules["decoder"], rules["pre_tokenizer"]])
+        self._byte_fallback = "ByteFallback" in json.dumps(rules["decoder"]) or rules["model"].get("byte_fallback")
+        self._added = {token["id"] for token in rules["added_tokens"]}
         self._alphabet = _byte_alphabet()
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
@@ -82,10 +102,10 @@ class TextTokenizer:
         if token in self.special_ids:
             return piece.encode()
         if self._byte_level:
-            if all(character in self._alphabet for character in piece):
-                return bytes(self._alphabet[character] for character in piece)
-            return piece.encode()  # an added token, stored as plain text
-        if len(piece) == 6 and piece.startswith("<0x"):  # SentencePiece's byte fallback
+            if token in self._added or any(character not in self._alphabet for character in piece):
+                return piece.encode()  # stored as plain text
+            return bytes(self._alphabet[character] for character in piece)
+        if self._byte_fallback and re.fullmatch("<0x[0-9A-Fa-f]{2}>", piece):
             return bytes([int(piece[3:5], 16)])
         return piece.replace("▁", " ").encode()
 

@@ -36,10 +36,10 @@ def _without_opening_space(rules: dict[str, Any]) -> tuple[Tokenizer, bool]:
 
     SentencePiece has the rule as `Metaspace` or `Prepend`, byte-level BPE as `add_prefix_space`.
     """
-    spaced = False
+    spaced, prepended = False, ""
 
     def without(rule: Any) -> Any:
-        nonlocal spaced
+        nonlocal spaced, prepended
         if not isinstance(rule, dict):
             return rule
         if rule.get("type") == "Metaspace":
@@ -49,7 +49,7 @@ def _without_opening_space(rules: dict[str, Any]) -> tuple[Tokenizer, bool]:
             spaced |= bool(rule.get("add_prefix_space"))
             return {**rule, "add_prefix_space": False}
         if rule.get("type") == "Prepend" and rule.get("prepend") in ("▁", " "):
-            spaced = True
+            spaced, prepended = True, rule["prepend"]
             return None
         for parts in ("normalizers", "pretokenizers"):
             if parts in rule:
@@ -57,6 +57,11 @@ def _without_opening_space(rules: dict[str, Any]) -> tuple[Tokenizer, bool]:
         return rule
 
     rules = {**rules, "normalizer": without(rules["normalizer"]), "pre_tokenizer": without(rules["pre_tokenizer"])}
+    if prepended:  # also before added tokens, which thus contain their space
+        known = rules["model"]["vocab"]
+        for token in rules["added_tokens"]:
+            if token["normalized"] and not {token["content"], prepended + token["content"]} & known.keys():
+                token["content"] = prepended + token["content"]
     backend = Tokenizer.from_str(json.dumps(rules | {"truncation": None, "padding": None}))
     backend.encode_special_tokens = True  # if a user types their names, these are text
     return backend, spaced

@@ -199,9 +199,12 @@ def _spelled(pin: Pin, text: str, reader: Reader, *, gap: int, opens: bool) -> l
     read = b"".join(names)
     if special.isdisjoint(tokens) and read in (text.encode(), b" " + text.encode() if opens else b""):
         return tokens
+    typed, other = text, read.decode("utf-8", "replace")
+    if typed.strip() != other.strip():
+        typed, other = typed.strip(), other.strip()
     raise InfillError(
-        f"'{pin}' in gap {gap} cannot be written as typed: '{reader.name}' reads '{pin.words.strip()}' as"
-        f" '{read.decode('utf-8', 'replace').strip()}'; pin other words"
+        f"'{pin}' in gap {gap} cannot be written as typed: '{reader.name}' reads '{typed}' as '{other}'; pin other"
+        " words"
     )
 
 

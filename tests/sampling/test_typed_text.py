@@ -142,7 +142,8 @@ def test_a_pin_reads_as_typed_or_is_refused_by_name(name):
         trace, refusal = attempt(denoiser, text=text, space=space)
         if trace is None:
             assert f"'{place}:{words.strip()}' in gap 1 cannot be written as typed" in refusal
-            assert not name.startswith("byte-level"), "its bytes spell everything"
+            swallowed = "hélas" in words  # with the space before it
+            assert swallowed or not name.startswith("byte-level"), "its bytes spell everything"
             return
         gap, wanted = trace.start.gaps[0], words.strip(" ") if space else words
         names = (denoiser.tokenizer.token_bytes(int(trace.canvas.ids[at])) for at in gap[place - 1 :])
@@ -162,10 +163,12 @@ def test_a_pin_reads_as_typed_or_is_refused_by_name(name):
         ("NFKC", "ﬁn", "fin"),
         ("metaspace, bytes", "a▁b", "a b"),
         ("toy", "Cat", "aat"),
+        ("byte-level", "hélas", "hélas"),
     ],
 )
 def test_a_pin_that_the_tokenizer_would_change_is_refused(name, pin, read):
-    said = f"'2:{pin}' in gap 1 cannot be written as typed: '.*' reads '{pin}' as '{read}'; pin other words"
+    typed = f" {pin}" if read == pin else pin  # only the space is lost
+    said = f"'2:{pin}' in gap 1 cannot be written as typed: '.*' reads '{typed}' as '{read}'; pin other words"
     with pytest.raises(InfillError, match=said):
         run(load(name), text=f"The [[4|2:{pin}]] dog")
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import models
 from app.export.gif import gif_of
 from app.trace.examples import read_recorded
+from models.denoiser import Denoiser
 from models.serve.lazy import LazyDenoiser
 
 ROOT = Path(__file__).parents[1]
@@ -22,6 +23,8 @@ TEXT = "Tom lost his blue ball in the park. [[12]] Tom patted the dog and said t
 WIDE, NARROW = {"width": 1280, "height": 720}, {"width": 390, "height": 844}
 _FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 _COLOURS = 128
+_HALF_WAY = "Number(document.querySelector('[data-part=root]').dataset.step) === 5"
+_ALL_DONE = "document.querySelector('[data-part=fill]').textContent === 'Fill'"
 
 
 class Slow:
@@ -48,7 +51,7 @@ def main() -> None:
 
     FOLDER.mkdir(exist_ok=True)
     model = Slow(models.load("bundled"))
-    page = build(ModelPool(LazyDenoiser(lambda: model), name="bundled"), parent=models.load_parent)
+    page = build(ModelPool(LazyDenoiser(lambda: cast(Denoiser, model)), name="bundled"), parent=models.load_parent)
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, **launch_options())
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_playwright() as playwright:
@@ -58,7 +61,7 @@ def main() -> None:
             tab.goto(f"{address}?__theme={theme}")
             tab.wait_for_selector("[data-part=root][data-ended=complete]")
             tab.wait_for_timeout(2000)
-            tab.locator("[aria-label='Last state']").first.click()
+            tab.locator("[aria-label^='Last state']").first.click()
             if viewport is WIDE:
                 tab.locator(".pg-cell").nth(1).hover()
             tab.wait_for_timeout(700)
@@ -77,9 +80,9 @@ def _take_runs(tab: Any, address: str, model: Slow) -> None:
     tab.click("[data-tool=raw]")
     tab.fill("[data-part=raw]", TEXT)
     tab.click("[data-tool=raw]")
-    model.pause = 0.4
+    model.pause = 1.0
     tab.click("[data-part=fill]")
-    tab.wait_for_selector("[data-part=root][data-ended=running][data-step='5']", timeout=60_000)
+    tab.wait_for_function(_HALF_WAY, timeout=60_000)
     _save(tab, "running")
     model.pause = 0.0
     tab.wait_for_selector("[data-part=root][data-ended=complete]", timeout=60_000)
@@ -93,10 +96,12 @@ def _take_runs(tab: Any, address: str, model: Slow) -> None:
     tab.locator(".pg-cell").nth(4).hover()
     tab.wait_for_timeout(1000)
     _save(tab, "branch")
+    tab.locator("[data-part=tray] article").nth(1).get_by_role("button", name="Show").click()
     tab.click(".pg-presets-open")
     tab.get_by_text("Diffusion and its parent").click()
     tab.wait_for_function("document.querySelectorAll('[data-part=tray] article').length === 6", timeout=120_000)
-    tab.wait_for_timeout(30_000)
+    tab.wait_for_function(_ALL_DONE, timeout=120_000)
+    tab.wait_for_timeout(1000)
     _save(tab, "compare")
 
 

@@ -25,7 +25,7 @@ _READABLE = (3, 4)  # version 3 had neither starts nor branches
 _MAX_CHARACTERS = 16_000_000
 _MAX_TOKENS = 8192  # in a canvas
 _MAX_CELLS = 600_000  # steps times canvas length: bounds the memory of a trace
-_WHAT_TO_OPEN = "open a file saved by 'Download trace' or 'infill --json'"
+_WHAT_TO_OPEN = "open a file saved by 'Keep, Trace (JSON)' or 'infill --json'"
 _DERIVED = ("text", "fills")  # written for people who read the file; ignored by `load`
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import gradio as gr
 
 from app.errors import InfillError
-from app.export import script
+from app.export import script, web_page
 from app.sampling import template
 from app.sampling.request import InfillRequest, fields_of
+from app.sampling.unfamiliar import unfamiliar
 from app.trace import messages, recording
 from app.ui.gate import Gates
 from app.ui.outgoing import Answer
@@ -126,15 +127,13 @@ def inspect_text(pool: ModelPool) -> Callable[[Any], Answer]:
 
     @answering
     def inspect(asked: dict[str, Any]) -> Answer:
-        from app.sampling.unfamiliar import unfamiliar
-
         text = fields["text"].check(asked.get("text"))
         model = pool.loaded(_model(asked.get("model")))
         try:
             parts = template.read(text).given
         except InfillError:  # it has no gap yet, or one that is still being typed
             parts = re.split(r"\[\[.*?(?:\]\]|$)", text)
-        found = model and unfamiliar(parts, model.tokenizer)
+        found = unfamiliar(parts, model.tokenizer) if model is not None else None
         return {"tokens": found.tokens, "unknown": found.unknown, "warning": found.warning} if found else {}
 
     return inspect
@@ -143,8 +142,6 @@ def inspect_text(pool: ModelPool) -> Callable[[Any], Answer]:
 @answering
 def shell(asked: dict[str, Any]) -> Answer:
     """Return the page that replays a run offline, before and after the place of the run."""
-    from app.export import web_page
-
     before, after = web_page.shell()
     return {"before": before, "after": after}
 

@@ -7,10 +7,13 @@ import { knobValue, lowered, sameValue, shortly, startKnobs, strategyOf } from "
 
 /** @typedef {{ key: string, label: string, reset: (draft: Draft) => Draft }} Difference */
 
+/** Fields that need no chip, because a control beside *Fill* shows their value. Order and steps are such, too. */
+const CHIP_IN_SIGHT = ["seed"];
 const CHIP_NOT_FIELDS = ["text", "strategy", "knobs", "steps", "model", "start"];
 
 /**
- * Returns everything in a draft, apart from its text, that differs from the start values, each with its way back.
+ * Returns everything in a draft that differs from the start values and that no control in sight shows, each with its way
+ * back: so nothing that is hidden is in force unseen.
  * @param {Setup} setup @param {Draft} draft @param {{ name: string, label: string }[]} models
  * @returns {Difference[]}
  */
@@ -22,19 +25,10 @@ export function draftDifferences(setup, draft, models = []) {
     const label = models.find((model) => model.name === draft.model)?.label ?? (draft.model || setup.model);
     found.push({ key: "model", label: `model: ${label}`, reset: (now) => ({ ...now, model: start.model }) });
   }
-  const strategy = strategyOf(setup, draft);
-  if (draft.strategy !== start.strategy) {
-    const reset = (/** @type {Draft} */ now) => ({ ...now, strategy: start.strategy, knobs: { ...start.knobs } });
-    found.push({ key: "strategy", label: `order: ${strategy?.title ?? draft.strategy}`, reset });
-  }
   found.push(...knobDifferences(setup, draft));
-  if (draft.steps !== start.steps) {
-    const label = draft.steps === null ? "steps: as many as masks" : `steps ${draft.steps}`;
-    found.push({ key: "steps", label, reset: (now) => ({ ...now, steps: start.steps }) });
-  }
-  for (const field of setup.fields) found.push(...fieldDifferences(field, draft, start));
+  for (const field of setup.fields) if (!CHIP_IN_SIGHT.includes(field.name)) found.push(...fieldDifferences(field, draft, start));
   if (!sameValue(draft.start, start.start)) {
-    found.push({ key: "start", label: "starts from a shared state", reset: (now) => ({ ...now, start: start.start }) });
+    found.push({ key: "start", label: "starts partly written", reset: (now) => ({ ...now, start: start.start }) });
   }
   const known = new Set([...CHIP_NOT_FIELDS, ...setup.fields.map((field) => field.name)]);
   for (const name of new Set([...Object.keys(draft), ...Object.keys(start)])) {

@@ -97,7 +97,7 @@ export function refilled(pieces) {
  * @param {{ choose: (run: Run, place: number) => void, say: (text: string) => void, fill: () => void }} actions
  */
 export function createEditor(root, setup, store, { choose, say, fill }) {
-  const box = h("div", { className: "pg-passage", dir: "auto", role: "textbox", "aria-multiline": "true", "aria-label": "Passage: type a text and open gaps in it", spellcheck: false, dataset: { part: "passage" } });
+  const box = h("div", { className: "pg-passage", dir: "auto", role: "textbox", tabIndex: 0, "aria-multiline": "true", "aria-label": "Passage: type a text and open gaps in it", spellcheck: false, dataset: { part: "passage" } });
   const raw = h("textarea", { className: "pg-raw", hidden: true, rows: 4, "aria-label": "Passage as raw text: [[3]] is a gap of 3 tokens, [[auto]] one whose length the model chooses", dataset: { part: "raw" } });
   const fault = h("p", { className: "pg-fault", role: "alert", hidden: true });
   const tool = (/** @type {string} */ name, /** @type {string} */ title, /** @type {(event: MouseEvent) => void} */ act) =>
@@ -124,6 +124,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   let own = /** @type {string | null} */ (null); // the text that the passage shows
   /** @type {Range | null} */
   let selected = null;
+  let lastCaret = 0; // when a run began
   /** @type {{ text: string, caret: number }[]} */
   const past = [];
   /** @type {{ text: string, caret: number }[]} */
@@ -189,7 +190,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   /** @param {Gap} gap @returns {Chip} */
   function newChip(gap) {
     const cells = h("span", { className: "pg-gap" });
-    const number = h("input", { type: "number", className: "pg-number", min: "1", max: String(setup.limits.length), title: "Number of masks. Type a to let the model choose it.", "aria-keyshortcuts": "a", value: gap.length === null ? "" : String(gap.length) });
+    const number = h("input", { type: "number", className: "pg-number", min: "1", max: String(setup.limits.length), title: "Number of masks. Type a to let the model choose it.", "aria-keyshortcuts": "a", "aria-label": "Masks in the gap", value: gap.length === null ? "" : String(gap.length) });
     const auto = h("button", { type: "button", className: "pg-auto", tabIndex: -1, title: "Let the model choose how many" }, "auto");
     const remove = h("button", { type: "button", className: "pg-remove", tabIndex: -1, title: "Remove the gap", "aria-label": "Remove the gap" }, "×");
     const dial = h("span", { className: "pg-dial" }, number, h("span", { className: "pg-more" }, auto, remove));
@@ -201,6 +202,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     const set = (values) => {
       chip.gap = { ...chip.gap, ...values };
       push();
+      showNumber(chip);
       paintChip(chip);
     };
     number.addEventListener("change", () => {
@@ -212,15 +214,17 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     number.addEventListener("keydown", (event) => {
       if (event.key === "Enter") {
         number.dispatchEvent(new Event("change"));
-        if (!event.ctrlKey && !event.metaKey) caretAfter(element);
-      }
-      else if (event.key === "a" && !event.ctrlKey && !event.metaKey) {
+        if (!event.ctrlKey && !event.metaKey) {
+          event.preventDefault(); // or else the passage, where the caret is then, gets a line break
+          caretAfter(element);
+        }
+      } else if (event.key === "a" && !event.ctrlKey && !event.metaKey) {
         event.preventDefault();
         auto.click();
       } else if (!["ArrowUp", "ArrowDown"].includes(event.key)) return event.stopPropagation();
       else {
         event.preventDefault();
-        set({ length: Math.max(1, Math.min(setup.limits.length, (chip.gap.length ?? AUTO_CELLS) + (event.key === "ArrowUp" ? 1 : -1))) });
+        set({ length: Math.max(1, Math.min(setup.limits.length, (Number(number.value) || (chip.gap.length ?? AUTO_CELLS)) + (event.key === "ArrowUp" ? 1 : -1))) });
       }
       if (!(event.ctrlKey || event.metaKey)) event.stopPropagation();
     });
@@ -249,6 +253,12 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   }
 
   /** @param {Chip} chip */
+  function showNumber({ number, gap }) {
+    const value = gap.length === null ? "" : String(gap.length);
+    if (number.value !== value) number.value = value;
+  }
+
+  /** @param {Chip} chip */
   function paintChip(chip) {
     const index = chips.indexOf(chip);
     const run = runIn(index);
@@ -258,10 +268,8 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     const laid = [run?.key, run?.name, count, first, run?.fitted && run.latest, chip.gap.pins.map((each) => `${each.place}:${each.words}`).join()].join("\u0000");
     if (laid !== chip.laid) {
       chip.laid = laid;
-      const focused = chip.box.contains(document.activeElement);
       chip.cells = buildCells(chip.box, count, first);
       layOutCells(chip.box, chip.cells, run, first, /\s$/.test(chip.element.previousSibling?.textContent ?? ""));
-      if (focused) (chip.cells[store.state.place - first] ?? chip.cells[0])?.element.focus({ preventScroll: true });
     }
     const direction = (run && gapDirection(run, index)) || "";
     if (chip.box.dir !== direction) chip.box.dir = direction;
@@ -270,9 +278,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     if (!run) showPins(chip);
     const named = chips.length > 1 ? `gap ${index + 1}` : "the gap";
     chip.number.setAttribute("aria-label", `Masks in ${named}`);
-    if (document.activeElement !== chip.number || chip.gap.length !== Number(chip.number.value)) {
-      chip.number.value = chip.gap.length === null ? "" : String(chip.gap.length);
-    }
+    if (document.activeElement !== chip.number) showNumber(chip); // or else it may be half typed
     chip.number.placeholder = "auto";
     chip.auto.setAttribute("aria-pressed", String(chip.gap.length === null));
     chip.auto.setAttribute("aria-label", `Let the model choose the length of ${named}`);
@@ -524,7 +530,10 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   function toggleRaw() {
     if (!raw.hidden && !Array.isArray(parseTemplate(raw.value))) return say("Mend the text first: its gaps cannot be read.");
     setRaw(Boolean(raw.hidden));
-    if (raw.hidden) show(raw.value);
+    if (raw.hidden) {
+      show(raw.value);
+      chips.forEach(paintChip);
+    }
     (raw.hidden ? box : raw).focus();
   }
   /** @param {boolean} on */
@@ -557,18 +566,23 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   return {
     paint() {
       const { draft } = store.state;
+      const held = document.activeElement instanceof HTMLElement && box.contains(document.activeElement) ? document.activeElement.dataset.place : undefined;
       if (draft.text !== own) show(draft.text);
       const run = runOf();
       const busy = run?.ended === "running" || run?.ended === "asked";
       const editable = busy ? "false" : "plaintext-only";
       if (box.contentEditable !== editable) {
+        const caret = document.activeElement === box ? (busy ? lastCaret = caretOffset() : lastCaret) : -1;
         try {
           box.contentEditable = editable;
         } catch {
           box.contentEditable = busy ? "false" : "true";
         }
         box.setAttribute("aria-readonly", String(busy));
-        box.tabIndex = 0; // also while it cannot be edited, so that the focus stays
+        if (caret >= 0) { // the browser takes the focus away
+          box.focus({ preventScroll: true });
+          if (!busy) setCaret(caret);
+        }
         raw.readOnly = busy;
         for (const chip of chips) chip.number.disabled = chip.auto.disabled = busy;
       }
@@ -580,6 +594,8 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       const cells = chips.flatMap((chip) => chip.cells);
       const focusable = Math.max(0, store.state.place);
       cells.forEach((cell, at) => { cell.element.tabIndex = at === focusable && run ? 0 : -1; });
+      // A new run builds its cells anew; the focus stays at its place.
+      if (held !== undefined && document.activeElement?.getAttribute("data-place") !== held) cells[Number(held)]?.element.focus({ preventScroll: true });
     },
     /** Moves the focus to a slot. @param {number} place */
     focusSlot(place) {

@@ -69,6 +69,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     linkOf: () => linkTo(run),
     say,
   });
+  const why = createWhy(part("why"), store, { candidatesOf, branch, canBranch: (run) => !run.expired && run.opening?.by === "diffusion" });
   const painters = [
     status,
     createExamples(part("examples"), setup, store, (id) => void showExample(id)),
@@ -81,7 +82,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     createCompare(part("comparison"), setup, store, { createStage, actions: { choose } }),
     player,
     createMap(part("map"), store, { columnsOf }),
-    createWhy(part("why"), store, { candidatesOf, branch, canBranch: (run) => !run.expired && run.opening?.by === "diffusion" }),
+    why,
     createTray(part("tray"), setup, store, {
       show, share: (run) => void copyLink(run), keepMenu, branch: (run) => show(run, true), open: (file) => void runs.openFile(file), say,
     }),
@@ -89,7 +90,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
   const keys = createKeys(root, {
     fill, stop: runs.stop, gap: editor.makeGap, play: () => player.toggle(), step: (by) => player.move(by > 0 ? 1 : -1),
     first: () => player.go(0), last: () => player.go(endOf(store.state)), slot: moveSlot,
-    candidate: (rank) => edit({ take: rank }), mask: () => edit({ mask: true }), lock: () => edit({ lock: true }), present,
+    candidate: (rank) => (store.state.place < 0 ? say("Choose a position in a gap first.") : why.take(rank)), mask: () => edit({ mask: true }), lock: () => edit({ lock: true }), present,
   });
   const headButton = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => void} */ act, /** @type {string} */ name) =>
     h("button", { type: "button", title, onclick: act, dataset: { part: name } }, text);
@@ -311,6 +312,8 @@ export function start({ element, props, trigger, watch, server, setup }) {
 
   // ---- what changes by itself ----
 
+  const MOST_UNREAD = 60;
+  let unread = 0; // answers without a word about the text
   let inspected = "";
   let inspecting = 0;
   function inspect() {
@@ -320,8 +323,12 @@ export function start({ element, props, trigger, watch, server, setup }) {
     inspected = wanted;
     clearTimeout(inspecting);
     inspecting = window.setTimeout(async () => {
-      const answer = await server.inspect({ text, model }).catch(() => ({ warning: "" }));
+      const answer = await server.inspect({ text, model }).catch(() => ({ warning: "", tokens: undefined }));
       if (inspected !== wanted) return;
+      if (answer.tokens === undefined && unread++ < MOST_UNREAD) inspecting = window.setTimeout(() => { // the model is being loaded
+        if (inspected === wanted) inspected = "";
+        inspect();
+      }, 2000);
       status.warn(answer.warning ?? "");
       schedule();
     }, 500);
@@ -391,6 +398,17 @@ export function start({ element, props, trigger, watch, server, setup }) {
     state.time = Math.min(state.time, end);
   }
 
+  let compared = false;
+  /** A button that begins or ends a comparison goes with it, and hands its focus on. */
+  function passFocusOn() {
+    if (compared === comparing()) return;
+    compared = comparing();
+    const active = document.activeElement;
+    if (!active || active === document.body || (active.getClientRects().length && !active.matches(":disabled"))) return;
+    const next = compared ? part("comparison").querySelector("button:not([tabindex='-1'])") : editor.element;
+    /** @type {HTMLElement | null} */ (next)?.focus({ preventScroll: true });
+  }
+
   function paint() {
     settleTime();
     const run = store.shown[0];
@@ -401,10 +419,12 @@ export function start({ element, props, trigger, watch, server, setup }) {
     fillButton.title = busy ? "Stop after this step (Esc)" : "Let the model fill the gaps (Ctrl+Enter)";
     part("stage").hidden = comparing();
     part("comparison").hidden = !comparing();
+    root.classList.toggle("pg-comparing", comparing());
     root.dataset.ended = run?.ended ?? "";
     root.dataset.step = String(run ? stepOf(store.state, run, store.state.time) : 0);
     root.dataset.run = run?.name ?? "";
     for (const painter of painters) painter.paint();
+    passFocusOn();
     settleHead();
     announce();
   }
@@ -440,6 +460,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
       const { trouble, ...kept } = restored;
       store.change({ ...kept, following: kept.time === Infinity });
       if (trouble.length) say(trouble.join(" "), true);
+      if (store.shown.length === 1 && !store.shown[0].closing) wantedStep = Infinity; // it went on
       await runs.recover();
     } else if (setup.landing) await showExample(setup.examples[0].id, true);
     else schedule();

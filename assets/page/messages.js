@@ -13,7 +13,7 @@ const bytes = (text) => Uint8Array.from(atob(text), (character) => character.cha
  */
 export function newRun(key, label, source) {
   return {
-    key, label, source, name: "", opening: null, frames: [], latest: 0, ended: "asked", begun: false, paused: false,
+    key, label, source, name: "", opening: null, frames: [], latest: 0, ended: "asked", begun: false, paused: false, waiting: "",
     choosing: { rows: 0, calls: 0 }, closing: null, candidates: null, expired: false, fitted: source !== "live",
   };
 }
@@ -27,6 +27,7 @@ export function receive(run, message) {
   run.name = message.run;
   run.begun = message.begun;
   run.choosing = message.choosing;
+  run.waiting = "waiting" in message ? message.waiting ?? "" : "";
   if ("states" in message) {
     readClosing(run, message);
   } else {

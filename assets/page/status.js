@@ -17,7 +17,7 @@ const speedOf = (rate) => rate.toFixed(rate < 10 ? 1 : 0);
 export function statusOf(run, stale) {
   if (!run) return "";
   if (run.ended === "asked") return RUN_ENDINGS.asked;
-  if (run.ended === "running") return run.paused ? "Paused: the model waits." : run.begun ? "" : run.opening?.notices.at(-1) ?? "";
+  if (run.ended === "running") return run.paused ? "Paused: the model waits." : run.waiting ? run.waiting : run.begun ? "" : run.opening?.notices.at(-1) ?? "";
   if (stale) return "The text or the settings have changed since this run. Fill again to see what they do.";
   const rates = run.closing?.rates;
   const speed = rates?.effective && run.source === "live" ? ` ${speedOf(rates.effective)} tokens a second${

@@ -117,7 +117,6 @@ export interface Server {
   example(asked: { id: string }): Promise<{ replay?: Replay; error?: string }>;
   control(asked: { run: string; do: "pause" | "step" | "go" }): Promise<{ error?: string }>;
   inspect(asked: { text: string; model: string }): Promise<{ tokens?: number; unknown?: number; warning?: string; error?: string }>;
-  shell(asked: {}): Promise<{ before?: string; after?: string; error?: string }>;
   /** `loading` says that the list is not whole yet, because the first model is being loaded: ask again. */
   models(asked: {}): Promise<{ models?: { name: string; label: string }[]; loading?: boolean; error?: string }>;
   model(asked: { name: string }): Promise<{ ready?: boolean; text?: string; error?: string }>;
@@ -155,6 +154,7 @@ export interface Run {
   ended: Ended | "asked" | "failed"; // "asked" until the first message
   begun: boolean;
   paused: boolean;
+  waiting: string; // what it waits for after a pause
   choosing: { rows: number; calls: number };
   closing: Closing | null; // once it has ended
   candidates: Candidate[][][] | null; // of a replay

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import weakref
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -77,20 +78,25 @@ def read_network(
     return network.eval()
 
 
+_ONE_BY_ONE = threading.Lock()
+"""transformers sets torch's defaults while it loads; a model that loads beside another would get no weights."""
+
+
 def _load(folder: Path, config: Any, placement: Placement, settings: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Return the network on its device, and transformers' report on missing and mismatched weights."""
     try:
-        network, found = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
-            folder,
-            config=config,
-            dtype=placement.torch_dtype,
-            attn_implementation="sdpa",
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # `_check_whole` reports them
-            **settings,
-        )
+        with _ONE_BY_ONE:
+            network, found = AutoModelForCausalLM.from_pretrained(  # pyright: ignore[reportGeneralTypeIssues]
+                folder,
+                config=config,
+                dtype=placement.torch_dtype,
+                attn_implementation="sdpa",
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,  # `_check_whole` reports them
+                **settings,
+            )
         if settings["device_map"] is None:
             # Not while loading: transformers loads in threads, in which ZeroGPU's emulated GPU is not available.
             network = network.to(placement.device)  # pyright: ignore[reportAttributeAccessIssue]

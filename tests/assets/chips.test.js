@@ -12,18 +12,18 @@ test("the start values and another text are no difference", () => {
   assert.deepEqual(labels({ text: "[[2]]", knobs: { blocks: 1 } }), []);
 });
 
-test("every setting that differs is named", () => {
+test("every setting that differs and is not in sight is named", () => {
   const changed = {
     strategy: "klass", knobs: { tau: 0.3 }, steps: 12, model: "m", start: {}, temperature: 0, top_p: 1, seed: 4, guidance: 1.5,
     guided_by: "prefix", space: false, banned: ["kitten", "so big"], one_line: true,
   };
   assert.deepEqual(labels(changed, [{ name: "m", label: "DiffuGPT-S" }]), [
-    "model: DiffuGPT-S", "order: Once beliefs settle", "tau 0.3", "steps 12", "temperature 0", "top-p 1", "seed 4", "guidance 1.5",
-    "guided by prefix", "space between words: off", "ban: kitten", "ban: so big", "one line only", "starts from a shared state",
+    "model: DiffuGPT-S", "tau 0.3", "temperature 0", "top-p 1", "guidance 1.5", "guided by prefix", "space between words: off",
+    "ban: kitten", "ban: so big", "one line only", "starts partly written",
   ]);
 });
 
-test("removing all chips leads back to the start, whatever was set", () => {
+test("removing all chips leads back to the start, but for what is in sight", () => {
   const changed = draftWith({
     text: "kept", strategy: "nonsense", knobs: { blocks: 4, odd: 1 }, steps: 3, model: "m", start: { a: 1 }, temperature: 0,
     seed: 9, space: false, banned: ["a", "b", "a"], one_line: true, unheard: [1], guided_by: "prefix",
@@ -31,7 +31,7 @@ test("removing all chips leads back to the start, whatever was set", () => {
   const before = JSON.stringify(changed);
   let draft = changed;
   for (const { reset } of draftDifferences(SETUP, changed)) draft = reset(draft);
-  assert.deepEqual(draft, { ...SETUP.draft, text: "kept" });
+  assert.deepEqual(draft, { ...SETUP.draft, text: "kept", strategy: "nonsense", steps: 3, seed: 9, knobs: {} });
   assert.equal(JSON.stringify(changed), before);
 });
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-PATIENCE = 30_000
+PATIENCE = 20_000
 """Milliseconds that a test waits for the page; two slow cores may be busy with something else."""
 expect.set_options(timeout=PATIENCE)
 

@@ -19,14 +19,17 @@ from tests.ui.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 
-ODD = "`it's` <b>&amp; \"A\" ​‮é😀"
+ODD = '`it\'s` <b>&amp; "A" ​‮é😀'
 
 
 def link(**kept: Any) -> str:
     """Return the fragment of a link that holds this."""
+    return packed(json.dumps(kept).encode())
+
+
+def packed(content: bytes) -> str:
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    packed = packer.compress(json.dumps(kept).encode()) + packer.flush()
-    return "#v1." + base64.urlsafe_b64encode(packed).decode().rstrip("=")
+    return "#v1." + base64.urlsafe_b64encode(packer.compress(content) + packer.flush()).decode().rstrip("=")
 
 
 def copied(me: Person) -> str:
@@ -67,11 +70,11 @@ def test_a_link_of_a_branch_begins_where_the_branch_began(me: Person, browser: B
     me.cells.nth(2).focus()
     with me.another_run():
         me.page.keyboard.press("2")
-    assert me.text() == "Once ab?def the end."
+    assert me.text() == "Once ab?abc the end."
     address = share(me, "A′")
     with a_person(browser, address) as other:
         other.wait_until("complete")
-        assert other.text() == "Once ab?def the end."
+        assert other.text() == "Once ab?abc the end."
         other.scrub("Home")
         expect(other.passage.locator(".pg-masked")).to_have_count(3)
 
@@ -80,16 +83,18 @@ NONSENSE = {
     "cut": ("#v1.7VdNb9s", "damaged or incomplete"),
     "of another version": ("#v9.AAAA", "another version"),
     "not base64": ("#v1.!!!!", "damaged or incomplete"),
-    "a bomb": ("#v1." + base64.urlsafe_b64encode(zlib.compress(b"0" * 9_000_000, 9)[2:-4]).decode(), "too big"),
-    "deep": ("#v1." + base64.urlsafe_b64encode(zlib.compress(b"[" * 9000 + b"]" * 9000)[2:-4]).decode(), "nothing of it"),
-    "a list": ("#v1." + base64.urlsafe_b64encode(zlib.compress(b"[1]")[2:-4]).decode(), "nothing of it"),
+    "a bomb": (packed(b"0" * 9_000_000), "too big"),
+    "deep": (packed(b"[" * 9000 + b"]" * 9000), "nothing of it"),
+    "a list": (packed(b"[1]"), "nothing of it"),
     "a number for a text": (link(draft={"text": 7}), "text"),
-    "an unknown order": (link(draft={"strategy": "<b>x</b>"}), "strategy"),
+    "an unknown order": (link(draft={"strategy": "<b>x</b>"}), "<b>x</b>"),
 }
 
 
 @pytest.mark.parametrize("kind", NONSENSE)
-def test_a_link_that_cannot_be_read_says_so_and_the_page_works(browser: Browser, address: str, denoiser, kind: str) -> None:
+def test_a_link_that_cannot_be_read_says_so_and_the_page_works(
+    browser: Browser, address: str, denoiser, kind: str
+) -> None:
     fragment, said = NONSENSE[kind]
     with a_person(browser, address + fragment) as me:
         me.says(said)
@@ -105,10 +110,13 @@ def test_a_link_with_values_out_of_range_keeps_what_is_allowed(browser: Browser,
         me.wait_until("complete")
         me.says("temperature")
         assert me.text() == "Once abc the end."
-        assert me.chips() == ["seed 5"]
+        expect(me.page.locator("#pg-seed")).to_have_value("5")
+        assert me.chips() == []  # the seed stands in sight
 
 
-def test_a_web_page_is_kept_and_replays_from_disk_without_a_request(me: Person, browser: Browser, tmp_path: Path) -> None:
+def test_a_web_page_is_kept_and_replays_from_disk_without_a_request(
+    me: Person, browser: Browser, tmp_path: Path
+) -> None:
     me.set_text("Once <b>[[6]] \\[[3]] the end.")
     me.fill()
     file = me.kept_file("A", "Web page (HTML)", tmp_path, "run.html")
@@ -147,7 +155,7 @@ def test_a_trace_is_kept_and_opened_as_a_replay_with_its_settings(me: Person, de
         other.page.locator(".pg-tray input[type=file]").set_input_files(file)
     assert other.text() == "Once abcdefg the [[3]] end."
     assert other.template() == "Once [[7]] the \\[[3]] end."
-    assert other.chips() == ["temperature 0.2"]
+    assert "temperature 0.2" in other.chips()
     expect(other.part("verdict")).to_contain_text("Replay of an opened trace")
     expect(other.card("trace").locator(".pg-card-origin")).to_have_text("opened from a file")
     other.scrub("ArrowLeft")
@@ -234,7 +242,7 @@ def test_a_refresh_keeps_text_settings_runs_and_step(me: Person) -> None:
     expect(me.root).to_have_attribute("data-step", "3")
     assert me.template() == "Once [[6]] the \\[[3]] end."
     assert me.text() == "Once abc the [[3]] end."
-    assert me.chips() == ["temperature 0.3"]
+    assert "temperature 0.3" in me.chips()
     for label in ("A", "B"):
         expect(me.card(label)).to_be_visible()
     me.cells.nth(0).hover()
@@ -248,9 +256,9 @@ def test_a_refresh_during_a_run_keeps_what_it_had_written(me: Person, denoiser) 
     denoiser.delay = 0.2
     me.press_fill()
     me.wait_for_step(3)
-    me.wait_saved()
     me.page.reload()
     me.wait_until("stopped")
+    me.problems.clear()  # Gradio reports the stream that the refresh has cut
     assert me.text().startswith("Once abc")
     denoiser.delay = 0
     me.fill()  # the page is not stuck

@@ -101,7 +101,7 @@ class TextTokenizer:
         return self._backend.encode(space + text, add_special_tokens=False).ids
 
     def token_bytes(self, token: int) -> bytes:
-        piece = self._tokenizer.convert_ids_to_tokens(token)
+        piece: Any = self._tokenizer.convert_ids_to_tokens(token)
         if piece is None:
             return b""
         if token in self.special_ids:

@@ -10,14 +10,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import models
+from app.cli import one_line, state_line
 from app.errors import InfillError
+from app.export.gif_layout import items_of
 from app.infill import infill
 from app.sampling import template
 from app.sampling.constraints import forbidden_tokens
 from app.sampling.request import InfillRequest
 from app.sampling.scripts import takes_space, whole_word
 from app.trace import recording
-from app.trace.messages import build_closing
+from app.trace.messages import build_closing, build_replay
 from app.trace.trace import Trace
 from models.toy import toy
 from tests.models.checkpoints import small_tokenizers
@@ -190,6 +192,14 @@ def test_given_text_is_whole_where_the_model_reads_only_a_part_of_it(name):
     assert len(trace.start) == denoiser.context
     assert trace.text == joined([prefix, suffix], read_fills(trace, denoiser), space=True)
     assert read_message(trace) == trace.text
+
+
+def test_exports_show_given_text_as_typed():
+    trace = run(load("toy"), text="Übung ☃ macht[[2]] den Meister!")
+    items = items_of(trace, measure=len, show=str, widest=500.0)
+    assert [item.text for item in items if item.text] == ["Übung", "☃", "macht", "den", "Meister!"]
+    assert build_replay(trace, "run")["opening"]["given"] == ["Übung ☃ macht", " den Meister!"]
+    assert state_line(trace, 1).endswith(one_line(trace.text))
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)

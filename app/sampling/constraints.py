@@ -54,7 +54,7 @@ def check_start(start: Canvas, request: InfillRequest, tokenizer: Tokenizer) -> 
     """Raise InfillError if a token that was written before the run is part of a banned word; given ones may be."""
     if request.ban is None:
         return
-    text = _Text(start, request.ban, request.spaces, tokenizer)
+    text = _Text(start, request, request.ban, tokenizer)
     for position in np.flatnonzero(start.editable & ~start.masked).tolist():
         if (word := text.banned_at(position)) is not None:
             what = f"the banned word '{word}'" if word.strip() else "a line break, which one_line forbids"
@@ -72,13 +72,13 @@ def constrain(policy: Policy, request: InfillRequest, tokenizer: Tokenizer) -> P
     ban = request.ban
     if ban is None:
         return policy
-    return replace(policy, choose=lambda now: _kept_from(ban, policy.choose(now), now, request.spaces, tokenizer))
+    return replace(policy, choose=lambda now: _kept_from(ban, policy.choose(now), now, request, tokenizer))
 
 
 def _kept_from(
-    ban: re.Pattern[str], wanted: Selection, now: Snapshot, spaces: Sequence[str], tokenizer: Tokenizer
+    ban: re.Pattern[str], wanted: Selection, now: Snapshot, request: InfillRequest, tokenizer: Tokenizer
 ) -> Selection:
-    text = _Text(now.canvas.remask(wanted.remask), ban, spaces, tokenizer)
+    text = _Text(now.canvas.remask(wanted.remask), request, ban, tokenizer)
     draft, sure = now.prediction.candidates.copy(), now.prediction.confidence.copy()
     if wanted.tokens is not None:
         draft[wanted.commit], sure[wanted.commit] = wanted.tokens, wanted.confidence
@@ -154,13 +154,17 @@ def _surest(positions: Ids, sure: Floats) -> list[int]:
 
 
 class _Text:
-    """A canvas as text around a position; a mask ends the text and counts as a word boundary."""
+    """The result around a position: given text as typed, fills as their tokens read.
 
-    def __init__(self, canvas: Canvas, ban: re.Pattern[str], spaces: Sequence[str], tokenizer: Tokenizer) -> None:
+    A mask ends the text and counts as a word boundary.
+    """
+
+    def __init__(self, canvas: Canvas, request: InfillRequest, ban: re.Pattern[str], tokenizer: Tokenizer) -> None:
         self._ids, self._masked, self._editable = canvas.ids.copy(), canvas.masked.copy(), canvas.editable
-        # Spaces before a gap are not on the canvas; they are restored before a fill that starts without one.
-        self._spaced = {gap.start for gap, space in zip(canvas.gaps, spaces, strict=True) if space}
-        self._ban, self._name, self._reach = ban, tokenizer.token_bytes, _NEAR + len(ban.pattern.encode())
+        self._gaps, self._name = canvas.gaps, tokenizer.token_bytes
+        self._given = [part.encode() for part in request.parts]
+        self._spaces = [space.encode() for space in (*request.spaces, "")]
+        self._ban, self._reach = ban, _NEAR + sum(len(word.encode()) for word in request.banned)
 
     def write(self, position: int, token: int) -> str | None:
         """Write a token and return None, or return the banned word that it would complete."""
@@ -189,25 +193,45 @@ class _Text:
         return None
 
     def _before(self, position: int) -> list[tuple[bytes, bool]]:
-        """Return the texts of the tokens to the left, nearest first, and whether each is part of a fill."""
-        found, size = [], 0
+        """Return the texts to the left, nearest first, and whether each is part of a fill."""
+        found, size, gap = [], 0, self._gap(position)
         while True:
-            if position in self._spaced:
-                found.append((b" ", False))
-            position -= 1
-            if position < 0 or self._masked[position] or size > self._reach:
-                return found
-            found.append((self._name(int(self._ids[position])), bool(self._editable[position])))
+            for place in range(position - 1, self._gaps[gap].start - 1, -1):
+                if self._masked[place] or size > self._reach:
+                    return found
+                found.append((self._name(int(self._ids[place])), bool(self._editable[place])))
+                size += len(found[-1][0])
+            found.append((self._typed(gap)[-self._reach :], False))
             size += len(found[-1][0])
+            if gap == 0 or size > self._reach:
+                return found
+            gap, position = gap - 1, self._gaps[gap - 1].stop
 
     def _after(self, position: int) -> list[tuple[bytes, bool]]:
-        """Return the same for the tokens to the right."""
-        found, size = [], 0
-        for place in range(position + 1, len(self._ids)):
-            if self._masked[place] or size > self._reach:
-                break
-            if place in self._spaced:
-                found.append((b" ", False))
-            found.append((self._name(int(self._ids[place])), bool(self._editable[place])))
+        """Return the same for the right."""
+        found, size, gap = [], 0, self._gap(position)
+        while True:
+            for place in range(position + 1, self._gaps[gap].stop):
+                if self._masked[place] or size > self._reach:
+                    return found
+                found.append((self._name(int(self._ids[place])), bool(self._editable[place])))
+                size += len(found[-1][0])
+            gap += 1
+            found.append((self._typed(gap)[: self._reach], False))
             size += len(found[-1][0])
-        return found
+            if gap == len(self._gaps) or size > self._reach:
+                return found
+            position = self._gaps[gap].start - 1
+
+    def _gap(self, position: int) -> int:
+        """Return the number of the gap, from 0, that a position is in."""
+        return next(number for number, gap in enumerate(self._gaps) if position < gap.stop)
+
+    def _typed(self, part: int) -> bytes:
+        """Return given text with the spaces before its gap, of which the fill's first token may carry one."""
+        spaces = self._spaces[part]
+        if spaces:
+            first = self._gaps[part].start
+            if not self._masked[first] and self._name(int(self._ids[first])).startswith(b" "):
+                spaces = spaces[1:]
+        return self._given[part] + spaces

@@ -10,6 +10,7 @@ import numpy as np
 from app.errors import InfillError
 from app.sampling.canvas import Canvas
 from app.sampling.request import InfillRequest
+from app.sampling.scripts import takes_space
 from app.sampling.start import Start
 from app.sampling.template import Pin
 from models.denoiser import Denoiser, Reader
@@ -34,8 +35,8 @@ class Layout:
         for number, gap in enumerate(request.gaps):
             pins.append({})
             for pin in sorted(gap.pins, key=lambda pin: pin.place):
-                opens = pin.place == 1 and number == 0 and not request.parts[0]
-                pins[-1][pin] = encode(_with_space(request, number, pin), opening=opens)
+                opens = pin.place == 1 and number == 0 and not request.parts[0] and request.space
+                pins[-1][pin] = _spelled(pin, _with_space(request, number, pin), reader, gap=number + 1, opens=opens)
         names = ("text before the gaps", "text after the gaps") if request.text else ("prefix", "suffix")
         return cls(reader=reader, parts=parts, pins=tuple(pins), names=names, start=request.start)
 
@@ -183,8 +184,28 @@ def _with_space(request: InfillRequest, number: int, pin: Pin) -> str:
     if not request.space:
         return pin.words
     opens = pin.place == 1 and not request.spaces[number]
-    joins = opens and (before[-1] not in ".,;:!?" and not before[-1].isalnum() if before else number == 0)
-    return words if joins or not words[:1].isalnum() else " " + words
+    joins = opens and (before[-1] not in ".,;:!?" and not takes_space(before[-1]) if before else number == 0)
+    return words if joins or not takes_space(words) else " " + words
+
+
+def _spelled(pin: Pin, text: str, reader: Reader, *, gap: int, opens: bool) -> list[int]:
+    """Return the tokens of a pin's text; `opens` means that nothing precedes it, so a space may be put before it.
+
+    Raises InfillError if the tokens read otherwise: signs that the tokenizer does not know, or changes.
+    """
+    tokens = reader.tokenizer.encode(text, opening=opens)
+    special = reader.tokenizer.special_ids
+    names = ["\ufffd".encode() if token in special else reader.tokenizer.token_bytes(token) for token in tokens]
+    read = b"".join(names)
+    if special.isdisjoint(tokens) and read in (text.encode(), b" " + text.encode() if opens else b""):
+        return tokens
+    typed, other = text, read.decode("utf-8", "replace")
+    if typed.strip() != other.strip():
+        typed, other = typed.strip(), other.strip()
+    raise InfillError(
+        f"'{pin}' in gap {gap} cannot be written as typed: '{reader.name}' reads '{typed}' as '{other}'; pin other"
+        " words"
+    )
 
 
 def _shares(prefix: int, suffix: int, room: int) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from typing import Annotated
 from app.errors import InfillError
 from app.sampling import template
 from app.sampling.fields import Field, Knob, Name, OneOf, Settings, State, Switch, Text, Value, Words, declared
+from app.sampling.scripts import takes_space, whole_word
 from app.sampling.start import Start
 from app.sampling.template import MAX_LENGTH, Gap, Template
 
@@ -143,10 +144,11 @@ class InfillRequest:
         """[gaps + 1] the text before, between and after the gaps, as the model reads it.
 
         Spaces at the end of a part before a gap are removed, because the first token of a fill carries its own, as in
-        training. A space is added before a letter or digit after a gap, unless `space` is off.
+        training. A space is added before a letter or digit after a gap, unless `space` is off or the script, such as
+        Chinese, has no spaces.
         """
         first, *others = self.template.given
-        joined = [" " + part if self.space and part[:1].isalnum() else part for part in others]
+        joined = [" " + part if self.space and takes_space(part) else part for part in others]
         return *(part.rstrip(" ") for part in (first, *joined)[:-1]), joined[-1]
 
     @property
@@ -165,8 +167,7 @@ class InfillRequest:
     def ban(self) -> re.Pattern[str] | None:
         """A pattern for banned whole words and line breaks; None if nothing is banned."""
         patterns = [_LINE_BREAK] if self.one_line else []
-        if self.banned:
-            patterns.append(rf"(?<!\w)(?:{'|'.join(map(re.escape, self.banned))})(?!\w)")
+        patterns += map(whole_word, self.banned)
         return re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
 
 

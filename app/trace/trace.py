@@ -121,11 +121,11 @@ class Trace:
 
     @property
     def given(self) -> tuple[str, ...]:
-        """[gaps + 1] text before, between and after the gaps, as the model reads it."""
-        return tuple(
-            b"".join(self.lexicon.get(int(token), b"") for token in part).decode("utf-8", "replace")
-            for part in self.start.given
-        )
+        """[gaps + 1] text before, between and after the gaps, as typed and whole, whatever the model reads of it.
+
+        The spaces before a gap are in `request.spaces`.
+        """
+        return self.request.parts
 
     @property
     def fills(self) -> tuple[str, ...]:
@@ -133,10 +133,9 @@ class Trace:
 
         The spaces that were typed before a gap are put back; the fill's first token may carry the first of them.
         """
-        texts = ["".join(piece or "" for piece in pieces) for pieces in self._pieces(len(self.steps))]
         return tuple(
-            (spaces[1:] if text.startswith(" ") else spaces) + text
-            for text, spaces in zip(texts, self.request.spaces, strict=True)
+            (spaces[1:] if (pieces[0] or "").startswith(" ") else spaces) + "".join(piece or "" for piece in pieces)
+            for pieces, spaces in zip(self._pieces(len(self.steps)), self.request.spaces, strict=True)
         )
 
     @property
@@ -147,7 +146,7 @@ class Trace:
     @property
     def text(self) -> str:
         """The whole text: given text and fills, including text that did not fit the model's context."""
-        first, *others = self.request.parts
+        first, *others = self.given
         return first + "".join(fill + part for fill, part in zip(self.fills, others, strict=True))
 
 

@@ -41,7 +41,7 @@ export function createStage(root, store, { choose, runKey, compact = false, diff
     box.dir = directionOf(opening.given.join("")) || "ltr";
     opening.given.forEach((part, gap) => {
       if (gap === opening.gaps.length) return box.append(part);
-      box.append(part + (run.fitted ? spacesBefore(run, frame, gap) : opening.spaces[gap] || " "));
+      box.append(part + (run.fitted ? spacesBefore(run, frame, gap) : opening.spaces[gap]), h("wbr"));
       const element = h("span", { className: "pg-gap" });
       box.append(element);
       elements.push(element);

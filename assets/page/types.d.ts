@@ -58,7 +58,7 @@ export interface RequestJson {
 }
 
 export interface Opening {
-  given: string[]; // [gaps + 1]
+  given: string[]; // [gaps + 1] as typed and whole, whatever the model reads of it
   spaces: string[]; // [gaps] typed before each gap and removed before the model reads the text
   gaps: number[]; // number of slots of each gap
   inherited: number[]; // slots that a branch took over from its parent as written

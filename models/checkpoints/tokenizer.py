@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from logging import ERROR, getLogger
 from pathlib import Path
 from typing import Any
@@ -81,20 +82,25 @@ def _byte_alphabet() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
 
 
-def _without_opening_space(tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenizer, bool]:
-    """Return the tokenizer without SentencePiece's space before every text, and whether it had that rule."""
-    rules = json.loads(tokenizer.backend_tokenizer.to_str())  # pyright: ignore[reportAttributeAccessIssue]
-    spaced = False
+def _without_opening_space(rules: dict[str, Any]) -> tuple[Tokenizer, bool]:
+    """Return the tokenizer of a tokenizer.json without its space before every text, and whether it had that rule.
+
+    SentencePiece has the rule as `Metaspace` or `Prepend`, byte-level BPE as `add_prefix_space`.
+    """
+    spaced, prepended = False, ""
 
     def without(rule: Any) -> Any:
-        nonlocal spaced
+        nonlocal spaced, prepended
         if not isinstance(rule, dict):
             return rule
         if rule.get("type") == "Metaspace":
             spaced |= rule.get("prepend_scheme") != "never"
             return {**rule, "prepend_scheme": "never"}
-        if rule.get("type") == "Prepend" and rule.get("prepend") == "▁":
-            spaced = True
+        if rule.get("type") == "ByteLevel":
+            spaced |= bool(rule.get("add_prefix_space"))
+            return {**rule, "add_prefix_space": False}
+        if rule.get("type") == "Prepend" and rule.get("prepend") in ("▁", " "):
+            spaced, prepended = True, rule["prepend"]
             return None
         if rule.get("type") == "Replace" and rule.get("pattern") == {"Regex": r"\A▁"} and rule.get("content") == "▁▁":
             spaced = True  # the space before a text that begins with one, as tokenizer.model is read
@@ -105,9 +111,25 @@ def _without_opening_space(tokenizer: PreTrainedTokenizerBase) -> tuple[Tokenize
         return rule
 
     rules = {**rules, "normalizer": without(rules["normalizer"]), "pre_tokenizer": without(rules["pre_tokenizer"])}
+    if prepended:  # also before added tokens, which thus contain their space
+        known = rules["model"]["vocab"]
+        for token in rules["added_tokens"]:
+            if token["normalized"] and not {token["content"], prepended + token["content"]} & known.keys():
+                token["content"] = prepended + token["content"]
     backend = Tokenizer.from_str(json.dumps(rules | {"truncation": None, "padding": None}))
     backend.encode_special_tokens = True  # if a user types their names, these are text
     return backend, spaced
+
+
+def _special_ids(rules: dict[str, Any]) -> set[int]:
+    """Return the special tokens of a tokenizer.json, of which the other files may not know, and the unknown token."""
+    found = {token["id"] for token in rules["added_tokens"] if token["special"]}
+    model = rules["model"]
+    if isinstance(number := model.get("unk_id"), int):  # Unigram
+        found.add(number)
+    if isinstance(name := model.get("unk_token"), str) and name in model["vocab"]:
+        found.add(model["vocab"][name])
+    return found
 
 
 class TextTokenizer:
@@ -123,10 +145,13 @@ class TextTokenizer:
                 "tokenizer_config.json"
             )
         self.begin = (begin,)
-        self.special_ids = frozenset(tokenizer.all_special_ids)
         self.size = len(tokenizer)
-        self._backend, self._spaced = _without_opening_space(tokenizer)
-        self._byte_level = "ByteLevel" in json.dumps(json.loads(self._backend.to_str())["decoder"])
+        rules = json.loads(tokenizer.backend_tokenizer.to_str())  # pyright: ignore[reportAttributeAccessIssue]
+        self.special_ids = frozenset(tokenizer.all_special_ids) | _special_ids(rules)
+        self._backend, self._spaced = _without_opening_space(rules)
+        self._byte_level = "ByteLevel" in json.dumps([rules["decoder"], rules["pre_tokenizer"]])
+        self._byte_fallback = "ByteFallback" in json.dumps(rules["decoder"]) or rules["model"].get("byte_fallback")
+        self._added = {token["id"] for token in rules["added_tokens"]}
         self._alphabet = _byte_alphabet()
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
@@ -134,16 +159,16 @@ class TextTokenizer:
         return self._backend.encode(space + text, add_special_tokens=False).ids
 
     def token_bytes(self, token: int) -> bytes:
-        piece = self._tokenizer.convert_ids_to_tokens(token)
+        piece: Any = self._tokenizer.convert_ids_to_tokens(token)
         if piece is None:
             return b""
         if token in self.special_ids:
             return piece.encode()
         if self._byte_level:
-            if all(character in self._alphabet for character in piece):
-                return bytes(self._alphabet[character] for character in piece)
-            return piece.encode()  # an added token, stored as plain text
-        if len(piece) == 6 and piece.startswith("<0x"):  # SentencePiece's byte fallback
+            if token in self._added or any(character not in self._alphabet for character in piece):
+                return piece.encode()  # stored as plain text
+            return bytes(self._alphabet[character] for character in piece)
+        if self._byte_fallback and re.fullmatch("<0x[0-9A-Fa-f]{2}>", piece):
             return bytes([int(piece[3:5], 16)])
         return piece.replace("▁", " ").encode()
 

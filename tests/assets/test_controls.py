@@ -12,29 +12,21 @@ from typing import Any
 import pytest
 
 pytest.importorskip("playwright", reason="playwright is a development requirement")
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from app.export import script as joined
 
 HERE = Path(__file__).parent
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-FLAGS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 PARTS = "".join(f'<div id="{name}"></div>' for name in ("order", "steps", "seed", "chips"))
 BODY = f'<div id="page" class="pg">{PARTS}<div contenteditable="true" id="text">typed</div></div><div id="side"></div>'
 
 
 @pytest.fixture(scope="module")
-def tab() -> Iterator[Page]:
+def tab(browser: Browser) -> Iterator[Page]:
     """A tab that the tests share; each loads the page anew."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        pytest.skip("there is no Chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield opened.new_page(viewport={"width": 1280, "height": 800})
-        opened.close()
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    yield page
+    page.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,16 +23,6 @@ ROOT = Path(__file__).parents[2]
 NODE = Path(executable.__file__).parent / "bin" / "node"
 HOSTILE = "ab c=+-@'\",;\n\t<>/!&${}`x\\\u2028\u2029\u0301שלוםع中é�"
 """Letters of a model whose tokens are formulas, quotes, tags, separators of lines and letters from the right."""
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def run_of(alphabet: str = "", **asked: Any) -> list[Trace]:
@@ -107,16 +96,3 @@ process.stdout.write({expression});
         return done.stdout.decode()
 
     return evaluate
-
-
-@pytest.fixture(scope="session")
-def browser():
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        pytest.skip("no Chromium or Chrome here; .ci/run installs one")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield opened
-        opened.close()

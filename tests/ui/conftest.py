@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -17,17 +16,6 @@ from models.networks.reduction import reduce
 from models.prediction import Prediction
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before gradio is imported
-
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 class ByteTokenizer:
@@ -107,19 +95,6 @@ def serve(denoiser: ScriptedDenoiser) -> Iterator[Callable[..., str]]:
 @pytest.fixture(scope="session")
 def address(serve: Callable[..., str]) -> str:
     return serve()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if chromium is None:
-        pytest.skip("no Chromium or Chrome here; .ci/run installs one")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ import ast
 import asyncio
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ def address() -> Iterator[str]:
     page.close(verbose=False)
 
 
+def beside(run: Callable[[], Any]) -> Any:
+    """Run in a thread of its own: in the tests' own one the browser's loop may be running."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(run).result()
+
+
 def asked(address: str, *calls: dict[str, Any]) -> tuple[list[str], list[Any]]:
     """The names of the tools, and what `infill_text` answers."""
     from mcp import ClientSession
@@ -47,7 +54,7 @@ def asked(address: str, *calls: dict[str, Any]) -> tuple[list[str], list[Any]]:
             tools = [tool.name for tool in (await session.list_tools()).tools]
             return tools, [await session.call_tool("infill_text", call) for call in calls]
 
-    return asyncio.run(ask())
+    return beside(lambda: asyncio.run(ask()))
 
 
 def test_there_is_one_tool_and_it_fills(address: str) -> None:
@@ -70,7 +77,7 @@ def test_the_client_in_the_documents_runs(address: str, capsys) -> None:
     text = (ROOT / "docs" / "page.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"<!-- MCP: a test runs this -->\n```python\n(.*?)```", text, re.DOTALL)
     assert '"http://127.0.0.1:7860"' in code
-    exec(code.replace('"http://127.0.0.1:7860"', repr(address)), {})
+    beside(lambda: exec(code.replace('"http://127.0.0.1:7860"', repr(address)), {}))
     tool, answer = capsys.readouterr().out.splitlines()
     assert tool == "infill_text"
     assert "The little dog was abcdefg so he ran home." in answer

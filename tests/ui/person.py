@@ -205,6 +205,7 @@ class Person:
 
     def chips(self) -> list[str]:
         """Return what is said to be in force other than at the start."""
+        self.settle()
         return self.page.locator(".pg-in-force > span").all_inner_texts()
 
     def keep(self, label: str, way: str) -> None:

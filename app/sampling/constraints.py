@@ -132,7 +132,13 @@ def _kept_from(
     commit, tokens = _commits(written)
     confidence = np.array([probability for _, probability in written.values()])
     return replace(
-        wanted, commit=commit, tokens=tokens, confidence=confidence, notes={**wanted.notes, "kept out": len(words)}
+        wanted,
+        commit=commit,
+        tokens=tokens,
+        confidence=confidence,
+        drawn=None,
+        own=None,
+        notes={**wanted.notes, "kept out": len(words)},
     )
 
 

@@ -22,6 +22,7 @@ DOUBTED = 0.3
     tops=16,
     least=lambda knobs: 3 + bool(knobs["targeted"] and knobs["energy"]),
     judged=lambda knobs: bool(knobs["energy"]),
+    ranks="tokens",
 )
 def gibbs(
     now: Snapshot,
@@ -44,7 +45,9 @@ def gibbs(
     the model's sixteen most probable tokens v are weighted by p(text with v)^energy pi(v)^(1 - energy), where p is the
     parent's probability of the span and of 16 tokens after it; top-p is then ignored.
 
-    This form is our own and needs no training, unlike Glauber Dynamics Text Diffusion, 2026, arXiv:2605.04291
+    After Glauber Dynamics Text Diffusion, 2026, arXiv:2605.04291
+
+    Deviates: this form is our own and needs no training, unlike the paper's.
     """
     canvas, sites = now.canvas, now.canvas.masks
     sweeps = [0, 0, *(int(step.selection.notes["sweep"]) for step in now.history)]

@@ -93,6 +93,7 @@ def _check_budget(policy: Policy, now: Snapshot, selection: Selection, after: Ca
 
 def _with_tokens(prediction: Prediction, selection: Selection) -> Prediction:
     """Return the prediction with the tokens that the strategy chose as candidates, and their probabilities."""
+    assert selection.tokens is not None
     assert selection.confidence is not None, "tokens were chosen without their probabilities"
     chosen = selection.commit
     candidates, sure, drawn = (

@@ -47,11 +47,12 @@ def dus(
     rounds = min(rounds, now.steps // blocks)
     last = now.history[-1].selection.notes if now.history else {"block": 0.0}
     bound = last["stride"] if last["block"] == number else np.inf
+    strides = [stride for stride in (base**n for n in reversed(range(rounds))) if stride < bound] or [1]
     # A round in which nothing is sure enough needs no forward pass of its own: the next one has the same belief.
-    for stride in [stride for stride in (base**n for n in reversed(range(rounds))) if stride < bound] or [1]:
-        grid = current[::stride]
-        grid = grid[masked[grid] & ((stride == 1) | (confidence[grid] >= unsure))]
-        if len(grid):
-            break
-    kept = int(masked[current[::stride]].sum()) - len(grid)
-    return Selection(commit=grid, notes={"stride": stride, "block": number, "kept": kept})
+    ready = masked & (confidence >= unsure)
+    stride = next((stride for stride in strides if ready[current[::stride]].any()), 1)
+    grid = current[::stride]
+    commit = grid[(masked if stride == 1 else ready)[grid]]
+    return Selection(
+        commit=commit, notes={"stride": stride, "block": number, "kept": int(masked[grid].sum()) - len(commit)}
+    )

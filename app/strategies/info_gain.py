@@ -35,7 +35,8 @@ def info_gain(
 
     Yang et al., 2026, Improving Sampling for Masked Diffusion Models via Information Gain, arXiv:2602.18176
 
-    Deviates: the whole gap is one block.
+    Deviates: the whole gap is one block. The comparison is left out only once all drafts are sure; the released port to
+    dllm writes sure drafts without it as soon as there is one.
     """
     confidence, order = now.prediction.confidence, now.rank(now.prediction.confidence)
     actions = [(order[: now.pace], now.prediction.candidates, confidence)]

@@ -53,11 +53,7 @@ def early_commit(
         float, Knob(0.0, 1.0, "share of the gap that must be written before the rest may be")
     ] = 0.0,
     steady: Annotated[
-        str,
-        OneOf(
-            ("released", "always", "never"),
-            "wait until no mask has another first choice than a step before; released: only with the smooth bars",
-        ),
+        str, OneOf(("released", "always", "never"), "wait until no first choice changes; released: with smooth bars")
     ] = "released",
 ) -> Selection:
     """Commit the most confident drafts, an equal share each step, and all the rest once the answer seems known.
@@ -69,19 +65,13 @@ def early_commit(
 
     Li et al., 2025, Prophet, arXiv:2508.19982; Mohamed et al., 2025, SchED, arXiv:2512.02892
 
-    Deviates: until then tokens are committed as in `low_confidence`, also with SchED's thresholds, whose code follows
-    Dream.
+    Deviates: until then tokens are committed as in `low_confidence`, even with SchED's bars, whose code follows Dream.
     """
-    masks, span = now.canvas.masks, now.canvas.span
-    last = min(now.steps, now.masks_at_start)
-    if schedule == "prophet":
-        limit = high if now.step < 0.33 * last else middle if now.step < 0.67 * last else low
-    else:
-        limit = low + (high - low) * _remaining_height(schedule, (now.step - 1) / (last - 1) if last > 1 else 1, rate)
+    masks = now.canvas.masks
+    limit = _bar(now, schedule, (high, middle, low), rate)
     logit_margin = float(AGGREGATES[aggregate](now.prediction.logit_margin[masks]))
-    early = logit_margin >= limit and 1 - len(masks) / len(span) >= min_progress
-    if steady == "always" or (steady == "released" and schedule != "prophet"):
-        early = early and _is_steady(now)
+    known = 1 - len(masks) / len(now.canvas.span)
+    early = logit_margin >= limit and known >= min_progress and _is_steady(now, steady, schedule)
     notes = {"gap": logit_margin, "threshold": limit, "early": float(early)}
     if early:
         best, probability = now.prediction.top_tokens[masks, 0], now.prediction.top_probs[masks, 0]
@@ -89,8 +79,22 @@ def early_commit(
     return now.commit_first(now.rank(now.prediction.confidence), 1, **notes)
 
 
-def _is_steady(now: Snapshot) -> bool:
-    """Return whether no masked position has another first choice than in the step before; not in the first step."""
+def _bar(now: Snapshot, schedule: str, bars: tuple[float, float, float], rate: float) -> float:
+    """Return the threshold of this step, from those at the start, in the middle and at the end."""
+    high, middle, low = bars
+    last = min(now.steps, now.masks_at_start)
+    if schedule == "prophet":
+        return high if now.step < 0.33 * last else middle if now.step < 0.67 * last else low
+    return low + (high - low) * _remaining_height(schedule, (now.step - 1) / (last - 1) if last > 1 else 1, rate)
+
+
+def _is_steady(now: Snapshot, steady: str, schedule: str) -> bool:
+    """Return whether no masked position has another first choice than in the step before, if that is asked for.
+
+    The first step has none before it, so it is never steady.
+    """
+    if steady == "never" or (steady == "released" and schedule == "prophet"):
+        return True
     masks = now.canvas.masks
     before = now.history[-1].prediction.top_tokens[masks, 0] if now.history else np.full(len(masks), -1)
     return bool((now.prediction.top_tokens[masks, 0] == before).all())

@@ -50,8 +50,7 @@ def gibbs(
     Deviates: this form is our own and needs no training, unlike the paper's.
     """
     canvas, sites = now.canvas, now.canvas.masks
-    sweeps = [0, 0, *(int(step.selection.notes["sweep"]) for step in now.history)]
-    previous_sweep, sweep = sweeps[-2:]  # of the last two steps
+    previous_sweep, sweep = [0, 0, *(int(step.selection.notes["sweep"]) for step in now.history)][-2:]
     left = min(now.masks_at_start, now.steps // 3) - now.step + 1  # steps of the draft, this one included
     if not sweep and left > 1:
         return now.commit_first(now.rank(now.prediction.confidence), -(-len(sites) // left), sweep=0)

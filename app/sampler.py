@@ -10,6 +10,8 @@ from app.sampling.canvas import Canvas
 from app.sampling.constraints import constrain, forbidden_tokens
 from app.sampling.decode import decode
 from app.sampling.forwards import Guide
+from app.sampling.loops import without_loops
+from app.sampling.redraw import redrawing
 from app.sampling.request import InfillRequest
 from app.sampling.step import Policy, Step
 from app.strategies.registry import find
@@ -55,7 +57,11 @@ class Sampler:
             )
         return cls(
             denoiser=denoiser,
-            policy=constrain(policy, request, denoiser.tokenizer),
+            policy=constrain(
+                redrawing(without_loops(policy)) if request.redraw else without_loops(policy),
+                request,
+                denoiser.tokenizer,
+            ),
             steps=request.steps,
             seed=request.seed,
             sampling=Sampling(temperature=request.temperature, top_p=request.top_p, banned=banned),

@@ -116,7 +116,7 @@ def test_every_strategys_knobs_are_flags_with_their_defaults(name, capsys):
             value = 0.0 if parameter.name == "energy" else value  # more needs a parent, and the toy has none
             asked += [flag, str(parameter.kind(value))]
             expected[parameter.name] = value
-    assert trace_of(capsys, "--steps", "12", "--strategy", name, *asked).request.knobs == expected
+    assert trace_of(capsys, "--steps", "24", "--strategy", name, *asked).request.knobs == expected
     assert trace_of(capsys, f"--strategy={name}").request.knobs == {p.name: p.default for p in strategy.knobs}
     with pytest.raises(SystemExit) as ended:
         main(["infill", "--strategy", name, "--help"])
@@ -438,7 +438,8 @@ def test_a_branch_keeps_the_runs_knobs_unless_it_has_another_strategy(tmp_path, 
     file = tmp_path / "run.json"
     file.write_text(recording.dump(trace_of(capsys, "--strategy", "threshold", "--tau", "0.3")), encoding="utf-8")
     assert branched(capsys, file, "--step", "0").request.knobs == {"tau": 0.3}
-    assert branched(capsys, file, "--step", "0", "--strategy", "apart").request.knobs == {"tau": 0.9, "distance": 2}
+    other = branched(capsys, file, "--step", "0", "--strategy", "apart").request.knobs
+    assert other == {"tau": 0.9, "distance": 2, "adaptive": False}
     again = ["--strategy", "threshold", "--tau", "0.4"]
     assert branched(capsys, file, "--step", "0", *again).request.knobs == {"tau": 0.4}
     sides = branched(capsys, file, "--step", "0", "--prefix", "a dog", "--suffix", "ran")

@@ -131,9 +131,8 @@ def _kept_from(
         return wanted
     commit, tokens = _commits(written)
     confidence = np.array([probability for _, probability in written.values()])
-    return replace(
-        wanted, commit=commit, tokens=tokens, confidence=confidence, notes={**wanted.notes, "kept out": len(words)}
-    )
+    notes = {**wanted.notes, "kept out": len(words)}
+    return replace(wanted, commit=commit, tokens=tokens, confidence=confidence, drawn=None, own=None, notes=notes)
 
 
 def _commits(written: Mapping[int, tuple[int, float]]) -> tuple[Ids, Ids]:

@@ -11,7 +11,7 @@ import numpy as np
 from app.sampling.canvas import Canvas
 from app.sampling.forwards import Forwards, Guide
 from app.sampling.step import ContractError, Policy, Selection, Snapshot, Step
-from models.denoiser import BeliefCache, Denoiser, Floats, Ids, Sampling
+from models.denoiser import BeliefCache, Denoiser, Sampling
 from models.prediction import Prediction
 
 
@@ -56,7 +56,7 @@ def decode(
         )
         selection = _choose(policy, now)
         if selection.tokens is not None:
-            prediction = _with_tokens(prediction, selection.commit, selection.tokens, selection.confidence)
+            prediction = _with_tokens(prediction, selection)
         canvas = canvas.remask(selection.remask).commit(selection.commit, prediction.candidates[selection.commit])
         _check_budget(policy, now, selection, canvas)
         seconds += time.perf_counter() - began
@@ -91,11 +91,14 @@ def _check_budget(policy: Policy, now: Snapshot, selection: Selection, after: Ca
         )
 
 
-def _with_tokens(prediction: Prediction, chosen: Ids, tokens: Ids, confidence: Floats | None) -> Prediction:
+def _with_tokens(prediction: Prediction, selection: Selection) -> Prediction:
     """Return the prediction with the tokens that the strategy chose as candidates, and their probabilities."""
-    assert confidence is not None, "tokens were chosen without their probabilities"
+    assert selection.tokens is not None
+    assert selection.confidence is not None, "tokens were chosen without their probabilities"
+    chosen = selection.commit
     candidates, sure, drawn = (
         values.copy() for values in (prediction.candidates, prediction.confidence, prediction.drawn_confidence)
     )
-    candidates[chosen], sure[chosen], drawn[chosen] = tokens, confidence, confidence
+    candidates[chosen], sure[chosen] = selection.tokens, selection.confidence
+    drawn[chosen] = selection.confidence if selection.drawn is None else selection.drawn
     return replace(prediction, candidates=candidates, confidence=sure, drawn_confidence=drawn)

@@ -50,6 +50,13 @@ class InfillRequest:
         float,
         Knob(0.0, 1.0, "nucleus mass; 1 switches it off", label="Top-p", above_low=True, slider=(0.05, 1.0)),
     ] = 1.0
+    redraw: Annotated[
+        bool,
+        Switch(
+            "draw a token anew at the place where it is written, so that a place is not chosen because a likely token "
+            "was drawn there; only for strategies that rank by the drafted token, above temperature 0"
+        ),
+    ] = False
     seed: Annotated[int, Knob(0, 2**32 - 1, "the same seed repeats the run")] = 0
     guidance: Annotated[
         float,

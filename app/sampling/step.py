@@ -27,6 +27,8 @@ class Selection:
     commit: Ids  # [c] masked positions
     tokens: Ids | None = None  # [c] tokens to write there; None: the prediction's candidates
     confidence: Floats | None = None  # [c] probabilities of those tokens; required with them
+    drawn: Floats | None = None  # [c] probabilities of those tokens in q, see `Prediction`; None: `confidence`
+    own: Bools | None = None  # [c] which of those tokens are not drafts of this step and stay; None: all of them
     remask: Ids = field(default_factory=lambda: NONE)  # [r] committed positions; they may be committed again at once
     notes: Mapping[str, float] = field(default_factory=dict)  # the strategy's own numbers (thresholds, schedules)
     temperature: float | None = None  # for the candidates of the next step; None: the run's
@@ -116,8 +118,14 @@ class Snapshot:
 
     @property
     def share(self) -> int:
-        """Dream's count: floor(masks / steps left), but at least one, so that no forward pass is wasted."""
+        """Dream's count without its epsilon: floor(masks / steps left), at least one, so that no pass is wasted."""
         return max(1, len(self.canvas.masks) // max(1, self.remaining))
+
+    @property
+    def planned(self) -> int:
+        """LLaDA's count: an equal share of the masks at the start, the first steps one more; at least one."""
+        share, extra = divmod(self.masks_at_start, min(self.steps, self.masks_at_start))
+        return share + (self.step <= extra)
 
     @property
     def final_steps(self) -> int:
@@ -210,3 +218,5 @@ class Policy:
     lookback: int = 0  # number of earlier predictions to compare each prediction with
     tops: int = TOP  # number of most probable tokens to keep for each position
     judged: bool = False  # asks the denoiser's judge
+    ranks_drafts: bool = False  # chooses places by the tokens drafted there; see `redraw`
+    may_loop: bool = False  # takes tokens back by a rule and not by lot; see `loops`

@@ -15,7 +15,7 @@ SMALLEST = 4
 """Fewest tokens in a block: a shorter one leaves no choice of order."""
 
 
-@strategy(title="Above a bar, block by block", group="Above a bar", budget="cap", lookback=LONGEST - 1)
+@strategy(title="Above a bar, block by block", group="Above a bar", budget="cap", lookback=LONGEST - 1, ranks="drafts")
 def ahd(
     now: Snapshot,
     *,
@@ -51,7 +51,9 @@ def ahd(
     are averaged with weights e^(-decay age). Every step commits at least one token of the current block. Before step
     `window` there is too little history, so short gaps are filled only block by block.
 
-    Zou et al., 2026, Breaking Block Boundaries, arXiv:2604.08964; the default of decay is not the paper's
+    Zou et al., 2026, Breaking Block Boundaries, arXiv:2604.08964
+
+    Deviates: the default of `decay` is our own.
     """
     canvas, confidence = now.canvas, now.prediction.confidence
     parts = np.array_split(canvas.span, max(1, min(blocks, len(canvas.span) // SMALLEST)))

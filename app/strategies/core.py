@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Annotated
 
@@ -11,7 +12,13 @@ from app.sampling.step import NONE, Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 
 
-@strategy(title="Replaces what fails a test", group="Second thoughts", budget="cap", least=4)
+@strategy(
+    title="Replaces what fails a test",
+    group="Second thoughts",
+    budget="cap",
+    least=lambda knobs: _least_steps(int(knobs["every"])),
+    ranks="drafts",
+)
 def core(
     now: Snapshot,
     *,
@@ -28,11 +35,14 @@ def core(
     A test hides the tokens that were committed with the smallest margins, all in one probe, so that none can support
     another. A token fails if it is no longer the model's first choice and the new first choice is probable enough; its
     instability is -log of its own probability. The most unstable tokens that fail are replaced at once, and the step
-    continues as in `low_confidence`. Passes for the tests are reserved from the start. The paper uses the current
-    margins of committed tokens, which a model with a shift was never trained to predict; here they are the margins at
-    the time of commit.
+    continues as in `low_confidence`. Passes for the tests are reserved from the start. With C steps that commit, the
+    test comes after step i if i is a multiple of `every`, at least C / 4 and less than 3 C / 4, both rounded down.
 
     CORE, Context-Robust Remasking, 2026, arXiv:2602.04096
+
+    Deviates: the margins are those at the time of commit, because a model with a shift was never trained to judge a
+    token that it sees. A test hides a share of the written tokens instead of 32, and those at the end of a gap as well,
+    where the released code spares the last 16 of a block.
     """
     canvas, prediction = now.canvas, now.prediction
     # A token that was written before the run counts with the least margin that its confidence allows.
@@ -57,6 +67,7 @@ def core(
         tokens=np.concatenate([best, prediction.candidates[new]]),
         confidence=np.concatenate([probability, prediction.confidence[new]]),
         remask=replace,
+        own=np.arange(len(replace) + len(new)) < len(replace),
         notes=notes,
         carry=margins,
     )
@@ -64,13 +75,27 @@ def core(
 
 def _commit_steps(now: Snapshot, every: int) -> int:
     """Return the largest number of steps that leaves room in the budget for their tests."""
-    most = min(now.steps, now.masks_at_start)
-    return max(steps for steps in range(1, most + 1) if steps + len(_test_steps(steps, every)) <= now.steps)
+    return _most_commits(now.steps, min(now.steps, now.masks_at_start), every)
+
+
+def _most_commits(budget: int, most: int, every: int) -> int:
+    return max(steps for steps in range(1, most + 1) if steps + len(_test_steps(steps, every)) <= budget)
 
 
 def _test_steps(commits: int, every: int) -> range:
     """Return the numbers of the steps, out of `commits`, that a test follows."""
-    return range(-(-commits // 4), -(-3 * commits // 4), every)
+    first = max(1, -(-(commits // 4) // every)) * every
+    return range(first, 3 * commits // 4, every)
+
+
+def _least_steps(every: int) -> int:
+    """Return the least budget in which a test has room, and what it replaces comes before the last tenth."""
+    return next(
+        budget
+        for budget in itertools.count(4)
+        for tests in [_test_steps(_most_commits(budget, budget, every), every)]
+        if tests and budget - tests[0] > 1 + -(-budget // 10)
+    )
 
 
 def _share(now: Snapshot, commits: int) -> int:

@@ -18,7 +18,7 @@ AGGREGATES = {
 }
 
 
-@strategy(title="All the rest once it is sure", group="Above a bar", budget="cap")
+@strategy(title="All the rest once it is sure", group="Above a bar", budget="cap", ranks="drafts")
 def early_commit(
     now: Snapshot,
     *,
@@ -52,28 +52,52 @@ def early_commit(
     min_progress: Annotated[
         float, Knob(0.0, 1.0, "share of the gap that must be written before the rest may be")
     ] = 0.0,
+    steady: Annotated[
+        str, OneOf(("released", "always", "never"), "wait until no first choice changes; released: with smooth bars")
+    ] = "released",
 ) -> Selection:
     """Commit the most confident drafts, an equal share each step, and all the rest once the answer seems known.
 
     The answer seems known once the logit margin (the lead of the largest logit over the second largest), combined over
-    all masked positions, reaches a threshold. The threshold falls over min(T, N) steps. The rest is then committed
-    greedily.
+    all masked positions, reaches a threshold. The threshold falls over min(T, N) steps: Prophet's in two falls, once
+    0.33 and 0.67 of the steps have begun, SchED's smoothly. SchED's code also waits for a step in which no masked
+    position has changed its first choice, so never ends in the first one. The rest is then committed greedily.
 
     Li et al., 2025, Prophet, arXiv:2508.19982; Mohamed et al., 2025, SchED, arXiv:2512.02892
+
+    Deviates: until then tokens are committed as in `low_confidence`, even with SchED's bars, whose code follows Dream.
     """
-    masks, span = now.canvas.masks, now.canvas.span
-    last = min(now.steps, now.masks_at_start)
-    if schedule == "prophet":
-        limit = high if now.step - 1 < last / 3 else middle if now.step - 1 < last * 2 / 3 else low
-    else:
-        limit = low + (high - low) * _remaining_height(schedule, (now.step - 1) / max(1, last - 1), rate)
+    masks = now.canvas.masks
+    limit = _bar(now, schedule, (high, middle, low), rate)
     logit_margin = float(AGGREGATES[aggregate](now.prediction.logit_margin[masks]))
-    early = logit_margin >= limit and 1 - len(masks) / len(span) >= min_progress
+    known = 1 - len(masks) / len(now.canvas.span)
+    early = logit_margin >= limit and known >= min_progress and _is_steady(now, steady, schedule)
     notes = {"gap": logit_margin, "threshold": limit, "early": float(early)}
     if early:
         best, probability = now.prediction.top_tokens[masks, 0], now.prediction.top_probs[masks, 0]
         return Selection(commit=masks, tokens=best, confidence=probability, notes=notes)
     return now.commit_first(now.rank(now.prediction.confidence), 1, **notes)
+
+
+def _bar(now: Snapshot, schedule: str, bars: tuple[float, float, float], rate: float) -> float:
+    """Return the threshold of this step, from those at the start, in the middle and at the end."""
+    high, middle, low = bars
+    last = min(now.steps, now.masks_at_start)
+    if schedule == "prophet":
+        return high if now.step < 0.33 * last else middle if now.step < 0.67 * last else low
+    return low + (high - low) * _remaining_height(schedule, (now.step - 1) / (last - 1) if last > 1 else 1, rate)
+
+
+def _is_steady(now: Snapshot, steady: str, schedule: str) -> bool:
+    """Return whether no masked position has another first choice than in the step before, if that is asked for.
+
+    The first step has none before it, so it is never steady.
+    """
+    if steady == "never" or (steady == "released" and schedule == "prophet"):
+        return True
+    masks = now.canvas.masks
+    before = now.history[-1].prediction.top_tokens[masks, 0] if now.history else np.full(len(masks), -1)
+    return bool((now.prediction.top_tokens[masks, 0] == before).all())
 
 
 def _remaining_height(schedule: str, progress: float, rate: float) -> float:

@@ -10,7 +10,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, OneOf, strategy
 
 
-@strategy(title="Surest first, ends later", group="By sureness", budget="schedule")
+@strategy(title="Surest first, ends later", group="By sureness", budget="schedule", ranks="drafts")
 def edge_damping(
     now: Snapshot,
     *,
@@ -28,7 +28,9 @@ def edge_damping(
     before a gap's last one is multiplied by 1 - damping (1 - known) exp(-d / reach), where known is the committed
     fraction of the span. A gap that ends the text is not damped.
 
-    The observation is from arXiv:2605.28181; the factor is our own
+    After arXiv:2605.28181
+
+    Deviates: the observation is the paper's; the factor is our own.
     """
     prediction, canvas = now.prediction, now.canvas
     scores = {

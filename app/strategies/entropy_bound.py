@@ -30,6 +30,8 @@ def entropy_bound(
     (KL divergence).
 
     Ben-Hamu et al., 2025, Entropy Bounded Unmasking, arXiv:2505.24857
+
+    Deviates: the bound is in nats; the authors of DUS read the paper's as bits, so that its 0.1 would be 0.069 here.
     """
     order = now.rank(-now.prediction.entropy)
     entropies = now.prediction.entropy[order]

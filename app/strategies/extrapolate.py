@@ -21,7 +21,7 @@ RAREST = 1 / (1 + math.exp(8))
 """Probabilities are clipped to between this and 1 - this, that is, to logits from -8 to 8."""
 
 
-@strategy(title="Soon to be above a bar", group="Above a bar", budget="cap")
+@strategy(title="Soon to be above a bar", group="Above a bar", budget="cap", ranks="drafts")
 def extrapolate(
     now: Snapshot,
     *,
@@ -37,8 +37,9 @@ def extrapolate(
     committed early if it is the best token, its position is steady, and so are all masks near it on the left. The last
     condition is waived if known tokens are near it on both sides.
 
-    The idea is from Li et al., 2026, Confidence Extrapolation, arXiv:2605.30753; the equations and constants are our
-    own
+    After Li et al., 2026, Confidence Extrapolation, arXiv:2605.30753
+
+    Deviates: the idea is the paper's; the equations and constants are our own.
     """
     prediction, masks = now.prediction, now.canvas.masks
     beliefs = [*(step.prediction for step in now.history), prediction]

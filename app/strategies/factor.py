@@ -10,7 +10,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 
 
-@strategy(title="Higher bar for more at once", group="Above a bar", budget="cap")
+@strategy(title="Higher bar for more at once", group="Above a bar", budget="cap", ranks="drafts")
 def factor(
     now: Snapshot,
     *,
@@ -26,10 +26,11 @@ def factor(
 ) -> Selection:
     """Commit the n surest drafts while (n + 1) (1 - the n-th confidence) stays below a factor.
 
-    Up to factor 1, greedy parallel decoding agrees with greedy decoding one by one. The published code commits one
-    token too many if only the last rank fails; this follows the formula.
+    Up to factor 1, greedy parallel decoding agrees with greedy decoding one by one.
 
     Wu et al., 2025, Fast-dLLM, arXiv:2505.22618
+
+    Deviates: this follows the formula; the published code commits one token too many if only the last rank fails.
     """
     order = now.rank(now.prediction.confidence)
     ranks = np.arange(1, len(order) + 1)

@@ -12,9 +12,10 @@ def first_hitting(now: Snapshot) -> Selection:
 
     Continuous time tau runs from 1 to 0; the next of n masked tokens is hit at tau u^(1/n), with u uniform. The time is
     only recorded in the note `tau`; if part of the span was written before the run, it starts from the masked fraction.
-    With fewer steps than masks, equal groups are committed.
 
     Zheng et al., 2024, Masked Diffusion Models Are Secretly Time-Agnostic, arXiv:2409.02908
+
+    Deviates: with fewer steps than masks, equal groups are committed.
     """
     masks = now.canvas.masks
     tau = now.history[-1].selection.notes["tau"] if now.history else now.masks_at_start / len(now.canvas.span)

@@ -17,7 +17,7 @@ MOST = 8
 """Most key tokens that are hidden from the contrasted canvas."""
 
 
-@strategy(title="Asks what the key words add", group="Probing", budget="cap", tops=20, least=4)
+@strategy(title="Asks what the key words add", group="Probing", budget="cap", tops=20, least=4, ranks="tokens")
 def focore(
     now: Snapshot,
     *,
@@ -41,7 +41,9 @@ def focore(
     replaces the request's guidance. Once the key tokens and the beliefs in the window have stayed the same for two
     steps, the contrast ends, and sure drafts are committed together.
 
-    The idea is from arXiv:2605.01373 (FoCore and FoCore_A); what the paper leaves open is our own
+    After arXiv:2605.01373 (FoCore and FoCore_A)
+
+    Deviates: the idea is the paper's; the measure of change and the number of key tokens are our own.
     """
     confidence, changes = now.prediction.confidence, _changes(now)
     largest = np.maximum(now.carry, changes[-1:].max(axis=0, initial=0.0))  # change in any step

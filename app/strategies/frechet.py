@@ -10,7 +10,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 
 
-@strategy(title="While sure of all at once", group="Above a bar", budget="cap")
+@strategy(title="While sure of all at once", group="Above a bar", budget="cap", ranks="drafts")
 def frechet(
     now: Snapshot,
     *,

@@ -22,6 +22,7 @@ DOUBTED = 0.3
     tops=16,
     least=lambda knobs: 3 + bool(knobs["targeted"] and knobs["energy"]),
     judged=lambda knobs: bool(knobs["energy"]),
+    ranks="tokens",
 )
 def gibbs(
     now: Snapshot,
@@ -44,11 +45,12 @@ def gibbs(
     the model's sixteen most probable tokens v are weighted by p(text with v)^energy pi(v)^(1 - energy), where p is the
     parent's probability of the span and of 16 tokens after it; top-p is then ignored.
 
-    This form is our own and needs no training, unlike Glauber Dynamics Text Diffusion, 2026, arXiv:2605.04291
+    After Glauber Dynamics Text Diffusion, 2026, arXiv:2605.04291
+
+    Deviates: this form is our own and needs no training, unlike the paper's.
     """
     canvas, sites = now.canvas, now.canvas.masks
-    sweeps = [0, 0, *(int(step.selection.notes["sweep"]) for step in now.history)]
-    previous_sweep, sweep = sweeps[-2:]  # of the last two steps
+    previous_sweep, sweep = [0, 0, *(int(step.selection.notes["sweep"]) for step in now.history)][-2:]
     left = min(now.masks_at_start, now.steps // 3) - now.step + 1  # steps of the draft, this one included
     if not sweep and left > 1:
         return now.commit_first(now.rank(now.prediction.confidence), -(-len(sites) // left), sweep=0)

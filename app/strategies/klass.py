@@ -10,7 +10,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, Tau, strategy
 
 
-@strategy(title="Above a bar and settled", group="Above a bar", budget="cap", lookback=1)
+@strategy(title="Above a bar and settled", group="Above a bar", budget="cap", lookback=1, ranks="drafts")
 def klass(
     now: Snapshot,
     *,
@@ -26,15 +26,21 @@ def klass(
     ] = 0.01,
     patience: Annotated[int, Knob(1, 8, "steps for which a belief must have been settled")] = 2,
 ) -> Selection:
-    """Commit every draft above a threshold whose belief has settled, or else the surest one.
+    """Commit every draft above a threshold whose belief has settled, or else the surest ones, an equal share.
 
     A belief moves by its KL divergence, over the whole vocabulary, from the belief in the previous step. The first step
-    has no previous one, so several tokens are committed together only from step patience + 1 on, or if the budget
-    requires it.
+    has no previous one. If no belief has settled, the surest drafts are committed, as many as LLaDA's schedule has for
+    the step: with T = N, one.
 
     Kim et al., 2025, KLASS, arXiv:2511.05664
+
+    Deviates: if earlier steps have committed fewer than the schedule, more are committed than have settled, so that the
+    budget suffices. A draft exactly at the threshold passes, as in the code for Dream; in that for LLaDA it fails.
     """
     recent = [now.prediction, *(step.prediction for step in reversed(now.history))][:patience]
     moved = np.max([prediction.drift[:, 0] for prediction in recent], axis=0)
-    sure = now.prediction.confidence >= tau
-    return now.commit_passing(sure & (moved < epsilon), now.prediction.confidence, threshold=tau)
+    confidence = now.prediction.confidence
+    passes = (confidence >= tau) & (moved < epsilon)
+    if passes[now.canvas.masks].any():
+        return now.commit_passing(passes, confidence, threshold=tau)
+    return now.commit_first(now.rank(confidence), now.planned, passed=0, threshold=tau)

@@ -8,7 +8,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import strategy
 
 
-@strategy(title="Least sure left for last", group="By sureness", budget="exact", reads_committed=True)
+@strategy(title="Least sure left for last", group="By sureness", budget="exact", reads_committed=True, ranks="drafts")
 def reference(now: Snapshot) -> Selection:
     """Keep the least probable drafts masked, ranking committed positions too: DiffuLLaMA's evaluation sampler.
 

@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 Budget = Literal["exact", "schedule", "cap", "orders"]
+Ranks = Literal["drafts", "places", "tokens"]
 
 BUDGETS: Mapping[Budget, str] = {
     "exact": "the number of steps, even if it is larger than the number of masks",
@@ -44,6 +45,16 @@ BUDGETS: Mapping[Budget, str] = {
     "orders": "the number of steps, with one token in each; if it is smaller than the number of masks, several",
 }
 """What the step budget is, in words that continue "the step budget is"."""
+
+RANKS: Mapping[Ranks, str] = {
+    "drafts": "its places are chosen by the tokens drafted there, so a token may be drawn anew where it is written",
+    "places": "its places do not depend on the drafted tokens, so there is nothing to mend",
+    "tokens": "it chooses or tests its tokens itself, so they stay",
+}
+"""How a strategy chooses its places, and hence what the request's `redraw` does: only the first kind draws anew."""
+
+DEVIATES = "Deviates: "
+"""Begins the last paragraph of the docstring of a strategy that differs on purpose from its papers or their code."""
 
 GROUPS: Mapping[str, str] = {
     "By sureness": "the places where the model is surest come first, a set number in each step",
@@ -57,6 +68,7 @@ GROUPS: Mapping[str, str] = {
 NOTES: Mapping[str, str] = {
     "accepted": "steps guessed right",
     "ahead": "written ahead",
+    "anchors": "above the high bar",
     "block": "block",
     "bound": "largest risk, nats",
     "changed": "rewritten this round",
@@ -67,6 +79,7 @@ NOTES: Mapping[str, str] = {
     "drafted": "steps guessed",
     "early": "finished early (1 is yes)",
     "energy": "text's -log p, nats",
+    "gained": "information gained, nats",
     "gap": "lead, logits",
     "instability": "least stable, nats",
     "joint": "sure of all, at least",
@@ -74,10 +87,12 @@ NOTES: Mapping[str, str] = {
     "keys": "key words",
     "known": "share written",
     "lead": "lead over other texts",
+    "loop": "stopped taking back (1 is yes)",
     "lost": "most sureness lost",
     "moved": "largest change",
     "passed": "above the bar",
     "rate": "chance of being taken back",
+    "redrawn": "drawn anew",
     "replaced": "replaced",
     "risk": "risk taken, nats",
     "slot": "time slot",
@@ -119,6 +134,8 @@ class Strategy:
     tops: int
     least: int | Callable[[Mapping[str, Value]], int]
     judged: Callable[[Mapping[str, Value]], bool]
+    ranks: Ranks
+    may_loop: bool
     knobs: tuple[Field, ...]
 
     @property
@@ -130,6 +147,12 @@ class Strategy:
     def papers(self) -> tuple[str, ...]:
         """The arXiv ids in the docstring."""
         return tuple(dict.fromkeys(re.findall(r"\d{4}\.\d{5}", inspect.getdoc(self.choose) or "")))
+
+    @property
+    def deviation(self) -> str:
+        """What differs on purpose from the papers or their code: the docstring's last paragraph, or nothing."""
+        last = (inspect.getdoc(self.choose) or "").rpartition("\n\n")[2]
+        return " ".join(last.removeprefix(DEVIATES).split()) if last.startswith(DEVIATES) else ""
 
     @property
     def defaults(self) -> dict[str, Value]:
@@ -168,6 +191,8 @@ class Strategy:
             lookback=self.lookback,
             tops=self.tops,
             judged=self.judged(values),
+            ranks_drafts=self.ranks == "drafts",
+            may_loop=self.may_loop,
         )
 
     def _values(self, knobs: Mapping[str, Value]) -> dict[str, Value]:
@@ -193,6 +218,8 @@ def strategy(
     tops: int = TOP,
     least: int | Callable[[Mapping[str, Value]], int] = 1,
     judged: Callable[[Mapping[str, Value]], bool] = lambda knobs: False,
+    ranks: Ranks = "places",
+    may_loop: bool = False,
 ) -> Callable[[Callable[..., Selection]], Strategy]:
     """Register a function `(now: Snapshot, *, knobs) -> Selection` under its own name.
 
@@ -200,7 +227,8 @@ def strategy(
     budget means. `lookback` and `tops` are the numbers of columns of the prediction's drift and top tokens that it
     reads; `reads_committed` asks about committed positions as well. `least` is the smallest step budget with which it
     differs from another strategy (one that probes needs passes for it), `judged` whether it asks an autoregressive
-    parent; both may depend on the knobs. Raises TypeError for a knob without a domain.
+    parent; both may depend on the knobs. `ranks` is one of RANKS, and `may_loop` says that it takes tokens back by a
+    rule and not by lot, so that a state which returns is a loop. Raises TypeError for a knob without a domain.
     """
 
     def register(choose: Callable[..., Selection]) -> Strategy:
@@ -209,7 +237,19 @@ def strategy(
         defaults = {each.name: each.default for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY}
         knobs = declared(hints, defaults)
         made = Strategy(
-            choose.__name__, title, group, choose, budget, reads_committed, lookback, tops, least, judged, knobs
+            name=choose.__name__,
+            title=title,
+            group=group,
+            choose=choose,
+            budget=budget,
+            reads_committed=reads_committed,
+            lookback=lookback,
+            tops=tops,
+            least=least,
+            judged=judged,
+            ranks=ranks,
+            may_loop=may_loop,
+            knobs=knobs,
         )
         assert made.name not in _strategies, f"two strategies are called {made.name}"
         assert group in GROUPS, f"{made.name} is in an unknown group, {group}"

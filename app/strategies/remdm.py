@@ -33,11 +33,13 @@ def remdm(
 
     The slots are those of `random`. Each slot commits extra tokens to make up for those it remasks, so the expected
     number of masks follows the schedule, from the masks at the start to none. Slots in which nothing happens are
-    skipped; if the canvas is full, they are skipped until a token is remasked. Nothing is remasked in the last tenth.
-    `confidence` more often remasks tokens that were less probable when they were committed; unlike in the release, its
-    mean rate is that of `cap`.
+    skipped; if the canvas is full, they are skipped until a token is remasked. `confidence` more often remasks tokens
+    that were less probable when they were committed.
 
     Wang et al., 2025, Remasking Discrete Diffusion Models with Inference-Time Scaling, arXiv:2503.00307
+
+    Deviates: nothing is remasked in the last tenth of the slots, so `loop` ends there and not at a twentieth. The mean
+    rate of `confidence` is that of `cap`.
     """
     canvas, steps = now.canvas, now.steps
     loop = variant == "loop" and eta > 0  # without a rate nothing is ever remasked

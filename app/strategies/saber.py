@@ -20,6 +20,7 @@ ROUNDING = 1e-6
     group="Second thoughts",
     budget="cap",
     least=lambda knobs: _least_steps(int(knobs["every"])),
+    ranks="drafts",
 )
 def saber(
     now: Snapshot,
@@ -36,10 +37,13 @@ def saber(
     The threshold is the mean probability of all tokens when they were committed, including any remasked since and those
     written before the run. A test hides the committed tokens in random groups, all in one batch, and asks how probable
     each still is. Those that have lost most since the last test (or since their commit) are remasked, always fewer than
-    the step commits. The paper reads the probabilities of tokens that the model sees, which a model with a shift was
-    never trained to judge.
+    the step commits.
 
     Dong et al., 2025, Saber, arXiv:2510.18165
+
+    Deviates: the paper reads the probabilities of tokens that the model sees, which a model with a shift was never
+    trained to judge; here a probe hides them. Only a token that has become less probable is remasked, and none that
+    this very step commits; the released code asks for neither.
     """
     canvas, prediction = now.canvas, now.prediction
     masks, known = canvas.masks, np.flatnonzero(canvas.editable & ~canvas.masked)
@@ -77,7 +81,11 @@ def _least_steps(every: int) -> int:
 
 def _believed(now: Snapshot) -> Floats:
     """Return [length] how probable each token was in its last test, or when it was committed."""
-    return now.carry if now.history else now.start.inherited.copy()
+    if not now.history:
+        return now.start.inherited.copy()
+    believed, last = now.carry, now.history[-1]
+    believed[last.selection.commit] = last.prediction.confidence[last.selection.commit]
+    return believed
 
 
 def _test(now: Snapshot, known: Ids, groups: int) -> Floats:

@@ -8,7 +8,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Knob, strategy
 
 
-@strategy(title="Asks several steps ahead", group="Probing", budget="schedule")
+@strategy(title="Asks several steps ahead", group="Probing", budget="schedule", ranks="tokens")
 def speculate(
     now: Snapshot,
     *,
@@ -25,6 +25,8 @@ def speculate(
     seldom come true.
 
     After Gao et al., 2025, Self Speculative Decoding, arXiv:2510.04147
+
+    Deviates: the idea is the paper's; the form is our own.
     """
     order, drafts = now.rank(now.prediction.confidence), now.prediction.candidates
     ends, left = [], now.remaining  # before the probe, which uses one up

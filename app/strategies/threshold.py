@@ -6,7 +6,7 @@ from app.sampling.step import Selection, Snapshot
 from app.strategies.registry import Tau, strategy
 
 
-@strategy(title="All above a bar", group="Above a bar", budget="cap")
+@strategy(title="All above a bar", group="Above a bar", budget="cap", ranks="drafts")
 def threshold(
     now: Snapshot,
     *,

@@ -127,7 +127,8 @@ def load(content: str, request: type[InfillRequest] = InfillRequest) -> Trace:
 
 
 def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the content as the latest version writes it."""
+    """Return the content as the latest version writes it. A request without `redraw` is older, and had it off."""
+    data = {**data, "request": {"redraw": False, **data["request"]}}
     if data["version"] == VERSION:
         return data
     if "origin" in data or "start" in data["request"]:

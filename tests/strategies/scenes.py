@@ -238,6 +238,7 @@ class Scripted:
     tokenizer: Tokenizer = COIN
     notices: tuple[str, ...] = ()
     judge: Judge | None = None
+    remembers: bool = False  # as a network does: a state that is still in the cache needs no pass
 
     def __post_init__(self) -> None:
         self.asked: list[list[list[int]]] = []
@@ -251,7 +252,12 @@ class Scripted:
             for row, place in zip(rows, query.positions, strict=True):
                 probabilities = self.beliefs(query.ids.tolist(), int(place))
                 row[: len(probabilities)] = torch.tensor(probabilities, dtype=torch.float64)
-            beliefs.append(reduce(rows.log(), query, forwards=len(query.rows)))
+            fresh = list(query.rows)
+            if self.remembers and query.cache is not None:
+                fresh = [row for row in fresh if query.cache.get(row.state) is None]
+                for row in fresh:
+                    query.cache.put(row.state, True)
+            beliefs.append(reduce(rows.log(), query, forwards=len(fresh)))
         return beliefs
 
 

@@ -61,7 +61,7 @@ def test_all_strategies_of_the_specification_exist():
             "middle_out",
         ),
         *("remdm", "p2", "rcr", "credit", "dus", "apart", "klass", "extrapolate", "ahd", "core", "saber", "gibbs"),
-        *("speculate", "focore", "pc_sampler", "edge_damping"),
+        *("speculate", "focore", "pc_sampler", "edge_damping", "info_gain", "local_leap"),
     }
 
 
@@ -175,7 +175,7 @@ def test_a_budget_too_small_for_probes_is_refused_with_the_number_of_steps_neede
 def test_the_least_budget_is_enough_for_a_probe_or_a_remasked_token(strategy):
     canvas = blank(16, before=(4,), after=(6,), mask_id=MASK)
     runs = [go(strategy, canvas, steps=strategy.least_steps({}), seed=seed) for seed in range(5)]
-    assert any(taken[-1].calls > len(taken) or any(len(s.selection.remask) for s in taken) for taken in runs)
+    assert any(taken[-1].nfe > len(taken) or any(len(s.selection.remask) for s in taken) for taken in runs)
 
 
 @pytest.mark.parametrize("every", range(1, 9))
@@ -197,7 +197,7 @@ def test_with_guidance_a_strategy_that_probes_keeps_its_budget(strategy, steps):
     canvas = blank(9, before=(4,), after=(6,), mask_id=MASK)
     taken = go(strategy, canvas, steps=steps, denoiser=counting, guidance=1.5)
     assert not taken[-1].canvas.masked.any()
-    assert taken[-1].calls == counting.calls <= steps
+    assert taken[-1].calls == counting.calls <= max(steps, strategy.least_steps({}))
     assert taken[-1].nfe == counting.rows >= 2 * len(taken)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from app.sampling.step import Selection, Snapshot
+from app.strategies.registry import find
 from tests.strategies.scenes import Indifferent, Scripted, after, blank, choose, counts, probing, run, snapshot
 
 MASK = 3
@@ -95,15 +96,28 @@ def test_a_margin_is_from_the_commit_or_from_the_test_that_replaced_the_token():
         # 13 steps commit, and from the fourth to the tenth every second one brings a test: 5, 7, 9.
         (16, 2, [5, 7, 9]),
         (64, 2, [5, 7, 9, 11]),  # 16 commit: after 4, 6, 8, 10
-        (64, 16, [5]),
-        (16, 1, [4, 5, 6, 7, 8]),  # ten and five
-        (4, 2, [2]),
+        (64, 16, []),  # 16 commit: after a sixteenth there is none left
+        (16, 1, [3, 4, 5, 6, 7]),  # ten and five: after 2 to 6
+        (64, 8, [9]),
+        (5, 2, [3]),  # four and one
+        (4, 2, []),
     ],
 )
 def test_tests_are_in_the_middle_half_of_the_run_and_their_passes_are_reserved(steps, every, tests):
     taken = run("core", Indifferent(), blank(16), steps=steps, every=every)
     assert [number for number, step in enumerate(taken, start=1) if "tested" in step.selection.notes] == tests
     assert taken[-1].nfe == taken[-1].calls == len(taken) + len(tests) <= steps
+
+
+@pytest.mark.parametrize(("every", "least"), [(1, 4), (2, 5), (3, 7), (4, 8), (16, 24)])
+def test_the_least_budget_is_the_first_with_room_for_a_test(every, least):
+    def tests(steps: int) -> int:
+        taken = run("core", Indifferent(), blank(40), steps=steps, every=every)
+        return sum("tested" in step.selection.notes for step in taken)
+
+    assert find("core").least_steps({"every": every}) == least
+    assert tests(least) > 0
+    assert tests(least - 1) == 0
 
 
 def test_shares_are_those_of_low_confidence_with_the_steps_without_tests():

@@ -16,7 +16,8 @@ def limit(taken: int, *, steps: int = 9, **knobs) -> float:
 
 
 def test_prophets_threshold_falls_in_three_phases():
-    assert [limit(taken) for taken in range(9)] == [7.5] * 3 + [5.0] * 3 + [2.5] * 3
+    """Step k of nine has progress k / 9, and the phases end below 0.33 and 0.67: after 2 / 9 and 6 / 9."""
+    assert [limit(taken) for taken in range(9)] == [7.5] * 2 + [5.0] * 4 + [2.5] * 3
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_a_logit_margin_at_the_threshold_commits_everything_by_argmax():
 
 
 def test_below_the_threshold_the_most_confident_draft_is_committed():
-    selection = choose("early_commit", snapshot(logit_margin=[7.0, 7.9], confidence=[0.1, 0.2]))
+    selection = choose("early_commit", snapshot(logit_margin=[7.0, 7.9, 7.0, 7.0], confidence=[0.1, 0.2, 0.1, 0.1]))
     assert selection.commit.tolist() == [2]
     assert selection.tokens is None
 
@@ -73,7 +74,7 @@ def test_a_run_that_ends_early_takes_fewer_forward_passes():
     denoiser = toy()
     canvas = blank(9, mask_id=denoiser.tokenizer.mask_id)
     steps = run("early_commit", denoiser, canvas, steps=9, high=1e9, middle=0.0, low=0.0)
-    assert len(steps) == 4, "the second phase begins with the fourth step of nine"
+    assert len(steps) == 3, "the second phase begins with the third step of nine"
     assert steps[-1].selection.notes["early"] == 1
 
 

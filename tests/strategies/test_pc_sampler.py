@@ -39,11 +39,12 @@ def scene(*, steps: int = 1) -> Snapshot:
         ({"pull": 0.0, "ceiling": 20.0}, [2, 4, 1, 3]),  # 0.5, 2, 0.5, 0.9: the rare word first
         ({"pull": 0.0, "ceiling": 0.8}, [2, 4, 1, 3]),  # 0.5, 0.8, 0.5, 0.8
         ({"pull": 0.0, "ceiling": 0.4}, [1, 2, 3, 4]),  # all the same
-        ({"pull": 2.0, "ceiling": 0.4}, [1, 4, 2, 3]),  # 1, 0.61, 0.61, 1 times that
-        ({"pull": 2.0, "ceiling": 0.4, "edge": "left"}, [1, 2, 3, 4]),
-        ({"pull": 2.0, "ceiling": 20.0}, [2, 4, 1, 3]),  # 0.5, 1.21, 0.30, 0.9
-        ({"pull": 6.0, "ceiling": 20.0}, [4, 1, 2, 3]),  # 0.5, 0.45, 0.11, 0.9
-        ({"pull": 2.0, "ceiling": 20.0, "edge": "left"}, [2, 1, 4, 3]),  # 0.5, 1.21, 0.18, 0.20
+        ({"pull": 0.5, "ceiling": 0.4, "edge": "nearest"}, [1, 4, 2, 3]),  # 1, 0.61, 0.61, 1 times that
+        ({"pull": 0.5, "ceiling": 0.4}, [1, 2, 3, 4]),
+        ({"pull": 0.5, "edge": "nearest"}, [2, 4, 1, 3]),  # 0.5, 1.21, 0.30, 0.9
+        ({"pull": 1.5, "edge": "nearest"}, [4, 1, 2, 3]),  # 0.5, 0.45, 0.11, 0.9
+        ({"pull": 0.5}, [2, 1, 4, 3]),  # 0.5, 1.21, 0.18, 0.20
+        ({}, [2, 1, 4, 3]),  # 0.5, 2 x 0.78 = 1.56, 0.5 x 0.61 = 0.30, 0.9 x 0.47 = 0.43
     ],
 )
 def test_rare_words_and_edges_come_first(knobs, order):
@@ -77,5 +78,7 @@ def test_every_gap_has_its_own_edges():
     assert right.tolist() == [0, 2, 1, 0, 0, 1, 0, 0]
     now = replace(snapshot(length=6, steps=1), canvas=canvas)
     now = replace(now, prediction=replace(now.prediction, confidence=np.full(8, 0.5)))
-    # Distances 0, 1, 0 in the gap of three, and 0, 0 in the gap of two.
-    assert choose("pc_sampler", now).commit.tolist() == [1, 3, 5, 6, 2]
+    # Distances 0, 1, 2 in the gap of three, and 0, 1 in the gap of two.
+    assert choose("pc_sampler", now).commit.tolist() == [1, 5, 2, 6, 3]
+    # To the nearest edge 0, 1, 0 and 0, 0.
+    assert choose("pc_sampler", now, edge="nearest").commit.tolist() == [1, 3, 5, 6, 2]

@@ -140,7 +140,7 @@ def test_credit_counts_the_known_fraction_from_the_first_step():
 def test_the_threshold_of_early_commit_falls_over_the_masks_that_there_are():
     start = blank(9).inherit(np.arange(1, 7), np.ones(6, dtype=np.int64), np.ones(6))
     taken = run("early_commit", Indifferent(), start, steps=9, high=9.0, middle=6.0, low=3.0)
-    assert [step.selection.notes["threshold"] for step in taken] == [9.0, 6.0, 3.0]
+    assert [step.selection.notes["threshold"] for step in taken] == [6.0, 6.0, 3.0]
 
 
 def test_the_draft_of_gibbs_writes_the_masks_and_its_sweeps_visit_everything():

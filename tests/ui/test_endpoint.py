@@ -179,8 +179,8 @@ def test_the_page_offers_programs_only_this_endpoint(client: Client, address: st
         assert not listed["unnamed_endpoints"]
     parameters = {each["parameter_name"]: each for each in served["named_endpoints"]["/infill"]["parameters"]}
     assert list(parameters) == [
-        *("prefix", "suffix", "length", "steps", "strategy", "knobs", "temperature", "top_p", "seed", "guidance"),
-        *("guided_by", "space", "text", "banned", "one_line", "start", "model"),
+        *("prefix", "suffix", "length", "steps", "strategy", "knobs", "temperature", "top_p", "redraw", "seed"),
+        *("guidance", "guided_by", "space", "text", "banned", "one_line", "start", "model"),
     ]
     assert all(each["parameter_has_default"] for each in parameters.values())
 

@@ -20,7 +20,7 @@ import { numberBox } from "./number_box.js";
 
 /** The groups of the form; a field that is declared in none of them stands under "More". */
 const SETTING_GROUPS = [
-  { title: "Drawing", names: ["temperature", "top_p", "seed"] },
+  { title: "Drawing", names: ["temperature", "top_p", "redraw", "seed"] },
   { title: "Steering", names: ["guidance", "guided_by", "space"] },
   { title: "Not allowed", names: ["banned", "one_line"] },
 ];

@@ -547,9 +547,9 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
 
   /** @param {Event} event */
   function chosen(event) {
-    const place = /** @type {HTMLElement} */ (event.target).closest?.("[data-place]")?.getAttribute("data-place");
-    const run = runOf();
-    if (place !== null && place !== undefined && run) choose(run, Number(place));
+    const cell = /** @type {HTMLElement} */ (event.target).closest?.("[data-place]");
+    const run = cell && runIn(chips.findIndex((chip) => chip.element.contains(cell)));
+    if (run) choose(run, Number(cell.getAttribute("data-place")));
   }
   for (const kind of ["pointerover", "focusin", "click"]) box.addEventListener(kind, chosen);
 

@@ -239,7 +239,7 @@ def a_person(browser: Browser, address: str, **settings: Any) -> Iterator[Person
     person = Person(context.new_page()).go(address)
     yield person
     context.close()
-    assert person.problems == []
+    assert person.problems == [], person.problems
 
 
 def new_context(browser: Browser, **settings: Any) -> BrowserContext:

@@ -191,7 +191,9 @@ def test_a_comparison_is_stopped_as_a_whole(me: Person, denoiser) -> None:
     denoiser.delay = 0.15
     me.set_text("Once [[30]] the end.")
     preset(me, "orders")
-    me.page.wait_for_function("() => document.querySelectorAll('.pg-pane .pg-masked').length < 54")
+    me.page.wait_for_function(
+        "() => { const { length } = document.querySelectorAll('.pg-pane .pg-masked'); return length && length < 54; }"
+    )
     me.page.keyboard.press("Escape")
     both_ended(me)
     for label in ("A", "B"):

@@ -287,7 +287,7 @@ def brightness_of(colour: str) -> float:
 @both_themes
 @every_view
 def test_labels_mark_where_gaps_start_and_which_words_are_given(view: View, palette: Palette) -> None:
-    trace = last_trace(prefix="", suffix="", text="the [[3]] saw [[6|2:<b>]][[2]].", steps=4)
+    trace = last_trace(prefix="", suffix="", text="the [[3]] saw [[6|2:cat]][[2]].", steps=4)
     figure = view.draw(trace, palette)
     assert Figure(figure.to_dict()).data
     names = labels(trace)

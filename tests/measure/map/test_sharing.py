@@ -12,7 +12,7 @@ from app.measure.map.configurations import configurations
 from app.measure.map.runs import run_problem
 from app.measure.problems import as_request, oracle_length
 from app.measure.run import run_to_end
-from app.strategies.registry import strategies
+from app.strategies.registry import find, strategies
 from app.trace import metrics
 from app.trace.trace import Trace
 from models.bench.shared_states import SharedStates
@@ -49,7 +49,8 @@ def test_every_strategy_gives_the_same_trace_and_nfe_as_alone(network, few, temp
     settings = SETTINGS | {"temperature": temperature}
     shared, asked = SharedStates(network), 0
     for configuration in configurations(strategies(), {}):
-        steps = configuration.steps(oracle_length(few[0], network))
+        least = find(configuration.strategy).least_steps(configuration.knobs)
+        steps = max(least, configuration.steps(oracle_length(few[0], network)))
         request = as_request(few[0], network, strategy=configuration.strategy, steps=steps, **settings)
         single = OneByOne(network)
         alone, together = run_to_end(request, single), run_to_end(request, shared)

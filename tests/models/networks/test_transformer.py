@@ -121,7 +121,14 @@ def test_settings_of_the_draw_are_not_part_of_the_state():
     assert difference(kept, computed) < 1e-9
 
 
-PROBING = {"core", "focore", "gibbs", "saber", "speculate"}  # whose probes are paid by the budget where nothing is kept
+PROBING = {
+    "core",
+    "focore",
+    "gibbs",
+    "info_gain",
+    "saber",
+    "speculate",
+}  # whose probes are paid by the budget where nothing is kept
 
 
 @pytest.mark.parametrize("name", sorted(set(strategies()) - PROBING))

@@ -249,10 +249,24 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
     const now = chosen();
     if (!now || !mayBranch(now.run)) return;
     const step = explainingStep(now.frame, now.step, now.at);
-    if (!step || rank < 0 || rank >= (knownOf(now.run).get(step)?.[now.at]?.length ?? 0)) return;
+    if (!step || rank < 0) return;
+    const known = knownOf(now.run).get(step);
+    if (!known) return void takeOnceKnown(now.run, now.step, now.at, step, rank);
+    if (rank >= (known[now.at]?.length ?? 0)) return;
     if (!edits.length || step !== now.step) return branch(now.run, step, [{ place: now.at, take: rank }]);
     edits = withEdit(edits, { place: now.at, take: rank });
     paintEdits();
+  }
+
+  /**
+   * Takes a candidate once it is known, because a key may be faster, if the same slot is still chosen then.
+   * @param {Run} run @param {number} shown @param {number} at @param {number} step @param {number} rank
+   */
+  async function takeOnceKnown(run, shown, at, step, rank) {
+    const found = await candidatesOf(run, step);
+    const now = chosen();
+    if (!Array.isArray(found) || now?.run !== run || now.step !== shown || now.at !== at) return;
+    if (rank < (found[at]?.length ?? 0)) branch(run, step, [...(step === now.step ? edits : []), { place: at, take: rank }]);
   }
 
   function paintEdits() {

@@ -2,7 +2,7 @@
 
 import { frameAt, spacesBefore, startOf } from "./messages.js";
 import { requestOf } from "./presets.js";
-import { MAX_GAP, formatTemplate } from "./template.js";
+import { MAX_GAP, formatTemplate, parseTemplate } from "./template.js";
 
 /** @import { Asked, Draft, Edit, Frame, Run, Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
@@ -26,8 +26,19 @@ export function masksAfter(frame, edits) {
 }
 
 /**
- * Returns what to ask for to go on from a state of `run`: its text, and everything else as the form has it. The budget
- * is one step for each mask that is left, unless the form sets it.
+ * Returns whether a text has gaps of the same lengths as a run, so that the run can go on with it.
+ * @param {Run} run @param {string} text
+ */
+export function fitsBranch(run, text) {
+  const segments = parseTemplate(text);
+  if ("error" in segments) return false;
+  const lengths = segments.flatMap((segment) => ("gap" in segment ? [segment.gap.length] : []));
+  return JSON.stringify(lengths) === JSON.stringify(run.opening?.gaps);
+}
+
+/**
+ * Returns what to ask for to go on from a state of `run`: its text, which may have been changed around the gaps, and
+ * everything else as the form has it. The budget is one step for each mask that is left, unless the form sets it.
  * @param {Setup} setup @param {Store} store @param {Run} run @param {number} step @param {Edit[]} edits @param {Draft} draft
  * @returns {Asked}
  */
@@ -40,7 +51,7 @@ export function branchAsked(setup, store, run, step, edits, draft) {
   const steps = Math.min(setup.limits.steps, draft.steps ?? Math.max(1, masks));
   return {
     key: `${run.key}.${number}`,
-    request: { ...parent, ...requestOf(setup, draft), text: parent?.text ?? draft.text, steps, start: null },
+    request: { ...parent, ...requestOf(setup, draft), text: fitsBranch(run, draft.text) ? draft.text : parent?.text ?? draft.text, steps, start: null },
     model: draft.model,
     by: "diffusion",
     branch: { run: run.name, step, edits },

@@ -9,7 +9,7 @@ import { createKeys } from "./keys.js";
 import { createMap } from "./map.js";
 import { createOrderPicker, createSeed, createSteps } from "./orders.js";
 import { createPlayer } from "./player.js";
-import { createPresets, requestOf } from "./presets.js";
+import { comparisons, createPresets, requestOf } from "./presets.js";
 import { createRuns } from "./runs.js";
 import { createSettings } from "./settings.js";
 import { createStage } from "./stage.js";
@@ -17,8 +17,8 @@ import { createStatus } from "./status.js";
 import { createTray } from "./tray.js";
 import { announcement, createWhy } from "./why.js";
 import { decodeLink, encodeLink, hiddenParts } from "./link.js";
-import { draftOf, isStale, modelName } from "./draft.js";
-import { branchAsked, branchLabel } from "./branch.js";
+import { draftOf, isStale, modelName, passageOf } from "./draft.js";
+import { branchAsked, branchLabel, fitsBranch } from "./branch.js";
 import { endOf, paneRun, stepOf, unfinished } from "./timeline.js";
 import { h, roving } from "./dom.js";
 import { restoreSession, saveSession } from "./session.js";
@@ -57,8 +57,11 @@ export function start({ element, props, trigger, watch, server, setup }) {
   const fillButton = h("button", { type: "button", className: "pg-fill", dataset: { part: "fill" }, onclick: () => (runs.active().length ? runs.stop() : fill()) });
   const slot = () => h("div", {});
   const places = { order: slot(), steps: slot(), seed: slot(), presets: slot(), chips: slot() };
-  part("controls").append(fillButton, places.order, places.steps, places.seed, places.presets, places.chips);
+  const onward = h("button", { type: "button", hidden: true, dataset: { part: "onward" }, title: "Continue from the step on the screen: a branch, with the text and the settings as they are now", onclick: () => store.shown[0] && branch(store.shown[0], stepOf(store.state, store.shown[0], store.state.time), []) });
+  const budget = h("button", { type: "button", className: "pg-budget-button", title: "The same text with a step for each mask, half as many, a quarter, and one", onclick: sweep }, "Budget");
+  part("controls").append(fillButton, onward, places.order, places.steps, places.seed, places.presets, places.chips);
   const player = createPlayer(part("player"), store, { control: (run, what) => runs.control(run, what), canPause: setup.can_pause });
+  places.presets.prepend(budget);
   const comparing = () => store.state.shown.length > 1;
   const keepMenu = (/** @type {HTMLElement} */ place, /** @type {Run} */ run) => createKeepMenu(place, {
     runOf: () => run,
@@ -125,6 +128,13 @@ export function start({ element, props, trigger, watch, server, setup }) {
     runs.ask([asked]);
   }
 
+  /** Compares the budgets N, N/2, N/4 and 1. */
+  function sweep() {
+    const found = comparisons(setup, store.state.draft, { hasParent: setup.has_parent }).find(({ id }) => id === "sweep");
+    if (!found || found.reason) return say(`No budgets to compare: ${found?.reason}.`, true);
+    compare(found.asked(runs.newKey));
+  }
+
   /** Makes runs to compare. @param {Asked[]} asked */
   function compare(asked) {
     if (runs.active().length) return say("A run goes on; stop it first (Esc).", true);
@@ -135,9 +145,12 @@ export function start({ element, props, trigger, watch, server, setup }) {
   /** @param {Run} run @param {number} step @param {Edit[]} edits */
   function branch(run, step, edits) {
     if (runs.active().length) return say("A run goes on; stop it first (Esc).", true);
+    // In a comparison each run goes on with its own text; else with the one in the passage.
+    const draft = comparing() && run.opening ? { ...store.state.draft, text: passageOf(run.opening.request) } : store.state.draft;
+    if (!fitsBranch(run, draft.text)) return say("The gaps have other lengths than in this run. Set them back to go on from it, or press Fill.", true);
     player.pause();
     const label = branchLabel(store.state.runs, run);
-    runs.ask([{ ...branchAsked(setup, store, run, step, edits, store.state.draft), key: runs.newKey() }], [label]);
+    runs.ask([{ ...branchAsked(setup, store, run, step, edits, draft), key: runs.newKey() }], [label]);
   }
 
   /** Branches at the slot that is chosen. @param {Omit<Edit, "place">} change */
@@ -417,6 +430,9 @@ export function start({ element, props, trigger, watch, server, setup }) {
     fillButton.textContent = busy ? "Stop" : "Fill";
     fillButton.classList.toggle("pg-stopping", busy);
     fillButton.title = busy ? "Stop after this step (Esc)" : "Let the model fill the gaps (Ctrl+Enter)";
+    const step = run ? stepOf(store.state, run, store.state.time) : 0;
+    onward.hidden = busy || comparing() || !run?.closing || run.expired || run.opening?.by !== "diffusion" || step >= run.latest;
+    onward.textContent = `Go on from step ${step}`;
     part("stage").hidden = comparing();
     part("comparison").hidden = !comparing();
     root.classList.toggle("pg-comparing", comparing());

@@ -215,3 +215,27 @@ def test_the_parent_fills_the_same_gap_and_can_be_stopped(browser: Browser, serv
         for pane in me.page.locator(".pg-pane .pg-stage").all_inner_texts()[:2]:
             assert pane.startswith("The little dog")
             assert pane.rstrip().endswith("so he ran home.")
+
+
+def test_a_run_goes_on_from_a_step_with_other_text_around_its_gap(me: Person) -> None:
+    me.set_text("Once [[6]] the end.")
+    me.fill()
+    expect(me.part("onward")).to_be_hidden()
+    me.go_to(2)
+    me.set_text("Twice [[5]] the end.")
+    me.part("onward").click()
+    expect(me.part("said")).to_contain_text("other lengths")
+    me.set_text("Twice [[6]] the end.")
+    with me.another_run():
+        me.part("onward").click()
+    assert me.text() == "Twice ababcd the end."  # the scripted model begins anew where it is asked first
+    expect(me.passage.locator(".pg-kept")).to_have_count(2)
+    expect(me.card("A′").locator(".pg-card-facts")).to_contain_text("4 passes")
+
+
+def test_one_click_compares_four_budgets(me: Person) -> None:
+    me.set_text("Once [[8]] the end.")
+    me.page.locator(".pg-budget-button").click()
+    both_ended(me, 4)
+    facts = [me.card(label).locator(".pg-card-facts").inner_text() for label in "ABCD"]
+    assert [fact.split(" of ")[1].split(" ")[0] for fact in facts] == ["8", "4", "2", "1"]

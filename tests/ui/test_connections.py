@@ -21,13 +21,3 @@ def test_a_tab_opens_no_heartbeat_and_asks_nobody_else(browser, address: str) ->
     assert not [url for url in asked if "heartbeat" in url]
     assert not [url for url in asked if not url.startswith((address, "data:", "blob:"))]
     context.close()
-
-
-def test_ten_tabs_of_one_browser_all_load(browser, address: str) -> None:
-    context = browser.new_context()
-    tabs = [context.new_page() for _ in range(10)]
-    for tab in tabs:
-        tab.goto(address)
-    for tab in tabs:
-        tab.wait_for_selector("[data-part=root]")
-    context.close()

@@ -1,7 +1,8 @@
-"""One headless browser for all tests of a process: Playwright cannot run twice in a thread."""
+"""What all tests of a process share: a range of ports, and a headless browser, of which a thread can have only one."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -10,6 +11,10 @@ import pytest
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+# Two processes that look for a free port at the same moment find the same one. Gradio reads this when it is imported.
+os.environ["GRADIO_SERVER_PORT"] = str(7900 + 200 * WORKER)
 
 FLAGS = [
     "--headless",

@@ -36,8 +36,8 @@ _WATCH = """() => {
 }"""
 _DONE = """(before) => {
     const { dataset } = document.querySelector('[data-part=root]');
-    const last = Math.max(...Object.keys(window.seen));
-    return dataset.run !== before && dataset.ended === 'complete' && Number(dataset.step) === last;
+    const last = document.querySelector('.pl-scrubber').max;
+    return dataset.run !== before && dataset.ended === 'complete' && dataset.step === last;
 }"""
 
 

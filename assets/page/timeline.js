@@ -6,7 +6,7 @@ import { frameAt } from "./messages.js";
 /** @import { Frame, PageState, Run } from "./types.d.ts" */
 
 const CLOSE = 1e-9; // shares of masks are fractions; two that differ by less are the same
-const BEHIND = 24; // up to this many states behind a run, show one state per frame; further behind, several
+const BEHIND = 64; // up to this many states behind a run, about a second, one is shown per frame; further behind, several
 
 /** Returns the runs on the stage. @param {PageState} state @returns {Run[]} */
 export const stagedRuns = (state) =>

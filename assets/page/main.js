@@ -57,9 +57,10 @@ export function start({ element, props, trigger, watch, server, setup }) {
   const fillButton = h("button", { type: "button", className: "pg-fill", dataset: { part: "fill" }, onclick: () => (runs.active().length ? runs.stop() : fill()) });
   const slot = () => h("div", {});
   const places = { order: slot(), steps: slot(), seed: slot(), presets: slot(), chips: slot() };
-  const onward = h("button", { type: "button", hidden: true, dataset: { part: "onward" }, title: "Continue from the step on the screen: a branch, with the text and the settings as they are now", onclick: () => store.shown[0] && branch(store.shown[0], stepOf(store.state, store.shown[0], store.state.time), []) });
+  const onward = h("button", { type: "button", className: "pg-onward", dataset: { part: "onward" }, title: "Continue from the step on the screen: a branch, with the text and the settings as they are now", onclick: () => store.shown[0] && branch(store.shown[0], stepOf(store.state, store.shown[0], store.state.time), []) });
   const budget = h("button", { type: "button", className: "pg-budget-button", title: "The same text with a step for each mask, half as many, a quarter, and one", onclick: sweep }, "Budget");
-  part("controls").append(fillButton, onward, places.order, places.steps, places.seed, places.presets, places.chips);
+  part("status").append(onward); // in a place of its own, so that scrubbing moves nothing
+  part("controls").append(fillButton, places.order, places.steps, places.seed, places.presets, places.chips);
   const player = createPlayer(part("player"), store, { control: (run, what) => runs.control(run, what), canPause: setup.can_pause });
   places.presets.prepend(budget);
   const comparing = () => store.state.shown.length > 1;
@@ -431,7 +432,8 @@ export function start({ element, props, trigger, watch, server, setup }) {
     fillButton.classList.toggle("pg-stopping", busy);
     fillButton.title = busy ? "Stop after this step (Esc)" : "Let the model fill the gaps (Ctrl+Enter)";
     const step = run ? stepOf(store.state, run, store.state.time) : 0;
-    onward.hidden = busy || comparing() || !run?.closing || run.expired || run.opening?.by !== "diffusion" || step >= run.latest;
+    const open = !busy && !comparing() && run?.closing && !run.expired && run.opening?.by === "diffusion" && step < run.latest;
+    onward.style.visibility = open ? "visible" : "hidden";
     onward.textContent = `Go on from step ${step}`;
     part("stage").hidden = comparing();
     part("comparison").hidden = !comparing();

@@ -303,7 +303,7 @@ def test_a_run_is_spoken_in_few_sentences_and_its_end_in_full(browser: Browser, 
     assert any(text.startswith("Step ") for _, text in steps)
     assert all(text.count(". ") == 0 for _, text in steps), "one sentence each"
     assert all(later - sooner > 1000 for (sooner, _), (later, _) in pairwise(steps))
-    assert len(said) - len(steps) == 2
+    assert 1 <= len(said) - len(steps) <= 2, "the end, and the wait for the model if it is long enough to be spoken"
 
 
 CELLS = """[...document.querySelectorAll("[data-part=passage] .pg-cell")]

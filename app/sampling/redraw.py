@@ -1,4 +1,4 @@
-"""Drawing tokens anew where they are written, so that a place is not chosen because a likely token was drawn there."""
+"""Draw tokens again where they are written, so that a place is not chosen because a likely token was drawn there."""
 
 from __future__ import annotations
 

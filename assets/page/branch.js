@@ -1,15 +1,11 @@
-// Branches: a run that goes on from a state of another one, and a text in which a part of a finished run is a gap again.
+// Branches: a run that goes on from a state of another one, and the tree that such runs make.
 
-import { frameAt, spacesBefore, startOf } from "./messages.js";
+import { frameAt } from "./messages.js";
 import { requestOf } from "./presets.js";
-import { MAX_GAP, formatTemplate, parseTemplate } from "./template.js";
+import { parseTemplate } from "./template.js";
 
 /** @import { Asked, Draft, Edit, Frame, Run, Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
-/** @import { Gap, Segment } from "./template.js" */
-
-/** A word of the bundled model's texts has about this many tokens. */
-const BRANCH_TOKENS_PER_WORD = 1.3;
 
 /**
  * Returns how many masks a state has once the edits are made; of two edits of a slot the later one counts.
@@ -104,80 +100,4 @@ export function treeOf(runs) {
   for (const run of children.get(undefined) ?? []) add(run, 0);
   for (const run of runs) add(run, 0); // traces that name each other as parents
   return rows;
-}
-
-/**
- * Returns a template in which a selected part of a run's text is a gap, with as many masks as it covers slots and 1.3
- * for each given word; the rest is given text. White space at its ends stays outside, and slots that are still masked
- * are gaps as well. Null if nothing is selected. The selection is in characters of `textOf(run, frame, masked)`.
- * @param {Run} run @param {Frame} frame @param {{ from: number, to: number }} selection @param {string} [masked]
- * @returns {{ text: string, masks: number } | null} the template and the masks in the new gap
- */
-export function refillTemplate(run, frame, { from, to }, masked = "") {
-  const parts = branchParts(run, frame, masked);
-  const whole = parts.map((part) => part.text).join("");
-  const chosen = whole.slice(from, to);
-  const first = from + chosen.length - chosen.trimStart().length;
-  const last = from + chosen.trimEnd().length;
-  if (first >= last) return null;
-  /** @type {Segment[]} */
-  const segments = [];
-  /** @type {Gap} */
-  const made = { length: 0, pins: [] };
-  let at = 0, slots = 0, words = "", opened = false;
-  /** @param {string} text */
-  const give = (text) => text && segments.push({ text });
-  for (const part of parts) {
-    const end = at + part.text.length;
-    const [start, stop] = [Math.max(first, at), Math.min(last, end)];
-    const covered = start < stop;
-    if (covered && !part.mask) give(part.text.slice(0, start - at));
-    if (covered && !opened) segments.push({ gap: made });
-    opened ||= covered;
-    if (covered && part.slot) slots++;
-    if (covered && !part.slot) words += part.text.slice(start - at, stop - at);
-    if (!part.mask) give(covered ? part.text.slice(stop - at) : part.text);
-    else if (!covered) segments.push({ gap: { length: 1, pins: [] } });
-    at = end;
-  }
-  const count = words.split(/\s+/).filter(Boolean).length;
-  made.length = Math.max(1, slots + Math.round(count * BRANCH_TOKENS_PER_WORD));
-  const joined = branchJoined(segments, made);
-  made.length = Math.min(MAX_GAP, made.length);
-  return { text: formatTemplate(joined), masks: made.length };
-}
-
-/**
- * Joins gaps that follow one another, because two cannot stand side by side; `made` stays the same object.
- * @param {Segment[]} segments @param {Gap} made @returns {Segment[]}
- */
-function branchJoined(segments, made) {
-  /** @type {Segment[]} */
-  const joined = [];
-  for (const segment of segments) {
-    const last = joined.at(-1);
-    if (!("gap" in segment) || !last || !("gap" in last)) {
-      joined.push(segment);
-      continue;
-    }
-    const [kept, other] = segment.gap === made ? [made, last.gap] : [last.gap, segment.gap];
-    kept.length = (kept.length ?? 0) + (other.length ?? 0);
-    joined[joined.length - 1] = { gap: kept };
-  }
-  return joined;
-}
-
-/**
- * Returns a run's text in parts: given text, and slots.
- * @param {Run} run @param {Frame} frame @param {string} masked @returns {{ text: string, slot: boolean, mask: boolean }[]}
- */
-function branchParts(run, frame, masked) {
-  const { given, gaps } = run.opening ?? { given: [], gaps: [] };
-  return given.flatMap((text, gap) => {
-    if (gap >= gaps.length) return [{ text, slot: false, mask: false }];
-    const start = startOf(gaps, gap);
-    const pieces = frame.pieces.slice(start, start + gaps[gap]);
-    const before = text + spacesBefore(run, frame, gap);
-    return [{ text: before, slot: false, mask: false }, ...pieces.map((piece) => ({ text: piece ?? masked, slot: true, mask: piece === null }))];
-  });
 }

@@ -2,7 +2,7 @@
 
 import { buildCells, cellColumns, directionOf, gapDirection, layOutCells, paintCells } from "./cells.js";
 import { frameAt, startOf } from "./messages.js";
-import { formatTemplate, parseTemplate } from "./template.js";
+import { MAX_GAP, formatTemplate, parseTemplate, pinProblem } from "./template.js";
 import { stepOf } from "./timeline.js";
 import { h, roving } from "./dom.js";
 
@@ -89,7 +89,7 @@ export function refilled(pieces) {
   const text = (/** @type {{ text: string }[]} */ some) => some.map((piece) => piece.text).join("");
   const all = text(inside);
   const lead = /^\s*/.exec(all)?.[0] ?? "";
-  return joined([{ text: text(pieces.slice(0, first)) + lead }, { gap: { length: Math.max(1, length), pins: [] } }, { text: text(pieces.slice(last + 1)) }]);
+  return joined([{ text: text(pieces.slice(0, first)) + lead }, { gap: { length: Math.max(1, Math.min(MAX_GAP, length)), pins: [] } }, { text: text(pieces.slice(last + 1)) }]);
 }
 
 /**
@@ -392,12 +392,16 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       const frame = frameAt(run, stepOf(store.state, run, store.state.time));
       const words = written.slots.map((at) => frame?.pieces[first + at] ?? "").join("");
       if (!words.trim() || written.slots.some((at) => frame?.pieces[first + at] === null)) return say("Only words that are written can be pinned.");
+      const problem = pinProblem(words.trim());
+      if (problem) return say(`Not pinned: ${problem}.`);
       const pins = written.chip.gap.pins.filter((each) => each.place - 1 < written.slots[0] || each.place - 1 > (written.slots.at(-1) ?? 0));
       written.chip.gap = { length: run.opening?.gaps[index] ?? written.chip.gap.length, pins: [...pins, { place: written.slots[0] + 1, words: words.trim() }].sort((a, b) => a.place - b.place) };
       push();
       store.change({ place: -1 });
       return say(`Pinned “${words.trim()}”; Fill writes the rest of the gap anew.`);
     }
+    const problem = pinProblem(String(selected));
+    if (problem) return say(`Not pinned: ${problem}.`);
     push(withGap(flat(all), ({ text }) => ({ length: guessedMasks(text) + 2 * AROUND_PIN + 1, pins: [{ place: AROUND_PIN + 1, words: text }] })));
     selected = null;
     say("The words are pinned in a gap; the model writes around them.");

@@ -1,6 +1,6 @@
 // Reads the server's messages (app/trace/messages.py) into runs whose every state can be painted by itself.
 
-/** @import { Closing, Frame, Live, Message, Replay, Run, State } from "./types.d.ts" */
+/** @import { Closing, Frame, Message, Replay, Run, State } from "./types.d.ts" */
 
 export const NATS = 24; // an entropy byte divided by this is in nats, as in app/trace/messages.py
 

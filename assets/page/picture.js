@@ -212,7 +212,7 @@ function pictureMarks(place, history, colours) {
     const x = left + place.cell / 2;
     const y = (/** @type {number} */ step) => place.top + (step - 0.5) * place.row;
     for (const step of history.taken[at]) {
-      const r = pictureNumber(radius), both = pictureNumber(2 * radius);
+      const both = pictureNumber(2 * radius);
       crosses.push(`M${pictureNumber(x - radius)} ${pictureNumber(y(step) - radius)}l${both} ${both}m-${both} 0l${both} -${both}`);
     }
     for (const step of history.written[at]) {

@@ -99,12 +99,3 @@ function restoredRun(kept) {
     return null;
   }
 }
-
-/** Forgets everything. @param {SessionStorage | null} storage */
-export function clearSession(storage) {
-  try {
-    storage?.removeItem(SESSION_KEY);
-  } catch {
-    return; // it was not there to be kept either
-  }
-}

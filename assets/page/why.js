@@ -436,13 +436,5 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
     ])));
   }
 
-  return {
-    paint, take,
-    /** Notes that the chosen slot is to be masked again, or locked; a second time drops it. */
-    mask: () => edit("mask"),
-    lock: () => edit("lock"),
-    /** Branches with the collected changes. */
-    begin: () => begun([]),
-    pending: () => edits.slice(),
-  };
+  return { paint, take };
 }

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 
-import { branchAsked, branchLabel, masksAfter, parentOf, refillTemplate, treeOf } from "../../assets/page/branch.js";
+import { branchAsked, branchLabel, masksAfter, parentOf, treeOf } from "../../assets/page/branch.js";
 import { newRun } from "../../assets/page/messages.js";
-import { parseTemplate } from "../../assets/page/template.js";
 
 const fields = [
   { name: "seed", label: "Seed", help: "", kind: "int", default: 0 },
@@ -91,46 +90,4 @@ test("runs that name each other or themselves as parents are all listed", () => 
   const y = finished("Y", [], [], [], { run: "x", step: 1 });
   const self = finished("Z", [], [], [], { run: "z", step: 1 });
   assert.deepEqual(treeOf([x, y, self]).map(({ run }) => run.label).sort(), ["X", "Y", "Z"]);
-});
-
-const refill = (run, chosen, frame = run.frames[1]) => {
-  const whole = run.opening.given[0] + frame.pieces.map((piece) => piece ?? "").join("") + run.opening.given[1];
-  const from = whole.indexOf(chosen);
-  return refillTemplate(run, frame, { from, to: from + chosen.length });
-};
-
-test("selected fills become a gap with as many masks as tokens", () => {
-  assert.deepEqual(refill(tom(), "all the"), { text: "Tom ran [[2]] home.", masks: 2 });
-  assert.deepEqual(refill(tom(), " ran all"), { text: "Tom [[2]] the home.", masks: 2 });
-});
-
-test("given words count 1.3 tokens each", () => {
-  assert.deepEqual(refill(tom(), "home"), { text: "Tom ran all the [[1]].", masks: 1 });
-  assert.deepEqual(refill(tom(), "Tom ran all the home."), { text: "[[6]]", masks: 6 });
-});
-
-test("a part of a token leaves the rest of it as given text", () => {
-  assert.deepEqual(refill(tom(), "ll th"), { text: "Tom ran a[[2]]e home.", masks: 2 });
-});
-
-test("nothing or only white space makes no gap", () => {
-  const run = tom();
-  assert.equal(refillTemplate(run, run.frames[1], { from: 2, to: 2 }), null);
-  assert.equal(refillTemplate(run, run.frames[1], { from: 3, to: 4 }), null);
-});
-
-test("slots that are still masked stay gaps, and those beside the new gap join it", () => {
-  const run = tom();
-  assert.deepEqual(refill(run, "Tom", frameOf([" ran", null, null])), { text: "[[1]] ran[[2]] home.", masks: 1 });
-  assert.deepEqual(refill(run, "ran", frameOf([" ran", null, null])), { text: "Tom [[3]] home.", masks: 3 });
-  assert.deepEqual(refill(run, "home", frameOf([null, " ran", null])), { text: "Tom[[1]] ran[[1]] [[1]].", masks: 1 });
-});
-
-test("brackets and backslashes in a refilled text stay text", () => {
-  for (const piece of [" [[", " \\[[2]]", " [", " \\", " a\\\\[["]) {
-    const run = finished("A", ["Say [", "[ now."], [2], [piece, " x"]);
-    const { text } = refill(run, "now");
-    const segments = parseTemplate(text);
-    assert.deepEqual(segments, [{ text: `Say [${piece} x[ ` }, { gap: { length: 1, pins: [] } }, { text: "." }]);
-  }
 });

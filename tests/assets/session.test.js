@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { newRun, receive } from "../../assets/page/messages.js";
-import { clearSession, restoreSession, saveSession } from "../../assets/page/session.js";
+import { restoreSession, saveSession } from "../../assets/page/session.js";
 import { SETUP, draftWith } from "./setup.js";
 
 /** A storage for so many characters. */
@@ -87,7 +87,6 @@ test("a storage that is forbidden does not stop the page", () => {
   const storage = { getItem: refuse, setItem: refuse, removeItem: refuse };
   assert.equal(saveSession(storage, stateOf([ended("a")])), false);
   assert.equal(restoreSession(storage, SETUP), null);
-  clearSession(storage);
 });
 
 test("broken content falls back and never throws", () => {
@@ -124,11 +123,4 @@ test("broken content falls back and never throws", () => {
   assert.deepEqual(spoiled((copy) => { copy.shown = [3, "a", "gone"]; }).shown, ["a"]);
   assert.equal(spoiled((copy) => { copy.time = -2; }).time, 0);
   assert.equal(spoiled((copy) => { copy.runs[0] = null; }).runs.length, 1);
-});
-
-test("what was forgotten is gone", () => {
-  const storage = new Fake();
-  saveSession(storage, stateOf([]));
-  clearSession(storage);
-  assert.equal(restoreSession(storage, SETUP), null);
 });

@@ -202,7 +202,7 @@ export function createTray(root, setup, store, actions) {
   const cards = new Map();
   /** @type {string[]} */
   let selected = []; // in the order in which they were picked: the first is what the others are compared with
-  /** @type {{ run: Run, at: number, shown: boolean }[]} */
+  /** @type {{ run: Run, at: number, shown: boolean, time: number }[]} */
   let removed = [];
   let undoTimer = 0;
   let active = ""; // the card that Tab reaches
@@ -243,7 +243,7 @@ export function createTray(root, setup, store, actions) {
     const at = rows.indexOf(run.key);
     const next = rows[at + 1] ?? rows[at - 1];
     const focused = cards.get(run.key)?.article.contains(document.activeElement);
-    removed.push({ run, at: store.state.runs.indexOf(run), shown: store.state.shown.includes(run.key) });
+    removed.push({ run, at: store.state.runs.indexOf(run), shown: store.state.shown.includes(run.key), time: store.state.time });
     selected = selected.filter((key) => key !== run.key);
     store.change({ runs: store.state.runs.filter((other) => other !== run), shown: store.state.shown.filter((key) => key !== run.key) });
     clearTimeout(undoTimer);
@@ -264,15 +264,16 @@ export function createTray(root, setup, store, actions) {
   function restore() {
     const runs = [...store.state.runs];
     const shown = [...store.state.shown];
-    for (const { run, at, shown: was } of removed.reverse()) {
+    for (const { run, at, shown: was } of [...removed].reverse()) {
       if (runs.some((other) => other.key === run.key)) continue;
       runs.splice(at, 0, run);
       if (was && shown.length < MOST_COMPARED) shown.push(run.key);
     }
-    const back = removed[0]?.run.key;
+    const back = removed.at(-1)?.run.key;
+    const time = removed.find((each) => each.shown)?.time ?? store.state.time; // the step on the screen before the first of them went
     removed = [];
     clearTimeout(undoTimer);
-    store.change({ runs, shown });
+    store.change({ runs, shown, time });
     paint();
     focusCard(back);
   }

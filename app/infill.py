@@ -12,7 +12,7 @@ from app.sampler import Sampler
 from app.sampling.constraints import check_start
 from app.sampling.layout import Layout
 from app.sampling.request import InfillRequest
-from app.sampling.step import Step
+from app.sampling.step import Policy, Step
 from app.trace.length_choice import LengthChoice
 from app.trace.trace import Origin, Trace
 from models.denoiser import Denoiser
@@ -20,19 +20,25 @@ from models.prediction import TOP
 
 
 def infill(
-    request: InfillRequest, denoiser: Denoiser, *, time_limit: float = float("inf"), origin: Origin | None = None
+    request: InfillRequest,
+    denoiser: Denoiser,
+    *,
+    policy: Policy | None = None,
+    time_limit: float = float("inf"),
+    origin: Origin | None = None,
 ) -> Iterator[Trace]:
     """Yield the trace before the first step and after each step; the last one says how the run ended.
 
     `time_limit`, in seconds since the first trace was asked for, ends the run before the next forward pass, as closing
     the iterator does. Lengths that are `auto` are chosen first: each forward pass of that is preceded by a trace that
     has not `begun` and shows the number of masks being tried. `origin` says what a branch comes from;
-    only the branch's own forward passes are counted.
+    only the branch's own forward passes are counted. A `policy` takes the place of the request's strategy, for choices
+    that no file in `app/strategies` may make, such as those that know the answer.
     Special tokens (end of text and the like) are never written. Raises InfillError before anything is computed, and
     during the run only if a banned word cannot be avoided.
     """
     began = time.perf_counter()
-    sampler, layout = Sampler.of(request, denoiser), Layout.of(request, denoiser)
+    sampler, layout = Sampler.of(request, denoiser, policy), Layout.of(request, denoiser)
     choices: dict[int, LengthChoice] = {}
     if request.length is None:
         prior, notices = prior_of(denoiser.name)

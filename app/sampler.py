@@ -42,13 +42,13 @@ class Sampler:
     guide: Guide | None
 
     @classmethod
-    def of(cls, request: InfillRequest, denoiser: Denoiser) -> Sampler:
-        """Bind a request to a denoiser.
+    def of(cls, request: InfillRequest, denoiser: Denoiser, policy: Policy | None = None) -> Sampler:
+        """Bind a request to a denoiser; a `policy` takes the place of the request's strategy.
 
         Raises InfillError, before any forward pass, for anything that would fail with every canvas: see `policy_of`,
         bans that leave nothing to write, and a strategy that needs a judge which the denoiser does not have.
         """
-        policy = policy_of(request)
+        policy = policy or policy_of(request)
         banned = forbidden_tokens(request, denoiser.tokenizer)
         if policy.judged and denoiser.judge is None:
             raise InfillError(

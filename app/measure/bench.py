@@ -89,7 +89,10 @@ def add_command(commands: Any) -> None:
     about = "compare strategies on problems with known answers"
     command = commands.add_parser("bench", help=about, description=about, allow_abbrev=False)
     command.add_argument("--strategies", help="names, separated by commas (default: all)")
-    command.add_argument("--steps", help="budgets T, separated by commas (default: one step per mask)")
+    command.add_argument(
+        "--steps",
+        help="budgets T, separated by commas (default: one step per mask); with --all also N/2 and the like",
+    )
     command.add_argument(
         "--problems", type=Path, default=PROBLEMS, help="JSON lines with prefix, middle, suffix (default: 24 passages)"
     )
@@ -131,12 +134,12 @@ def _add_modes(command: Any) -> None:
 
 def _bench(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     names = list(strategies()) if args.strategies is None else [find(name).name for name in args.strategies.split(",")]
-    budgets = _numbers(args, "steps")
     _check(args)
     if args.random_weights is not None:
         return _time_networks(args)
     if args.all:
-        return run_map(args, load, names=names, budgets=budgets, presets=presets.presets(args.model))
+        return run_map(args, load, names=names, presets=presets.presets(args.model))
+    budgets = _numbers(args, "steps")
     if args.page:
         rows = page_speed.time_page()
         print(json.dumps(rows) if args.json else page_speed.report(rows))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from app.errors import InfillError
+from app.measure.likelihood import AFTER
 from app.sampling.request import InfillRequest
 from app.trace.metrics import has_rouge
 from models.denoiser import Reader
@@ -85,3 +89,42 @@ def as_request(problem: Problem, reader: Reader, *, steps: int | None = None, **
         )
     except InfillError as error:
         raise InfillError(f"the problem with the middle '{problem.middle[:60]}' cannot be run: {error}") from None
+
+
+BEFORE, BEHIND = 96, 64
+"""The most tokens that `cut_gaps` leaves before and after a gap."""
+
+
+def cut_gaps(records: Sequence[str], reader: Reader, *, length: int, seed: int = 0) -> list[Problem]:
+    """Take a stretch of exactly `length` tokens out of each record that is long enough, one problem a record.
+
+    White space is one space each. The stretch begins and ends between words, has at least a quarter of its length
+    before it, and text after it. Seed and record number choose it.
+    Raises InfillError if no record is long enough.
+    """
+    tokenizer = reader.tokenizer
+    room = reader.context - length
+    before, behind = min(BEFORE, room * 3 // 5), min(BEHIND, room * 2 // 5)
+    problems = []
+    for number, record in enumerate(records):
+        ids = tokenizer.encode(" ".join(record.split()), opening=True)
+        pieces = [tokenizer.token_bytes(token) for token in ids]
+        opens = [piece.startswith(b" ") for piece in pieces]
+        fit_in = [
+            start
+            for start in range(max(1, length // 4), len(ids) - length - AFTER)
+            if opens[start] and opens[start + length]
+        ]
+        for start in np.random.default_rng([seed, number, length]).permutation(fit_in)[:4].tolist():
+            stop = start + length
+            edges = (max(0, start - before), start, stop, min(len(ids), stop + behind))
+            prefix, middle, suffix = (
+                b"".join(pieces[a:b]).decode("utf-8", "ignore").strip(" ") for a, b in itertools.pairwise(edges)
+            )
+            problem = Problem(prefix=prefix, middle=middle, suffix=suffix)
+            if gold(problem, reader) == ids[start:stop]:  # a text is not always split as within its record
+                problems.append(problem)
+                break
+    if not problems:
+        raise InfillError(f"no record is long enough for a gap of {length} tokens; use longer texts or a shorter --gap")
+    return problems

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from app.infill import infill
 from app.measure.problems import Problem, as_request
 from app.sampling.request import InfillRequest
+from app.sampling.step import Policy
 from app.trace import messages, metrics
 from app.trace.trace import Trace
 from models.denoiser import Denoiser
@@ -87,9 +88,14 @@ def measure_strategy(
     )
 
 
-def run_to_end(request: InfillRequest, denoiser: Denoiser, *, shown: bool = False) -> Trace:
-    """Run a request to its end and return the trace; `shown` is explained at `measure_strategy`."""
-    traces = infill(request, denoiser)
+def run_to_end(
+    request: InfillRequest, denoiser: Denoiser, *, policy: Policy | None = None, shown: bool = False
+) -> Trace:
+    """Run a request to its end and return the trace.
+
+    `policy` is explained at `infill`, and `shown` at `measure_strategy`.
+    """
+    traces = infill(request, denoiser, policy=policy)
     trace = next(traces)
     for trace in traces:
         if shown:

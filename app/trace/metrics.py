@@ -57,9 +57,22 @@ def ngram_entropy(sequences: Iterable[Sequence[Hashable]], n: int) -> float:
     """
     counts = _ngrams(sequences, n)
     total = counts.total()
-    if total < 2:
-        return 1.0
-    return -sum(count / total * math.log(count / total) for count in counts.values()) / math.log(total)
+    return _entropy(counts) / math.log(total) if total > 1 else 1.0
+
+
+def ngram_nats(sequences: Iterable[Sequence[Hashable]], n: int) -> float:
+    """Return the entropy of all n-grams of all sequences together in nats, not corrected for their number.
+
+    Compare it only between sets of equal size. It is 0 without n-grams.
+
+    After arXiv:2605.12522
+    """
+    return _entropy(_ngrams(sequences, n))
+
+
+def _entropy(counts: Counter[tuple[Hashable, ...]]) -> float:
+    total = counts.total()
+    return -sum(count / total * math.log(count / total) for count in counts.values()) if total else 0.0
 
 
 def distinct(sequences: Iterable[Sequence[Hashable]], n: int) -> float:

@@ -90,6 +90,13 @@ def test_ngrams_do_not_cross_from_one_sequence_to_the_next():
     assert metrics.ngram_entropy([[0, 1, 0], [0, 1]], 2) == pytest.approx(expected)
 
 
+def test_ngram_nats_is_the_entropy_without_division():
+    # arXiv:2605.12522: of "a a b b" ln 2; of the bigrams of (a, b, a, b) two thirds ab and one third ba
+    assert metrics.ngram_nats(["aabb"], 1) == pytest.approx(0.693147)
+    assert metrics.ngram_nats(["abab"], 2) == pytest.approx(0.636514)
+    assert metrics.ngram_nats(["a", "b"], 2) == 0
+
+
 def test_ngram_entropy_of_fewer_than_two_ngrams_is_1():
     assert metrics.ngram_entropy([], 2) == 1
     assert metrics.ngram_entropy(["ab", "c"], 2) == 1

@@ -17,13 +17,15 @@ from app import presets
 from app.errors import InfillError
 from app.flags import model_settings
 from app.measure.map import figures, table
-from app.measure.map.configurations import Configuration, Presets, configurations
-from app.measure.map.runs import Rows, remaining_tasks, run_tasks
+from app.measure.map.configurations import TRUTH, Configuration, Presets, configurations, references
+from app.measure.map.runs import Rows, remaining_tasks, run_tasks, untimed_tasks
 from app.measure.map.statistics import Summary, summarise
-from app.measure.problems import Problem, read_problems, without_rouge
+from app.measure.problems import Problem, cut_gaps, read_problems, without_rouge
+from models.catalogue import Source
+from models.corpus import read_records
 from models.denoiser import Denoiser
 
-FLAGS = ("out", "configurations", "jobs", "minutes", "list")
+FLAGS = ("out", "configurations", "jobs", "minutes", "list", "seeds", "redraw", "seconds", "text", "gap")
 
 
 def add_map_flags(command: Any) -> None:
@@ -38,50 +40,96 @@ def add_map_flags(command: Any) -> None:
         help="run only those whose name matches one, e.g. 'klass *,* T=N'; see --list",
     )
     group.add_argument("--list", action="store_true", default=None, help="print the configurations and exit")
+    group.add_argument("--seeds", type=int, metavar="N", help="runs of each configuration, with seeds from --seed on")
+    group.add_argument(
+        "--redraw",
+        action="store_true",
+        default=None,
+        help="also run what ranks by drafted tokens with redraw (above temperature 0)",
+    )
+    group.add_argument(
+        "--text",
+        type=Path,
+        metavar="FILE",
+        help="held-out text (.txt or .xz), each record ended by <|endoftext|>: problems are cut out of it; with --gap",
+    )
+    group.add_argument("--gap", type=int, metavar="TOKENS", help="length of the gaps cut out of --text")
+    group.add_argument(
+        "--seconds", type=int, metavar="N", help="also time N problems: each configuration alone, one thread, in turns"
+    )
     group.add_argument("--jobs", type=int, help="processes of one thread each (default: one per core)")
     group.add_argument(
         "--minutes", type=float, help="begin no further problem after this time; the tables use the complete problems"
     )
 
 
-def run_map(
-    args: argparse.Namespace,
-    load: Callable[..., Denoiser],
-    *,
-    names: Sequence[str],
-    budgets: Sequence[int] | None,
-    presets: Presets,
-) -> int:
-    """Run what is missing, then write `map.md`, `front.md`, `map.csv`, `map.json`, `map.html` and `map.png`."""
+def run_map(args: argparse.Namespace, load: Callable[..., Denoiser], *, names: Sequence[str], presets: Presets) -> int:
+    """Run what is missing, then write `map.md`, `front.md`, `map.csv`, `map.json`, `map.html` and the pictures."""
     only = [pattern.strip() for pattern in (args.configurations or "").split(",") if pattern.strip()]
-    chosen = configurations(names, presets, budgets=budgets, only=only)
+    _check(args)
+    source = _source(args)
+    budgets = None if args.steps is None else [budget.strip() for budget in args.steps.split(",")]
+    above = references(budgets or ("N", "N/2", "N/4"), judged=source is not None and source.parent is not None)
+    chosen = configurations(
+        names,
+        presets,
+        budgets=budgets,
+        only=only,
+        redraw=bool(args.redraw),
+        more=above if args.strategies is None else (),
+    )
     if args.list:
         print("\n".join(one.label for one in chosen))
         return 0
     if args.out is None:
         raise InfillError("--all needs --out FOLDER for its rows and tables")
     jobs = _cores() if args.jobs is None else args.jobs
-    if jobs < 1 or not (args.minutes or 1) > 0:
-        raise InfillError("--jobs must be 1 or more, and --minutes above 0")
-    problems = read_problems(args.problems)[: args.limit]
-    settings = {"temperature": args.temperature, "top_p": args.top_p, "seed": args.seed}
+    settings = {"temperature": args.temperature, "top_p": args.top_p}
     how = model_settings(args)
-    if "dual_cache" in how:
+    problems = (_cut(args, load, how) if args.text else read_problems(args.problems))[: args.limit]
+    seeds = range(args.seed, args.seed + (args.seeds or 1))
+    rows = Rows(args.out, _facts(args, source) | settings)
+    began = time.monotonic()
+    work = [(remaining_tasks(problems, chosen, seeds, rows), False)]
+    if args.seconds:
+        work.append((untimed_tasks(problems, chosen, args.seed, args.seconds, rows), True))
+    for left, timed in work:
+        results = run_tasks(
+            left,
+            settings,
+            load=lambda: load(args.model, **how),
+            model=(args.model, how),
+            jobs=jobs,
+            timed=timed,
+            minutes=float("inf") if args.minutes is None else args.minutes,
+        )
+        for number, found in enumerate(results, start=1):
+            rows.add(found)
+            _report_progress(number, len(left), time.monotonic() - began)
+    return _write(args, problems, chosen, seeds, rows)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raise InfillError for a number that is too small, or flags that do not go together."""
+    for flag in ("jobs", "seeds", "seconds", "gap"):
+        if getattr(args, flag) is not None and getattr(args, flag) < 1:
+            raise InfillError(f"--{flag} must be 1 or more, not {getattr(args, flag)}")
+    if args.minutes is not None and not args.minutes > 0:
+        raise InfillError("--minutes must be above 0")
+    if (args.text is None) != (args.gap is None):
+        raise InfillError("--text and --gap go together: the text, and how many tokens to take out of each record")
+    if args.redraw and not args.temperature > 0:
+        raise InfillError("--redraw needs a --temperature above 0; at 0 nothing is drawn")
+    if "dual_cache" in model_settings(args):
         raise InfillError("--all computes exactly; leave out --dual-cache")
-    rows = Rows(args.out, _facts(args) | settings)
-    began, left = time.monotonic(), remaining_tasks(problems, chosen, rows)
-    results = run_tasks(
-        left,
-        settings,
-        load=lambda: load(args.model, **how),
-        model=(args.model, how),
-        jobs=jobs,
-        minutes=float("inf") if args.minutes is None else args.minutes,
-    )
-    for number, found in enumerate(results, start=1):
-        rows.add(found)
-        _report_progress(number, len(left), time.monotonic() - began)
-    return _write(args, problems, chosen, rows)
+
+
+def _cut(args: argparse.Namespace, load: Callable[..., Denoiser], how: dict[str, Any]) -> list[Problem]:
+    try:
+        records = read_records(args.text)
+    except ValueError as error:
+        raise InfillError(str(error)) from None
+    return cut_gaps(records, load(args.model, **how), length=args.gap, seed=args.seed)
 
 
 def _report_progress(number: int, total: int, seconds: float) -> None:
@@ -93,22 +141,32 @@ def _report_progress(number: int, total: int, seconds: float) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def _write(args: argparse.Namespace, problems: Sequence[Problem], chosen: Sequence[Configuration], rows: Rows) -> int:
-    complete = rows.complete(len(problems), (one.key for one in chosen))
+def _write(
+    args: argparse.Namespace,
+    problems: Sequence[Problem],
+    chosen: Sequence[Configuration],
+    seeds: Sequence[int],
+    rows: Rows,
+) -> int:
+    complete = rows.complete(len(problems), (one.key for one in chosen), seeds)
     if not complete:
         raise InfillError("no problem was run by every configuration in that time; give more --minutes")
     if notice := without_rouge([problems[number] for number in complete]):
         print(notice, file=sys.stderr)
-    found = summarise(chosen, rows.by_problem, complete)
+    chosen = [Configuration(strategy=TRUTH), *chosen]
+    found = summarise(chosen, rows.by_problem, complete, seeds=seeds, times=rows.times)
     # NFE without sharing, over all problems that were run; each key once.
-    spent = sum(row.get("nfe", 0) for mine in rows.by_problem.values() for row in mine.values())
+    runs = (run for mine in rows.by_problem.values() for by_seed in mine.values() for run in by_seed.values())
     facts = {
         "model": args.model,
         "problems": len(complete),
         "of": len(problems),
         "temperature": args.temperature,
-        "seed": args.seed,
-        "nfe": spent,
+        "top_p": args.top_p,
+        "seeds": list(seeds),
+        "gap": args.gap,
+        "timed": len(rows.times),
+        "nfe": sum(run.get("nfe", 0) for run in runs),
         "computed": rows.computed,
         "seconds": round(rows.seconds, 1),
     }
@@ -117,18 +175,27 @@ def _write(args: argparse.Namespace, problems: Sequence[Problem], chosen: Sequen
     (out / "front.md").write_text(table.markdown(front(found)), encoding="utf-8")
     table.write_csv(found, out / "map.csv")
     table.write_json(facts, found, out / "map.json")
-    title = f"{args.model}, {len(complete)} problems, temperature {args.temperature:g}"
-    figure = figures.draw_map(found, title=title)
-    figures.write_page(figure, out / "map.html")
-    if not figures.take_picture(figure, out / "map.png"):
-        print("map.png was not written: it needs Chromium or Chrome", file=sys.stderr)
+    title = _title(facts)
+    drawn = {question.name: figures.draw(found, question, title=title) for question in figures.answerable(found)}
+    figures.write_pages(list(drawn.values()), out / "map.html", title=f"Map: {title}")
+    taken = [figures.take_picture(figure, out / f"{name}.png") for name, figure in drawn.items()]
+    if not all(taken):
+        print("the pictures were not taken: they need Chromium or Chrome", file=sys.stderr)
     print(json.dumps(facts) if args.json else table.markdown(found) + f"\n{_spent(facts)}")
     return 0
 
 
+def _title(facts: dict[str, Any]) -> str:
+    drawn = f"temperature {facts['temperature']:g}"
+    if facts["temperature"] > 0:
+        drawn += f", top-p {facts['top_p']:g}, {len(facts['seeds'])} seeds"
+    gap = f", gaps of {facts['gap']} tokens" if facts["gap"] else ""
+    return f"{facts['model']}, {facts['problems']} problems{gap}, {drawn}"
+
+
 def front(rows: Sequence[Summary]) -> list[Summary]:
-    """Return the Pareto front, fewest forward passes first."""
-    return sorted((row for row in rows if row.front), key=lambda row: row.nfe)
+    """Return the rows on either Pareto front, fewest forward passes first."""
+    return sorted((row for row in rows if row.front or row.nats_front), key=lambda row: row.nfe)
 
 
 def _spent(facts: dict[str, Any]) -> str:
@@ -138,17 +205,22 @@ def _spent(facts: dict[str, Any]) -> str:
     )
 
 
-def _facts(args: argparse.Namespace) -> dict[str, Any]:
-    """Return what rows depend on, besides the code. Raises InfillError if there is no such model."""
+def _source(args: argparse.Namespace) -> Source | None:
+    """Return where the model comes from; None for the toy. Raises InfillError if there is no such model."""
     try:
-        source = models.find(args.model)
+        return models.find(args.model)
     except ValueError as error:
         raise InfillError(str(error)) from error
+
+
+def _facts(args: argparse.Namespace, source: Source | None) -> dict[str, Any]:
+    """Return what rows depend on, besides the code."""
     return {
         "model": args.model,
         **model_settings(args),
         "weights": presets.fingerprint(source.folder) if source and source.folder else "",
-        "problems": hashlib.sha256(args.problems.read_bytes()).hexdigest(),
+        "problems": hashlib.sha256((args.text or args.problems).read_bytes()).hexdigest(),
+        **({"gap": args.gap, "cut by": args.seed} if args.text else {}),
     }
 
 

@@ -1,24 +1,43 @@
-"""Draw the map: quality against forward passes, and against the risk of assuming independence."""
+"""Draw the map: one figure for each question. Names stand beside the points that matter; the rest are on hover."""
 
 from __future__ import annotations
 
+import html
+import math
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.measure.map.configurations import YARDSTICK
+from app.measure.map.configurations import TRUTH, YARDSTICK
+from app.measure.map.references import BEST, ORACLE
 from app.measure.map.statistics import Summary
+from app.strategies.registry import GROUPS, find
 
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "triangle-down", "pentagon", "star", "hexagram")
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#000000")  # Okabe and Ito
-_SIZE = (1500, 900)  # pixels of the picture
-_HOVER = (
-    "%{text}<br>NFE %{customdata[0]:.1f}, ROUGE-L %{y:.1f} [%{customdata[1]:.1f}, %{customdata[2]:.1f}]"
-    "<br>risk %{customdata[3]:.2f} nats<br>%{customdata[4]}<extra></extra>"
-)
+_GROUPS: Mapping[str, tuple[str, str]] = {  # colour (Okabe and Ito) and symbol
+    **dict(
+        zip(
+            GROUPS,
+            (
+                ("#0072b2", "circle"),
+                ("#d55e00", "square"),
+                ("#009e73", "diamond"),
+                ("#cc79a7", "triangle-up"),
+                ("#e69f00", "cross"),
+            ),
+            strict=True,
+        )
+    ),
+    "What no user can have": ("#000000", "star-open"),
+}
+_WIDTH, _HEIGHT = 1100, 720  # pixels of the picture
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 110, 60  # margins
+_LABELS = 16  # at most
+_LETTER, _LINE = 6.3, 15.0  # pixels of a label of font size 11
 
 
 def symbol(number: int) -> str:
@@ -26,79 +45,256 @@ def symbol(number: int) -> str:
     return _SYMBOLS[number % len(_SYMBOLS)] + "-open" * (number // len(_SYMBOLS) % 2)
 
 
-def draw_map(rows: Sequence[Summary], *, title: str) -> Any:
-    """Return a plotly figure: symbol, colour, hover text and legend identify strategies, the front has labels."""
-    import plotly.graph_objects as go  # takes a second to import
-    from plotly.subplots import make_subplots
+@dataclass(frozen=True)
+class Axis:
+    """A number of a row, and its name."""
 
-    rows = [row for row in rows if row.runs]
-    figure = make_subplots(
-        1, 2, shared_yaxes=True, column_widths=[0.6, 0.4], horizontal_spacing=0.03,
-        subplot_titles=("quality against forward passes", "quality against the risk of independence"),
-    )  # fmt: skip
-    for number, name in enumerate(dict.fromkeys(row.strategy for row in rows)):
-        mine = [row for row in rows if row.strategy == name]
-        for panel, x in ((1, [row.nfe for row in mine]), (2, [row.risk for row in mine])):
-            figure.add_trace(go.Scatter(x=x, showlegend=panel == 1, **_points(name, number, mine)), 1, panel)
-    front = sorted((row for row in rows if row.front), key=lambda row: row.nfe)
-    for panel, x in ((1, [row.nfe for row in front]), (2, [row.risk for row in front])):
-        figure.add_trace(go.Scatter(x=x, showlegend=panel == 1, **_front(front, line=panel == 1)), 1, panel)
-    figure.update_xaxes(title="forward passes (mean NFE)", rangemode="tozero", row=1, col=1)
-    figure.update_xaxes(title="independence risk, nats", rangemode="tozero", row=1, col=2)
-    figure.update_yaxes(title="ROUGE-L, mean", row=1, col=1)
+    title: str
+    value: Callable[[Summary], float]
+    zero: bool = False  # whether the axis begins at 0
+
+
+@dataclass(frozen=True)
+class Question:
+    """A figure: what it is asked, and where the answer is read."""
+
+    name: str  # of its picture's file
+    asks: str
+    x: Axis
+    y: Axis
+    front: Callable[[Summary], bool] = lambda row: False
+    truth: bool = True  # whether the truth's own number is drawn
+
+
+_NFE = Axis("forward passes (mean NFE)", lambda row: row.nfe, zero=True)
+_NATS = Axis("nats a token for the parent (lower is likelier)", lambda row: row.nats.mean)
+QUESTIONS = (
+    Question("likelihood", "What do fewer passes cost in likelihood?", _NFE, _NATS, lambda row: row.nats_front),
+    Question(
+        "rouge",
+        "What do fewer passes cost in overlap with the true middle?",
+        _NFE,
+        Axis("ROUGE-L, mean", lambda row: row.rougeL.mean),
+        lambda row: row.front,
+        truth=False,
+    ),
+    Question(
+        "risk",
+        "Does the risk of assuming independence foretell the likelihood?",
+        Axis("independence risk, nats", lambda row: row.risk, zero=True),
+        _NATS,
+    ),
+    Question(
+        "diversity",
+        "What is gained in likelihood, and lost in variety?",
+        Axis("distinct bigrams among one problem's fills, %", lambda row: row.distinct.mean),
+        _NATS,
+    ),
+    Question(
+        "repetition",
+        "Does the text repeat itself?",
+        _NFE,
+        Axis("3-grams that occurred before in the same fill, %", lambda row: row.repeated, zero=True),
+    ),
+)
+
+
+def answerable(rows: Sequence[Summary]) -> list[Question]:
+    """Return the questions for which something was measured in these rows."""
+    return [
+        question
+        for question in QUESTIONS
+        if sum(_drawable(question, row) and row.strategy != TRUTH for row in rows) > 1
+    ]
+
+
+def _drawable(question: Question, row: Summary) -> bool:
+    return not (math.isnan(question.x.value(row)) or math.isnan(question.y.value(row)))
+
+
+def draw(rows: Sequence[Summary], question: Question, *, title: str) -> Any:
+    """Return the plotly figure of a question: symbol and colour tell groups apart, names stand at the main points."""
+    import plotly.graph_objects as go  # takes a second to import
+
+    truth = next((question.y.value(row) for row in rows if row.strategy == TRUTH and question.truth), math.nan)
+    rows = [row for row in rows if row.strategy != TRUTH and _drawable(question, row)]
+    figure = go.Figure()
+    for group, (colour, shape) in _GROUPS.items():
+        mine = [row for row in rows if _group(row) == group]
+        if mine:
+            figure.add_scatter(
+                x=[question.x.value(row) for row in mine],
+                y=[question.y.value(row) for row in mine],
+                text=[_hover(row) for row in mine],
+                hovertemplate="%{text}<extra></extra>",
+                name=group,
+                mode="markers",
+                cliponaxis=False,
+                marker={"size": 9, "color": colour, "symbol": shape, "opacity": 0.75},
+            )
+    curve = [row for row in rows if row.strategy == YARDSTICK and not row.preset and not row.redraw]
+    if curve:
+        _join(figure, question, curve, name=f"{YARDSTICK}, all budgets", dash="dot", colour="#0072b2")
+    front = [row for row in rows if question.front(row)]
+    if front:
+        _join(
+            figure, question, sorted(front, key=question.x.value), name="Pareto front", dash="solid", colour="#777777"
+        )
+    ranges = [_range(question.x, rows), _range(question.y, rows, truth)]
+    figure.update_xaxes(title=question.x.title, range=ranges[0])
+    figure.update_yaxes(title=question.y.title, range=ranges[1])
+    if not math.isnan(truth):
+        figure.add_hline(
+            y=truth, line={"dash": "dash", "color": "#444444", "width": 1}, annotation_text="the truth",
+            annotation_position="top right",
+        )  # fmt: skip
+    named = [*front, *(row for row in rows if _is_reference(row)), *curve]
+    _name_points(figure, question, rows, list({row.label: row for row in named}.values()), ranges)
     figure.update_layout(
-        title=title,
+        title={"text": f"{question.asks}<br><sup>{html.escape(title)}</sup>", "x": 0.02, "y": 0.97, "yanchor": "top"},
         template="plotly_white",
-        height=_SIZE[1] - 20,
-        legend={"itemsizing": "constant", "font": {"size": 11}, "tracegroupgap": 0},
+        height=_HEIGHT,
+        margin={"l": _LEFT, "r": _RIGHT, "t": _TOP, "b": _BOTTOM, "autoexpand": False},
+        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 12}},
     )
     return figure
 
 
+def _group(row: Summary) -> str:
+    return "What no user can have" if _is_reference(row) else find(row.strategy).group
+
+
+def _is_reference(row: Summary) -> bool:
+    return row.strategy == ORACLE or row.strategy in BEST
+
+
+def _hover(row: Summary) -> str:
+    lines = [f"<b>{row.label}</b>", f"NFE {row.nfe:.1f}"]
+    if not math.isnan(row.nats.mean):
+        lines.append(f"{row.nats.mean:.2f} nats a token [{row.nats.low:.2f}, {row.nats.high:.2f}]")
+    if not math.isnan(row.rougeL.mean):
+        lines.append(f"ROUGE-L {row.rougeL.mean:.1f} [{row.rougeL.low:.1f}, {row.rougeL.high:.1f}]")
+    if not math.isnan(row.distinct.mean):
+        lines.append(f"distinct bigrams {row.distinct.mean:.1f} %")
+    lines.append(f"repeated 3-grams {row.repeated:.1f} %, risk {row.risk:.2f} nats")
+    if row.nats_verdict:
+        lines.append(f"at equal NFE {row.nats_verdict} ({row.nats_to_equal.mean:+.2f} nats to {YARDSTICK})")
+    return "<br>".join(lines)
+
+
+def _join(figure: Any, question: Question, rows: Sequence[Summary], *, name: str, dash: str, colour: str) -> None:
+    figure.add_scatter(
+        x=[question.x.value(row) for row in rows],
+        y=[question.y.value(row) for row in rows],
+        name=name,
+        mode="lines",
+        hoverinfo="skip",
+        line={"dash": dash, "width": 1.5, "color": colour},
+    )
+
+
+def _range(axis: Axis, rows: Sequence[Summary], *more: float) -> tuple[float, float]:
+    values = [value for value in (*map(axis.value, rows), *more) if not math.isnan(value)]
+    low, high = (0.0 if axis.zero else min(values)), max(values)
+    pad = 0.06 * ((high - low) or 1.0)
+    return (low if axis.zero else low - pad), high + pad
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom in pixels."""
+
+
+def _name_points(
+    figure: Any,
+    question: Question,
+    rows: Sequence[Summary],
+    named: Sequence[Summary],
+    ranges: Sequence[tuple[float, float]],
+) -> None:
+    """Write names beside points, without overlap; those for which there is no room stay on hover."""
+    size = (_WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM)
+
+    def at(row: Summary) -> tuple[float, float]:
+        shares = [
+            (axis.value(row) - low) / (high - low)
+            for axis, (low, high) in zip((question.x, question.y), ranges, strict=True)
+        ]
+        return shares[0] * size[0], (1 - shares[1]) * size[1]
+
+    points = [at(row) for row in rows]
+    places = place_labels([(row.label, at(row)) for row in named], points, size=size)
+    for row, place in zip(named, places, strict=True):
+        if place is not None:
+            figure.add_annotation(
+                x=question.x.value(row),
+                y=question.y.value(row),
+                text=row.label,
+                ax=place[0],
+                ay=place[1],
+                showarrow=True,
+                arrowhead=0,
+                arrowwidth=0.7,
+                arrowcolor="#888888",
+                font={"size": 11},
+                standoff=4,
+            )
+
+
+def place_labels(
+    named: Sequence[tuple[str, tuple[float, float]]],
+    points: Sequence[tuple[float, float]],
+    *,
+    size: tuple[float, float],
+    most: int = _LABELS,
+) -> list[tuple[float, float] | None]:
+    """Return where to put the middle of each label, as an offset in pixels from its point; None if nowhere.
+
+    A label lies inside the figure, and covers neither another label nor a point. The first have the first choice.
+    """
+    taken: list[Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in points]
+    found: list[tuple[float, float] | None] = []
+    for text, (x, y) in named:
+        wide, tall = len(text) * _LETTER, _LINE
+        offset = None
+        if sum(place is not None for place in found) < most:
+            for far in (14, 28, 46, 70, 100):
+                for turn in range(16):
+                    angle = math.tau * turn / 16
+                    dx, dy = math.cos(angle) * (far + wide / 2), -math.sin(angle) * (far + tall / 2)
+                    box = (x + dx - wide / 2, y + dy - tall / 2, x + dx + wide / 2, y + dy + tall / 2)
+                    inside = box[0] >= 0 and box[1] >= 0 and box[2] <= size[0] and box[3] <= size[1]
+                    if inside and not any(_overlap(box, other) for other in taken):
+                        offset = (dx, dy)
+                        taken.append(box)
+                        break
+                if offset:
+                    break
+        found.append(offset)
+    return found
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+_CONFIG = {"modeBarButtonsToRemove": ["sendChartToCloud"], "displaylogo": False, "responsive": True}
+
+
 def write_page(figure: Any, path: Path) -> None:
     """Write a figure as one HTML file that needs no network."""
-    config = {"modeBarButtonsToRemove": ["sendChartToCloud"], "displaylogo": False, "responsive": True}
-    figure.write_html(path, include_plotlyjs=True, config=config)
+    figure.write_html(path, include_plotlyjs=True, config=_CONFIG)
 
 
-def _points(name: str, number: int, rows: Sequence[Summary]) -> dict[str, Any]:
-    return {
-        "y": [row.rougeL.mean for row in rows],
-        "text": [row.label for row in rows],
-        "customdata": [[row.nfe, row.rougeL.low, row.rougeL.high, row.risk, _verdict(row)] for row in rows],
-        "hovertemplate": _HOVER,
-        "name": name,
-        "legendgroup": name,
-        "mode": "lines+markers" if name == YARDSTICK else "markers",
-        "cliponaxis": False,
-        "line": {"dash": "dot", "width": 1},
-        "marker": {
-            "size": 9,
-            "color": _COLOURS[number % len(_COLOURS)],
-            "symbol": symbol(number),
-        },
-    }
-
-
-def _verdict(row: Summary) -> str:
-    return f"at equal NFE {row.verdict} ({row.to_equal.mean:+.1f} to {YARDSTICK})"
-
-
-def _front(front: Sequence[Summary], *, line: bool) -> dict[str, Any]:
-    """Return rings around the points; with `line` also their names and steps from one to the next."""
-    return {
-        "y": [row.rougeL.mean for row in front],
-        "text": [row.label for row in front],
-        "name": "Pareto front",
-        "legendgroup": "Pareto front",
-        "mode": "lines+markers+text" if line else "markers",
-        "cliponaxis": False,
-        "line": {"shape": "hv", "color": "#555555", "width": 1.5},
-        "marker": {"size": 16, "symbol": "circle-open", "color": "#555555", "line": {"width": 2}},
-        "textposition": [("bottom right", "top right")[place % 2] for place in range(len(front))],
-        "textfont": {"size": 11},
-        "hoverinfo": "skip",
-    }
+def write_pages(figures: Sequence[Any], path: Path, *, title: str) -> None:
+    """Write figures below one another as one HTML file that needs no network."""
+    parts = [
+        figure.to_html(full_html=False, include_plotlyjs=not place, config=_CONFIG)
+        for place, figure in enumerate(figures)
+    ]
+    head = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title></head><body>'
+    )
+    path.write_text("\n".join([head, *parts, "</body></html>\n"]), encoding="utf-8")
 
 
 def take_picture(figure: Any, path: Path) -> bool:
@@ -108,9 +304,9 @@ def take_picture(figure: Any, path: Path) -> bool:
         return False
     with tempfile.TemporaryDirectory() as folder:
         still = Path(folder) / "still.html"
-        figure.write_html(still, include_plotlyjs=True, config={"staticPlot": True})
+        figure.write_html(still, include_plotlyjs=True, config={"staticPlot": True}, default_width=f"{_WIDTH}px")
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=10000"]
-        flags += [f"--window-size={_SIZE[0]},{_SIZE[1]}", f"--user-data-dir={folder}/profile"]
+        flags += [f"--window-size={_WIDTH + 16},{_HEIGHT + 16}", f"--user-data-dir={folder}/profile"]
         asked = [browser, *flags, f"--screenshot={path.resolve()}", still.as_uri()]
         subprocess.run(asked, check=True, capture_output=True, timeout=120)
     return True

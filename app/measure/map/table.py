@@ -5,53 +5,81 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from app.measure.bootstrap import Estimate
 from app.measure.map.statistics import Summary
+from models.terminal import as_text
 
-_HEADINGS = (
-    "configuration", "knobs", "NFE", "calls", "ROUGE-L", "exact %", "risk", "tau", "to `low_confidence` T=N",
-    "at equal NFE", "verdict", "front",
-)  # fmt: skip
+_Column = tuple[str, Callable[[Summary], str]]
+
+_ALWAYS: tuple[_Column, ...] = (
+    ("configuration", lambda row: f"`{row.strategy}` {row.setting}".strip() if row.setting else row.strategy),
+    (
+        "knobs",
+        lambda row: ", ".join(f"{name} {_knob(value)}" for name, value in row.knobs.items()) or "–",
+    ),
+    ("NFE", lambda row: as_text(row.nfe, ".1f")),
+    ("calls", lambda row: as_text(row.calls, ".1f")),
+)
+_ROUGE: tuple[_Column, ...] = (
+    ("ROUGE-L", lambda row: _estimate(row.rougeL, ".1f")),
+    ("exact %", lambda row: as_text(row.exact, ".1f")),
+    ("ROUGE-L at equal NFE", lambda row: _estimate(row.to_equal, "+.1f")),
+    ("verdict", lambda row: row.verdict or "–"),
+    ("risk", lambda row: as_text(row.risk, ".2f")),
+    ("tau", lambda row: as_text(row.tau, ".2f")),
+)
+_NATS: tuple[_Column, ...] = (
+    ("nats a token", lambda row: _estimate(row.nats, ".2f")),
+    ("next 16", lambda row: as_text(row.nats_after, ".2f")),
+    ("nats at equal NFE", lambda row: _estimate(row.nats_to_equal, "+.2f")),
+    ("verdict", lambda row: row.nats_verdict or "–"),
+)
+_VARIETY: tuple[_Column, ...] = (
+    ("unigram nats", lambda row: as_text(row.unigram, ".2f")),
+    ("bigram nats", lambda row: as_text(row.bigram, ".2f")),
+    ("repeated %", lambda row: as_text(row.repeated, ".1f")),
+)
+_DISTINCT: tuple[_Column, ...] = (("distinct-2 %", lambda row: _estimate(row.distinct, ".1f")),)
+_TIME: tuple[_Column, ...] = (
+    ("seconds", lambda row: as_text(row.seconds, ".2f")),
+    ("time", lambda row: as_text(row.time_ratio, ".2f") + "x" * (not math.isnan(row.time_ratio))),
+)
+_END: tuple[_Column, ...] = (
+    ("front", lambda row: "★" * row.nats_front + "☆" * row.front),
+    ("failed", lambda row: _failed(row)),
+)
 
 
 def markdown(rows: Sequence[Summary]) -> str:
-    """Return a Markdown table; intervals in brackets, a star for the Pareto front."""
-    lines = [f"| {' | '.join(_HEADINGS)} |", f"|{' --- |' * len(_HEADINGS)}"]
-    lines += [f"| {' | '.join(_cells(row))} |" for row in rows]
+    """Return a Markdown table with intervals in brackets.
+
+    A filled star marks the Pareto front of nats and NFE, an open one that of ROUGE-L and NFE. Columns for which
+    nothing was measured are left out.
+    """
+    columns = [*_ALWAYS]
+    columns += _TIME * _measured(rows, "seconds") + _NATS * _measured(rows, "nats") + _VARIETY
+    columns += _DISTINCT * _measured(rows, "distinct") + _ROUGE + _END[:1] + _END[1:] * any(row.failed for row in rows)
+    lines = [f"| {' | '.join(name for name, _ in columns)} |", f"|{' --- |' * len(columns)}"]
+    lines += [f"| {' | '.join(cell(row) for _, cell in columns)} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
-def _cells(row: Summary) -> tuple[str, ...]:
-    verdict = row.verdict or "–"
-    if row.failed:
-        failure = row.failure.replace("|", "\\|").replace("\n", " ")
-        verdict += f"; {row.failed} of {row.runs + row.failed} runs failed: {failure}"
-    return (
-        f"`{row.strategy}` {row.setting}",
-        ", ".join(f"{name} {_knob(value)}" for name, value in row.knobs.items()) or "–",
-        _number(row.nfe, ".1f"),
-        _number(row.calls, ".1f"),
-        _estimate(row.rougeL, ".1f"),
-        _number(row.exact, ".1f"),
-        _number(row.risk, ".2f"),
-        _number(row.tau, ".2f"),
-        _estimate(row.to_best, "+.1f"),
-        _estimate(row.to_equal, "+.1f"),
-        verdict,
-        "★" if row.front else "",
-    )
+def _measured(rows: Sequence[Summary], name: str) -> bool:
+    values = [getattr(row, name) for row in rows]
+    return not all(math.isnan(value.mean if isinstance(value, Estimate) else value) for value in values)
+
+
+def _failed(row: Summary) -> str:
+    failure = row.failure.replace("|", "\\|").replace("\n", " ")
+    return f"{row.failed} of {row.runs + row.failed} runs: {failure}" if row.failed else ""
 
 
 def _knob(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _number(value: float, form: str) -> str:
-    return "–" if math.isnan(value) else f"{value:{form}}"
 
 
 def _estimate(estimate: Estimate, form: str) -> str:
@@ -64,21 +92,23 @@ def _estimate(estimate: Estimate, form: str) -> str:
 
 MARKS = {"better": " ▲", "worse": " ▼"}
 """Marks of the verdicts at equal NFE; no mark if the difference is no more than noise."""
-_COLUMNS = ("T=N", "T=N/2", "T=N/4", "safe", "balanced", "fast")
+_SETTINGS = ("T=N", "T=N/2", "T=N/4", "safe", "balanced", "fast")
 
 
 def by_strategy(path: Path) -> str:
-    """Return a file of `write_csv` as Markdown: ROUGE-L and NFE of every strategy at its budgets and presets."""
+    """Return a file of `write_csv` as Markdown: the parent's nats and NFE of every strategy at budgets and presets."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     found: dict[str, dict[str, str]] = {}
     for row in rows:
-        rouge = f"{float(row['rougeL']):.1f}" if row["rougeL"] else "–"
-        cell = f"{rouge} at {float(row['nfe']):.1f}{MARKS.get(row['verdict'], '')}"
-        found.setdefault(row["strategy"], {})[row["setting"]] = cell + " ★" * (row["front"] == "True")
-    lines = [f"| strategy | {' | '.join(_COLUMNS)} |", f"|{' --- |' * (1 + len(_COLUMNS))}"]
+        if not row["setting"]:
+            continue  # the truth
+        nats = f"{float(row['nats']):.2f}" if row["nats"] else "–"
+        cell = f"{nats} at {float(row['nfe']):.1f}{MARKS.get(row['nats_verdict'], '')}" if row["nfe"] else "–"
+        found.setdefault(row["strategy"], {})[row["setting"]] = cell + " ★" * (row["nats_front"] == "True")
+    lines = [f"| strategy | {' | '.join(_SETTINGS)} |", f"|{' --- |' * (1 + len(_SETTINGS))}"]
     for name, cells in sorted(found.items()):
-        lines.append(f"| `{name}` | {' | '.join(cells.get(column, '–') for column in _COLUMNS)} |")
+        lines.append(f"| `{name}` | {' | '.join(cells.get(setting, '–') for setting in _SETTINGS)} |")
     return "\n".join(lines)
 
 

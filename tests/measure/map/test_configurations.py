@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.errors import InfillError
-from app.measure.map.configurations import CURVE, configurations
+from app.measure.map.configurations import CURVE, configurations, references
 from app.strategies.registry import strategies
 
 PRESETS = {"klass": {"safe": {"tau": 0.9}, "fast": {"tau": 0.3, "patience": 2}}}
@@ -30,7 +30,7 @@ def test_a_cap_has_no_quarter_budget_and_its_presets_run_at_the_full_one():
 
 
 def test_given_budgets_replace_the_relative_ones_for_presets_too():
-    found = configurations(["klass"], PRESETS, budgets=[3, 5])[len(CURVE) :]
+    found = configurations(["klass"], PRESETS, budgets=["3", "5"])[len(CURVE) :]
     assert [(one.preset, one.steps(13)) for one in found] == [
         ("", 3), ("", 5), ("safe", 3), ("safe", 5), ("fast", 3), ("fast", 5),
     ]  # fmt: skip
@@ -41,6 +41,37 @@ def test_parts_of_the_masks_are_rounded_up():
     steps = {one.budget: one.steps(13) for one in configurations([], {})}
     assert steps == {"N": 13, "3N/4": 10, "N/2": 7, "N/3": 5, "N/4": 4, "1": 1}
     assert all(one.steps(1) == 1 for one in configurations([], {}))
+
+
+def test_the_yardstick_also_has_the_parts_that_are_asked_for():
+    found = labels(["random"], {}, budgets=["N", "N/8", "5"])
+    curve = [f"low_confidence T={budget}" for budget in ("N", "3N/4", "N/2", "N/3", "N/4", "N/8", "1")]
+    assert found == [*curve, "random T=N", "random T=N/8", "random T=5"]
+
+
+@pytest.mark.parametrize("budget", ["0", "N/0", "0N", "2N", "N/", "half", "-1", "1.5", ""])
+def test_a_budget_that_is_neither_steps_nor_a_part_is_refused(budget):
+    with pytest.raises(InfillError, match=f"'{budget}' must be a number of steps"):
+        configurations(["random"], {}, budgets=[budget])
+
+
+def test_redraw_adds_what_ranks_by_drafts_and_no_other():
+    found = labels(["random", "threshold"], PRESETS, redraw=True, only=["*redraw"])[len(CURVE) :]
+    assert found == [
+        *(f"low_confidence T={budget} redraw" for budget in CURVE),
+        *(f"threshold T={b} redraw" for b in ("N", "N/2")),
+    ]
+
+
+def test_best_of_r_is_at_equal_nfe_and_needs_a_parent():
+    above = references(["N", "N/2"], judged=True)
+    assert [one.label for one in above] == [
+        "oracle_order T=N",
+        "oracle_order T=N/2",
+        "best_of_2 T=N/2",
+        "best_of_4 T=N/4",
+    ]
+    assert [one.label for one in references(["N"], judged=False)] == ["oracle_order T=N"]
 
 
 def test_every_strategy_is_on_the_map_and_no_configuration_twice():

@@ -10,7 +10,7 @@ import pytest
 import models
 from app.measure.map.configurations import configurations
 from app.measure.map.runs import run_problem
-from app.measure.problems import as_request, oracle_length
+from app.measure.problems import as_request, gold, oracle_length
 from app.measure.run import run_to_end
 from app.strategies.registry import find, strategies
 from app.trace import metrics
@@ -89,7 +89,9 @@ def test_predictions_that_depend_on_the_run_are_not_shared(network):
 def test_a_row_has_the_same_numbers_as_a_run_alone(kind, few, request):
     denoiser = models.load("toy") if kind == "toy" else request.getfixturevalue("network")
     chosen = configurations(["random", "klass", "reference"], {"klass": {"fast": {"tau": 0.1, "epsilon": 1.0}}})
-    rows, computed = run_problem(few[0], chosen, denoiser, SETTINGS)
+    rows, computed = run_problem(few[0], [(one, 3) for one in chosen], denoiser, SETTINGS)
+    true, *rows = rows
+    assert true["fill"] == gold(few[0], denoiser)
     for row, one in zip(rows, chosen, strict=True):
         asked = as_request(
             few[0],
@@ -100,7 +102,8 @@ def test_a_row_has_the_same_numbers_as_a_run_alone(kind, few, request):
             **SETTINGS,
         )
         alone = run_to_end(asked, denoiser)
-        assert row["key"] == one.key
+        assert (row["key"], row["seed"]) == (one.key, 3)
+        assert row["fill"] == alone.canvas.ids[alone.canvas.span].tolist()
         assert (row["nfe"], row["risk"], row["tau"]) == (
             alone.nfe,
             metrics.independence_risk(alone),

@@ -35,8 +35,9 @@ _GROUPS: Mapping[str, tuple[str, str]] = {  # colour (Okabe and Ito) and symbol
     "What no user can have": ("#000000", "star-open"),
 }
 _WIDTH, _HEIGHT = 1100, 720  # pixels of the picture
-_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 110, 60  # margins
-_LABELS = 16  # at most
+_LEFT, _RIGHT, _TOP, _BOTTOM = 70, 30, 90, 60  # margins
+_LABELS = 24  # at most
+_FEW = 40  # points, of which all get a name for which there is room
 _LETTER, _LINE = 6.3, 15.0  # pixels of a label of font size 11
 
 
@@ -52,6 +53,11 @@ class Axis:
     title: str
     value: Callable[[Summary], float]
     zero: bool = False  # whether the axis begins at 0
+    log: bool = False  # whether each doubling takes the same room
+
+    def place(self, row: Summary) -> float:
+        """Return the number in plotly's units of the axis: its logarithm to base 10 on a log axis."""
+        return math.log10(self.value(row)) if self.log else self.value(row)
 
 
 @dataclass(frozen=True)
@@ -64,9 +70,10 @@ class Question:
     y: Axis
     front: Callable[[Summary], bool] = lambda row: False
     truth: bool = True  # whether the truth's own number is drawn
+    arrows: bool = False  # whether an arrow leads from each configuration to the same with redraw
 
 
-_NFE = Axis("forward passes (mean NFE)", lambda row: row.nfe, zero=True)
+_NFE = Axis("forward passes (mean NFE), each doubling as wide", lambda row: row.nfe, log=True)
 _NATS = Axis("nats a token for the parent (lower is likelier)", lambda row: row.nats.mean)
 QUESTIONS = (
     Question("likelihood", "What do fewer passes cost in likelihood?", _NFE, _NATS, lambda row: row.nats_front),
@@ -89,6 +96,7 @@ QUESTIONS = (
         "What is gained in likelihood, and lost in variety?",
         Axis("distinct bigrams among one problem's fills, %", lambda row: row.distinct.mean),
         _NATS,
+        arrows=True,
     ),
     Question(
         "repetition",
@@ -142,13 +150,33 @@ def draw(rows: Sequence[Summary], question: Question, *, title: str) -> Any:
         )
     ranges = [_range(question.x, rows), _range(question.y, rows, truth)]
     figure.update_xaxes(title=question.x.title, range=ranges[0])
+    if question.x.log:
+        figure.update_xaxes(type="log", tickvals=[2**power for power in range(10)])
     figure.update_yaxes(title=question.y.title, range=ranges[1])
     if not math.isnan(truth):
         figure.add_hline(
             y=truth, line={"dash": "dash", "color": "#444444", "width": 1}, annotation_text="the truth",
             annotation_position="top right",
         )  # fmt: skip
-    named = [*front, *(row for row in rows if _is_reference(row)), *curve]
+    pairs = _pairs(rows)
+    for plain, again in pairs if question.arrows else ():
+        figure.add_annotation(
+            x=question.x.place(again),
+            y=question.y.place(again),
+            ax=question.x.place(plain),
+            ay=question.y.place(plain),
+            axref="x",
+            ayref="y",
+            text="",
+            showarrow=True,
+            arrowhead=2,
+            arrowwidth=1.2,
+            arrowcolor="#999999",
+            standoff=6,
+        )
+    named = [*front, *(row for row in rows if _is_reference(row)), *(row for pair in pairs for row in pair), *curve]
+    if len(rows) <= _FEW:
+        named += rows
     _name_points(figure, question, rows, list({row.label: row for row in named}.values()), ranges)
     figure.update_layout(
         title={"text": f"{question.asks}<br><sup>{html.escape(title)}</sup>", "x": 0.02, "y": 0.97, "yanchor": "top"},
@@ -158,6 +186,12 @@ def draw(rows: Sequence[Summary], question: Question, *, title: str) -> Any:
         legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 12}},
     )
     return figure
+
+
+def _pairs(rows: Sequence[Summary]) -> list[tuple[Summary, Summary]]:
+    """Return each configuration that was also run with redraw, and that run."""
+    plain = {row.label: row for row in rows}
+    return [(plain[name], row) for row in rows if row.redraw and (name := row.label.removesuffix(" redraw")) in plain]
 
 
 def _group(row: Summary) -> str:
@@ -194,7 +228,7 @@ def _join(figure: Any, question: Question, rows: Sequence[Summary], *, name: str
 
 
 def _range(axis: Axis, rows: Sequence[Summary], *more: float) -> tuple[float, float]:
-    values = [value for value in (*map(axis.value, rows), *more) if not math.isnan(value)]
+    values = [value for value in (*map(axis.place, rows), *more) if not math.isnan(value)]
     low, high = (0.0 if axis.zero else min(values)), max(values)
     pad = 0.06 * ((high - low) or 1.0)
     return (low if axis.zero else low - pad), high + pad
@@ -216,7 +250,7 @@ def _name_points(
 
     def at(row: Summary) -> tuple[float, float]:
         shares = [
-            (axis.value(row) - low) / (high - low)
+            (axis.place(row) - low) / (high - low)
             for axis, (low, high) in zip((question.x, question.y), ranges, strict=True)
         ]
         return shares[0] * size[0], (1 - shares[1]) * size[1]
@@ -226,8 +260,8 @@ def _name_points(
     for row, place in zip(named, places, strict=True):
         if place is not None:
             figure.add_annotation(
-                x=question.x.value(row),
-                y=question.y.value(row),
+                x=question.x.place(row),
+                y=question.y.place(row),
                 text=row.label,
                 ax=place[0],
                 ay=place[1],

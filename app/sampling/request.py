@@ -45,7 +45,16 @@ class InfillRequest:
     ] = 16
     strategy: Annotated[str, Name("the decoding strategy: decides which tokens are written first")] = "low_confidence"
     knobs: Annotated[Mapping[str, Value], Settings("settings of the strategy")] = field(default_factory=dict)
-    temperature: Annotated[float, Knob(0.0, 5.0, "0 takes the likeliest token", slider=(0.0, 2.0))] = 0.0
+    temperature: Annotated[
+        float,
+        Knob(
+            0.0,
+            5.0,
+            "0 takes the likeliest token; above 0, strategies that rank by the drafted token sample colder than this, "
+            "unless redraw is on",
+            slider=(0.0, 2.0),
+        ),
+    ] = 0.0
     top_p: Annotated[
         float,
         Knob(0.0, 1.0, "nucleus mass; 1 switches it off", label="Top-p", above_low=True, slider=(0.05, 1.0)),
@@ -66,7 +75,8 @@ class InfillRequest:
     space: Annotated[
         bool,
         Switch(
-            "put a space after a gap if the text there starts with a letter or digit; off: a gap may end inside a word",
+            "put a space after a gap if the text there starts with a letter or digit, in scripts with spaces between "
+            "words; off: a gap may end inside a word",
             label="Space between words",
         ),
     ] = True

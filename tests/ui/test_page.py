@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("playwright", reason="playwright is a development requirement")
 from playwright.sync_api import Browser, expect
 
-from tests.ui.person import Person, a_person
+from tests.ui.person import Person, a_person, new_context
 
 pytestmark = pytest.mark.browser
 
@@ -109,11 +109,13 @@ def test_stop_ends_the_run_after_its_pass_and_what_is_there_stays(me: Person, de
 
 
 def test_closing_the_tab_ends_the_run(browser: Browser, address: str, denoiser) -> None:
-    with a_person(browser, address) as me:
-        me.set_text("Once [[40]] the end.")
-        denoiser.delay = 0.2
-        me.press_fill()
-        me.wait_for_step(2)
+    context = new_context(browser)
+    me = Person(context.new_page()).go(address)
+    me.set_text("Once [[40]] the end.")
+    denoiser.delay = 0.2
+    me.press_fill()
+    me.wait_for_step(2)
+    context.close()
     time.sleep(1)
     spent = denoiser.forwards
     time.sleep(0.7)
@@ -340,20 +342,23 @@ def test_an_order_that_takes_tokens_back_shows_them(me: Person) -> None:
     assert taken > 0
 
 
-@pytest.mark.parametrize("width", [375, 320])
-def test_a_narrow_screen_needs_no_sideways_scrolling(browser: Browser, address: str, denoiser, width: int) -> None:
+def test_a_narrow_screen_needs_no_sideways_scrolling(browser: Browser, address: str, denoiser) -> None:
     denoiser.script = b"abcdefghij"  # one word
-    with a_person(browser, address, viewport={"width": width, "height": 740}) as me:
+    with a_person(browser, address, viewport={"width": 375, "height": 740}) as me:
         me.set_text("Once upon a time [[60]] the end.")
         me.page.locator("#pg-steps").fill("4")
         me.fill()
-        assert me.page.evaluate("document.documentElement.scrollWidth") <= width
         right = (
             "() => Math.max(...[...document.querySelectorAll('.pg-cell')].map((e) => e.getBoundingClientRect().right))"
         )
-        assert me.page.evaluate(right) <= width
-        me.cells.nth(3).click()
-        expect(me.part("why").locator(".wy-row").first).to_be_visible()
+        for width in (375, 320):
+            me.page.set_viewport_size({"width": width, "height": 740})
+            me.settle()
+            assert me.page.evaluate("document.documentElement.scrollWidth") <= width
+            assert me.page.evaluate(right) <= width
+            me.cells.nth(3).click()
+            expect(me.part("why").locator(".wy-row").first).to_be_visible()
+            me.page.locator(".wy-close").click()
 
 
 def test_the_page_asks_no_other_host_for_anything(me: Person, address: str) -> None:

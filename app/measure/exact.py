@@ -43,20 +43,20 @@ LETTERS = "ab"
 GAP = 8
 """Masks between an `a` and a `b`: 256 possible fillings."""
 
-RUNS = 2000
+RUNS = 1000
 BUDGETS = (GAP, GAP // 2, GAP // 4, 1)
 FLOOR, PRODUCT = "(floor)", "(product of the marginals)"
 """Names of the rows of `exact.csv` that are not strategies."""
 
 _SAMPLES = 1000  # of the floor
 _RESAMPLES = 200
-_HEIGHT = 880  # pixels of the figure
-_DRAWN = {  # the strategies that stand out in the figure, in the colours of Okabe and Ito
-    "low_confidence": "#d55e00",
-    "low_confidence redrawn": "#0072b2",
-    "left_to_right": "#000000",
-    "random": "#009e73",
-    "entropy": "#cc79a7",
+_HEIGHT = 700  # pixels of the figure
+_DRAWN = {  # strategies with a line and a label: a colour of Okabe and Ito, the budget labelled, the label's side
+    "low_confidence": ("#d55e00", GAP, "top left"),
+    "low_confidence redrawn": ("#0072b2", GAP // 2, "bottom right"),
+    "left_to_right": ("#000000", GAP // 2, "top right"),
+    "random": ("#009e73", GAP, "top right"),
+    "dus": ("#cc79a7", GAP // 2, "middle right"),
 }
 _ALMOST_ONE = np.nextafter(1.0, 0.0)
 
@@ -453,39 +453,41 @@ def draw(found: Found) -> Any:
     rows = [row for row in found.rows if row.runs]
     for label in dict.fromkeys(row.label for row in rows):
         mine = [row for row in rows if row.label == label]
-        colour = _DRAWN.get(label)
+        colour, labelled, side = _DRAWN.get(label, ("#999999", None, "top center"))
         figure.add_scatter(
             x=[row.calls for row in mine],
             y=[max(row.kl, lowest) for row in mine],
+            text=[label if row.steps == labelled else "" for row in mine],
+            textposition=side,
+            textfont={"size": 14, "color": colour},
             customdata=[[row.kl, 1.96 * row.error, row.variation, row.steps] for row in mine],
             hovertemplate=f"{label} T=%{{customdata[3]}}<br>%{{x:.1f}} passes, KL %{{customdata[0]:.3f}} "
             "± %{customdata[1]:.3f} nats<br>TV %{customdata[2]:.3f}<extra></extra>",
             name=label,
-            mode="lines+markers" if colour else "markers",
-            line={"width": 2, "color": colour or "#999999"},
+            mode="lines+markers+text" if labelled else "markers",
+            line={"width": 2, "color": colour},
             marker={
-                "size": 10 if colour else 7,
-                "color": colour or "#999999",
+                "size": 10 if labelled else 7,
+                "color": colour,
                 "symbol": "circle-open" if mine[0].redraw else "circle",
             },
-            zorder=1 if colour else 0,
-            showlegend=bool(colour),
+            zorder=1 if labelled else 0,
             cliponaxis=False,
         )
     for value, text in (
-        (found.floor_kl, "the floor: draws from the joint itself stay below it in 99 % of cases"),
-        (found.independent_kl, "the product of the marginals"),
+        (found.floor_kl, "floor"),
+        (found.independent_kl, "product of the marginals"),
     ):
-        figure.add_hline(
-            y=value, line={"dash": "dash", "width": 1, "color": "#444444"}, annotation_text=text,
-            annotation_position="top left", annotation_font_size=12,
-        )  # fmt: skip
+        figure.add_hline(y=value, line={"dash": "dash", "width": 1, "color": "#444444"})
+        figure.add_annotation(
+            x=GAP * 0.8, y=np.log10(value), text=text, xanchor="left", yanchor="bottom", showarrow=False
+        )
     figure.update_layout(
-        title=f"What is written against the true joint, {found.runs} texts for each point; gray: all other strategies",
+        title=f"Distance from the true joint, {found.runs} texts a point; open: with redraw; gray: other strategies",
         template="plotly_white",
         height=_HEIGHT,
         xaxis={"title": "batched forward passes (mean)", "range": [0.7, GAP + 0.3], "dtick": 1},
-        yaxis={"title": "KL(written || joint), nats", "type": "log", "dtick": "D2"},
-        legend={"orientation": "h", "y": -0.12},
+        yaxis={"title": "KL(written || joint), nats", "type": "log", "tickvals": [0.03, 0.1, 0.3, 1, 3]},
+        showlegend=False,
     )
     return figure

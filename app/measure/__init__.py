@@ -1,8 +1,9 @@
 """Measurements on problems with known answers, and their commands.
 
 `problems` reads problems, `run` runs strategies on them, `bootstrap` computes confidence intervals. `bench` is the
-command that compares strategies; its modes are in `map` (every strategy, budget and preset), `loops` (against the
-reference loop), `lossless` (speculation), `speed` (networks of random weights) and `page_speed`. `calibrate` makes
-presets from the curves of `reliability`. `length_command` fits length priors (`length_fit`) and measures chosen lengths
-(`length_gain`). `examples_command` records the examples of the page. `checkpoint` evaluates and prepares checkpoints.
+command that compares strategies; its modes are in `map` (every strategy, budget and preset), `exact` (against a joint
+that can be enumerated), `loops` (against the reference loop), `lossless` (speculation), `speed` (networks of random
+weights) and `page_speed`. `calibrate` makes presets from the curves of `reliability`. `length_command` fits length
+priors (`length_fit`) and measures chosen lengths (`length_gain`). `examples_command` records the examples of the page.
+`checkpoint` evaluates and prepares checkpoints.
 """

@@ -14,7 +14,7 @@ from typing import Any
 from app import presets
 from app.errors import InfillError
 from app.flags import add_model_flags, model_settings
-from app.measure import lossless, page_speed, speed
+from app.measure import exact, lossless, page_speed, speed
 from app.measure.loops import FILLED, compare_loops
 from app.measure.map.command import FLAGS as MAP_FLAGS
 from app.measure.map.command import add_map_flags, run_map
@@ -111,6 +111,8 @@ def add_command(commands: Any) -> None:
     )
     sizes.add_argument("--contexts", help="tokens, separated by commas (default: 128,512,2048)")
     sizes.add_argument("--gaps", help="masks, separated by commas (default: 16,64)")
+    draws = command.add_argument_group("with --exact", "--out writes the table, its numbers and a figure to a folder.")
+    draws.add_argument("--runs", type=int, metavar="R", help=f"texts to draw for each row (default: {exact.RUNS})")
     add_map_flags(command)
     command.set_defaults(run=_bench)
 
@@ -124,6 +126,9 @@ def _add_modes(command: Any) -> None:
         "--lossless",
         action="store_true",
         help="check that `speculate` writes the same as `low_confidence`, in fewer calls",
+    )
+    mode.add_argument(
+        "--exact", action="store_true", help="measure how far what is written is from the true joint of a small toy"
     )
     mode.add_argument("--page", action="store_true", help="time the page in a headless Chromium")
     mode.add_argument("--overhead", action="store_true", help="show where the time goes, streaming and figure included")
@@ -140,6 +145,9 @@ def _bench(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     if args.all:
         return run_map(args, load, names=names, presets=presets.presets(args.model))
     budgets = _numbers(args, "steps")
+    if args.exact:
+        exact.run_exact(names, budgets=budgets, runs=args.runs, seed=args.seed, out=args.out, as_json=args.json)
+        return 0
     if args.page:
         rows = page_speed.time_page()
         print(json.dumps(rows) if args.json else page_speed.report(rows))
@@ -168,8 +176,12 @@ def _check(args: argparse.Namespace) -> None:
     for flag in _SPEED_FLAGS:
         if getattr(args, flag) and args.random_weights is None:
             raise InfillError(f"--{flag} needs --random-weights SHAPE; without it a trained model is measured")
+    if args.runs is not None and not args.exact:
+        raise InfillError("--runs needs --exact; for runs per problem use --repeat")
+    if args.exact and (args.temperature, args.top_p) not in ((0.0, 1.0), (1.0, 1.0)):
+        raise InfillError("--exact draws at temperature 1 and top-p 1; leave out --temperature and --top-p")
     for flag in MAP_FLAGS:
-        if getattr(args, flag) is not None and not args.all:
+        if getattr(args, flag) is not None and not args.all and not (flag == "out" and args.exact):
             raise InfillError(f"--{flag} needs --all; without it strategies are only timed and compared")
 
 

@@ -15,6 +15,7 @@ import csv
 import functools
 import itertools
 import json
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -25,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InfillError
-from app.measure.map.figures import write_page
+from app.measure.map.figures import take_picture, write_page
 from app.sampler import Sampler
 from app.sampling.canvas import Canvas
 from app.sampling.request import InfillRequest
@@ -53,7 +54,7 @@ _RESAMPLES = 200
 _HEIGHT = 700  # pixels of the figure
 _DRAWN = {  # strategies with a line and a label: a colour of Okabe and Ito, the budget labelled, the label's side
     "low_confidence": ("#d55e00", GAP, "top left"),
-    "low_confidence redrawn": ("#0072b2", GAP // 2, "bottom right"),
+    "low_confidence redraw": ("#0072b2", GAP // 2, "bottom right"),
     "left_to_right": ("#000000", GAP // 2, "top right"),
     "random": ("#009e73", GAP, "top right"),
     "dus": ("#cc79a7", GAP // 2, "middle right"),
@@ -79,7 +80,7 @@ class Row:
 
     @property
     def label(self) -> str:
-        return f"{self.strategy} redrawn" if self.redraw else self.strategy
+        return f"{self.strategy} redraw" if self.redraw else self.strategy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -322,7 +323,7 @@ def run_exact(
     out: Path | None = None,
     as_json: bool = False,
 ) -> None:
-    """Measure, print the table or JSON, and write `exact.csv`, `exact.md` and `exact.html` to a folder.
+    """Measure, print the table or JSON, and write `exact.csv`, `exact.md`, `exact.html` and a picture to a folder.
 
     Raises InfillError for budgets or runs that are too small, and if the folder cannot be written.
     """
@@ -345,6 +346,8 @@ def run_exact(
             text = f"{yardsticks_of(out / 'exact.csv')}\n\n{by_strategy(out / 'exact.csv')}\n"
             (out / "exact.md").write_text(text, encoding="utf-8")
             write_page(draw(found), out / "exact.html")
+            if not take_picture(draw(found), out / "exact.png"):
+                print("exact.png was not written: it needs Chromium or Chrome", file=sys.stderr)
     except OSError as error:
         raise InfillError(f"cannot write to '{out}': {error.strerror}; choose another folder with --out") from None
     print(json.dumps(plain(asdict(found))) if as_json else report(found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -112,10 +113,13 @@ def test_every_strategy_is_measured_and_drawn_anew_only_where_that_differs():
     }
 
 
-def test_the_command_writes_table_numbers_and_figure(tmp_path, capsys):
+def test_the_command_writes_table_numbers_and_figure(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)  # no browser: no picture, and a line that says so
     asked = ["bench", "--exact", "--strategies", "low_confidence,core", "--steps", "8,1", "--runs", "100", "--json"]
     assert main([*asked, "--out", str(tmp_path / "new")]) == 0
-    found = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    assert "exact.png was not written" in printed.err
+    found = json.loads(printed.out)
     assert [(row["strategy"], row["steps"], row["redraw"]) for row in found["rows"]] == configurations_as_lists()
     with (tmp_path / "new" / "exact.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -127,7 +131,7 @@ def test_the_command_writes_table_numbers_and_figure(tmp_path, capsys):
     assert "| `core` |" in table
     assert "needs 5 steps" in table
     page = (tmp_path / "new" / "exact.html").read_text(encoding="utf-8")
-    assert "low_confidence redrawn" in page
+    assert "low_confidence redraw" in page
 
 
 def configurations_as_lists() -> list[tuple[str, int, bool]]:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from app.space import render, spacefile
+from app.space import spacefile
+from app.space.contents import contents
 from docs.tree import PACKAGES, first_sentence
 
 ROOT = Path(__file__).parents[1]
@@ -246,7 +247,7 @@ def test_the_package_depends_on_what_make_run_installs_and_has_a_console_script(
 
 
 def test_the_readme_links_only_to_files_of_the_space():
-    uploaded = render.file_names(ROOT, spacefile.read(ROOT).deployment())
+    uploaded = contents(ROOT, spacefile.read(ROOT).deployment()).names
     places = [target.partition("#")[0].rstrip("/") for target in links(Path("README.md"))]
     assert not [place for place in places if not any(f"{name}/".startswith(f"{place}/") for name in uploaded)]
 

@@ -12,6 +12,7 @@ from app.sampling.fields import MAX_CHARACTERS
 from app.sampling.request import MAX_STEPS, TIME_LIMIT
 from app.sampling.template import MAX_LENGTH
 from app.space import render
+from app.space.contents import contents, matching_files, tracked_files
 from app.space.hardware import CPU, FLAVOURS, ZERO, ZERO_PYTHON, ZERO_TORCH
 from app.space.spacefile import Deployment, Spacefile
 
@@ -39,24 +40,31 @@ def contradictions(spacefile: Spacefile) -> list[str]:
         found.append(f"deploy.profile is '{default}', but the profiles are {', '.join(spacefile.profiles)}")
     if not any(model.memory == 0 for model in spacefile.models.values()):
         found.append("models: at least one needs memory: 0, or nothing runs without a GPU")
-    found += _uploads(spacefile)
     try:
+        found += _uploads(spacefile)
         found += _header(spacefile)
         found += _sdk(spacefile)
         for profile in spacefile.profiles:
             found += _profile(spacefile, spacefile.deployment(profile))
-    except InfillError as error:  # a file that cannot be parsed
+    except InfillError as error:  # a file that cannot be parsed, or a link that cannot be deployed
         found.append(str(error))
     return found
 
 
 def _uploads(spacefile: Spacefile) -> Iterator[str]:
+    tracked = tracked_files(spacefile.folder)
+    those = "file" if tracked is None else "file that git tracks"
     for pattern in spacefile.content.deploy.include:
-        if not render.matching_files(spacefile.folder, pattern):
-            yield f"deploy.include: no file matches {pattern}"
-    uploaded = render.file_names(spacefile.folder, spacefile.deployment(spacefile.profiles[0]))
+        found = matching_files(spacefile.folder, pattern)
+        if not (found if tracked is None else found & tracked):
+            yield f"deploy.include: no {those} matches {pattern}"
+    chosen = contents(spacefile.folder, spacefile.deployment(spacefile.profiles[0]))
     for name in (*_REQUIRED, spacefile.content.space.app_file):
-        if name not in uploaded:
+        if name in chosen.names:
+            continue
+        if name in chosen.left_out and chosen.in_git:
+            yield f"deploy.include: a Space needs {name}, which git does not track: run `git add {name}`"
+        else:
             yield f"deploy.include: {name} is not among the files, but a Space needs it"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from app.errors import InfillError
 from app.space import render, spacefile
 from app.space.check import contradictions
+from app.space.contents import contents
 from app.space.hub import Hub
 from app.space.plan import Plan, push
 from app.space.spacefile import Spacefile
@@ -72,7 +74,9 @@ def _render(args: argparse.Namespace, load: object) -> int:
         _update_header(args.folder / "README.md", file)
         return 0
     deployment = file.deployment(args.profile)
-    files = render.files(args.folder, deployment)
+    chosen = contents(args.folder, deployment)
+    files = render.files(args.folder, chosen, deployment)
+    print(*chosen.notices, sep="\n", end="\n" * bool(chosen.notices), file=sys.stderr)
     if args.out is None:
         for name, content in files.items():
             print(f"{len(content):>10}  {name}")
@@ -102,10 +106,12 @@ def _update_header(readme: Path, file: Spacefile) -> None:
 def _plan(args: argparse.Namespace, environment: Mapping[str, str]) -> tuple[Spacefile, Plan, str | None]:
     file = _read_checked(args.folder)
     deployment = file.deployment(args.profile)
+    chosen = contents(args.folder, deployment)
     others = {name for profile in file.profiles for name in file.deployment(profile).variables}
     plan = Plan(
         deployment=deployment,
-        files=render.files(args.folder, deployment),
+        files=render.files(args.folder, chosen, deployment),
+        notices=tuple(chosen.notices),
         secrets={name: environment[name] for name in deployment.secrets if environment.get(name)},
         retired=frozenset(others - set(deployment.variables)),
     )
@@ -129,6 +135,7 @@ def _hub(repo: str | None, plan: Plan, environment: Mapping[str, str]) -> Hub:
 
 def _diff(args: argparse.Namespace, load: object) -> int:
     _, plan, repo = _plan(args, os.environ)
+    print(*plan.notices, sep="\n", end="\n" * bool(plan.notices), file=sys.stderr)
     hub = _hub(repo, plan, os.environ)
     live = hub.live()
     if live is None:

@@ -28,6 +28,7 @@ class Plan:
 
     deployment: Deployment
     files: Mapping[str, bytes]
+    notices: tuple[str, ...]  # about the choice of the files
     secrets: Mapping[str, str]  # name -> value, only those set in the environment
     retired: frozenset[str]  # variables that only other profiles set; they are deleted
 
@@ -51,6 +52,7 @@ class Plan:
             ("variables", ", ".join(f"{name}={value}" for name, value in goal.variables.items()) or "none"),
             ("secrets", ", ".join(named) or "none"),
             ("files", f"{len(self.files)}, {sum(map(len, self.files.values())) / 1e6:.1f} MB"),
+            *(("", notice) for notice in self.notices),
         ]
         return table([(name, text) for name, text in rows if text], left=2)
 

@@ -11,32 +11,20 @@ import yaml
 from packaging.requirements import InvalidRequirement, Requirement
 
 from app.errors import InfillError
+from app.space.contents import Contents
 from app.space.spacefile import Deployment
 
 _FRONT_MATTER = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
 
 
-def files(folder: Path, deployment: Deployment) -> dict[str, bytes]:
-    """Return path -> content. Only README.md and requirements.txt differ from the folder's own files."""
-    content = {name: (folder / name).read_bytes() for name in file_names(folder, deployment)}
+def files(folder: Path, chosen: Contents, deployment: Deployment) -> dict[str, bytes]:
+    """Return path -> content of the chosen files. Only README.md and requirements.txt differ from the folder's own."""
+    content = {name: (folder / name).read_bytes() for name in chosen.names}
     if "README.md" in content:
         content["README.md"] = with_header(decode(content, "README.md"), deployment.header).encode()
     if "requirements.txt" in content:
         content["requirements.txt"] = pin_versions(decode(content, "requirements.txt"), deployment).encode()
     return content
-
-
-def file_names(folder: Path, deployment: Deployment) -> list[str]:
-    """Return the paths of the files, sorted."""
-    included = {name for pattern in deployment.include for name in matching_files(folder, pattern)}
-    return sorted(included - {name for pattern in deployment.exclude for name in matching_files(folder, pattern)})
-
-
-def matching_files(folder: Path, pattern: str) -> set[str]:
-    """Return the files that match a pattern of the Spacefile; a folder stands for everything in it."""
-    found = list(folder.glob(pattern))
-    found += [inner for outer in found if outer.is_dir() for inner in outer.rglob("*")]
-    return {file.relative_to(folder).as_posix() for file in found if file.is_file()}
 
 
 def decode(content: Mapping[str, bytes], name: str) -> str:

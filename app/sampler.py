@@ -9,7 +9,7 @@ from app.errors import InfillError
 from app.sampling.canvas import Canvas
 from app.sampling.constraints import constrain, forbidden_tokens
 from app.sampling.decode import decode
-from app.sampling.forwards import Guide
+from app.sampling.forwards import Guide, judge_of
 from app.sampling.loops import without_loops
 from app.sampling.redraw import redrawing
 from app.sampling.request import InfillRequest
@@ -50,7 +50,7 @@ class Sampler:
         """
         policy = policy or policy_of(request)
         banned = forbidden_tokens(request, denoiser.tokenizer)
-        if policy.judged and denoiser.judge is None:
+        if policy.judged and judge_of(denoiser) is None:
             raise InfillError(
                 f"'{denoiser.name}' has no autoregressive parent to judge texts with; choose other knobs for "
                 f"'{policy.name}', or the bundled model"

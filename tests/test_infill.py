@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -190,3 +193,28 @@ def test_a_locked_token_is_read_by_the_model_and_never_changed(toy):
     for token in range(5):
         assert all(trace.canvas.ids[trace.start.slots[1]] == token for trace in first(token))
     assert len({first(token)[-1].text[5:] for token in range(5)}) > 1
+
+
+def linked(source: Path, folder: Path) -> Path:
+    """Make a folder that holds links to the files of another one, so that it can be removed."""
+    folder.mkdir()
+    for file in source.iterdir():
+        (folder / file.name).symlink_to(file)
+    return folder
+
+
+def test_after_the_models_folder_is_removed_numbers_fill_and_auto_says_what_is_missing(tmp_path, monkeypatch):
+    bundled = models.CATALOGUE["bundled"]
+    own, parent = linked(models.BUNDLED, tmp_path / "own"), linked(models.PARENT, tmp_path / "parent")
+    monkeypatch.setitem(models.CATALOGUE, "bundled", replace(bundled, folder=own, parent=parent))
+    denoiser = models.load("bundled")
+    text, auto = "Tom saw a [[2]] today.", "Tom saw a [[auto]] today."
+    shutil.rmtree(parent)
+    with pytest.raises(InfillError, match=r"the autoregressive parent of 'bundled' cannot be read: .* Put its"):
+        run(denoiser, text=auto)
+    with pytest.raises(InfillError, match="parent of 'bundled' cannot be read"):
+        run(denoiser, text=text, steps=12, strategy="gibbs", knobs={"energy": True})
+    shutil.rmtree(own)
+    with pytest.raises(InfillError, match=r"the folder of 'bundled' is gone, and 'auto' needs .* give a number"):
+        run(denoiser, text=auto)
+    assert run(denoiser, text=text, steps=2)[-1].ended == "complete"

@@ -16,6 +16,7 @@ from app.length.probe import LONGEST, CanvasOf, Progress, candidates, canvases, 
 from app.length.sentences import surroundings
 from app.sampling.canvas import Canvas
 from app.sampling.constraints import NothingFitsError
+from app.sampling.forwards import judge_of
 from app.sampling.layout import Layout
 from app.sampling.request import InfillRequest
 from app.sampling.step import Step
@@ -162,7 +163,8 @@ def choose_lengths(
     Gaps are taken from left to right: those to the left have the length that was chosen, those to the right the length
     of a typical sentence. Candidates have at most `longest` masks, or fewer if the context or MAX_LENGTH leave less
     room. Yields before each forward pass what it tries and what those before it cost; closing it ends the work.
-    Raises InfillError if the gaps do not fit the context, or the pinned words none of the candidates.
+    Raises InfillError if the gaps do not fit the context, the pinned words none of the candidates, or if the judge
+    cannot be read.
     """
     lengths = [gap.length for gap in request.gaps]
     layout.trim(request.length or 0)  # raises if the text between the gaps does not fit
@@ -194,7 +196,7 @@ def choose_lengths(
             prior,
             finish,
             candidates(denoiser, most)[fewest[number] - 1 :],
-            judge=denoiser.judge,
+            judge=judge_of(denoiser),
             gap_of=_gap_of(number),
             notices=notices + cut,
         )

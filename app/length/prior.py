@@ -14,6 +14,7 @@ import numpy as np
 from app.errors import InfillError
 from app.length.sentences import Surroundings, typical
 from models import folder_of
+from models.catalogue import is_public_name
 from models.denoiser import Floats, Ids
 
 FILE = "length_bias.json"
@@ -93,14 +94,19 @@ UNFITTED = LengthPrior(
 
 
 def prior_of(name: str) -> tuple[LengthPrior, tuple[str, ...]]:
-    """Return the prior in a model's folder, by the name that `models.load` takes; else UNFITTED and a notice.
+    """Return the prior in the folder of a loaded model, by the name that `models.load` takes; else UNFITTED, a notice.
 
-    Raises InfillError if the file is broken.
+    Raises InfillError if the file is broken, or if the folder has been removed since the model was loaded.
     """
     try:
         folder = folder_of(name)
-    except ValueError:  # a denoiser that does not come from `models.load`
+    except ValueError:  # a folder that is gone, or a denoiser that does not come from `models.load`
         folder = None
+    if (is_public_name(name) or len(Path(name).parts) > 1) and not (folder and folder.is_dir()):
+        raise InfillError(
+            f"the folder of '{name}' is gone, and 'auto' needs what was measured of the model: put it back, or give a "
+            "number of masks"
+        )
     if folder and (folder / FILE).exists():
         return read(folder / FILE), ()
     how = f"; fit it with `{HOW}`" if folder else ""

@@ -20,6 +20,7 @@ from app.measure import length_fit
 from app.measure.bootstrap import Estimate
 from app.measure.length_gain import NEAR, LengthGain, measure_lengths
 from app.measure.problems import read_problems, without_rouge
+from app.sampling.forwards import judge_of
 from app.strategies.registry import find as find_strategy
 from models.corpus import read_records
 from models.denoiser import Denoiser
@@ -85,12 +86,12 @@ def _measure(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
             raise InfillError(f"--{flag} must be 1 or more, not {getattr(args, flag)}")
     find_strategy(args.strategy)
     problems = read_problems(args.problems)[: args.limit]
+    denoiser = load(args.model, **model_settings(args))
     prior, notices = (read(args.fit), ()) if args.fit else prior_of(args.model)
     for notice in filter(None, (*notices, without_rouge(problems))):
         print(notice, file=sys.stderr)
-    denoiser = load(args.model, **model_settings(args))
     candidates(denoiser, args.longest)
-    judge = None if args.rank == "elbo" else denoiser.judge
+    judge = None if args.rank == "elbo" else judge_of(denoiser)
     if args.rank == "parent" and judge is None:
         raise InfillError(
             f"--rank parent needs an autoregressive parent, and '{denoiser.name}' has none; use --rank elbo"

@@ -8,12 +8,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.errors import InfillError
 from app.sampling.canvas import Canvas
-from models.denoiser import BeliefCache, Denoiser, Floats, Guidance, Ids, Query, Sampling
+from models.denoiser import BeliefCache, Denoiser, Floats, Guidance, Ids, Judge, Query, Sampling
 from models.prediction import TOP, Prediction
 
 TAIL = 16
 """Tokens after the span that a judge reads: enough to notice a fill that breaks off."""
+
+
+def judge_of(denoiser: Denoiser) -> Judge | None:
+    """Return a denoiser's judge, which is loaded on first use. Raises InfillError if its files cannot be read."""
+    try:
+        return denoiser.judge
+    except (ValueError, OSError) as error:
+        raise InfillError(
+            f"the autoregressive parent of '{denoiser.name}' cannot be read: {error}. Put its folder back, or do "
+            "without it: give a number of masks instead of 'auto', and a strategy that does not ask it"
+        ) from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +121,7 @@ class Forwards:
 
         The denoiser must have a judge, whose passes count like its own.
         """
-        judge = self._denoiser.judge
+        judge = judge_of(self._denoiser)
         assert judge is not None, "a strategy that needs a judge must be registered with `judged`"
         began = time.perf_counter()
         start, stop = canvases[0].gaps[0].start, canvases[0].gaps[-1].stop + TAIL

@@ -66,8 +66,16 @@ class ParentRuns:
 
     def __init__(self, load: LoadParent, time_limit: float) -> None:
         """`time_limit` is in seconds of computing."""
-        self._load, self._time_limit = load, time_limit
+        self._load_parent, self._time_limit = load, time_limit
         self._turns = Turns()
+
+    def _load(self) -> AutoregressiveModel:
+        try:
+            return self._load_parent()
+        except (ValueError, OSError) as error:
+            raise InfillError(
+                f"the parent cannot be read: {error}. Put its folder back, or fill by diffusion"
+            ) from error
 
     @functools.cached_property
     def _denoiser(self) -> Denoiser:

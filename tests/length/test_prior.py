@@ -86,6 +86,13 @@ def test_a_model_whose_folder_is_not_known_by_its_name_has_none():
     assert "not fitted to 'nosuch'" in notices[0]
 
 
+def test_a_folder_that_has_been_removed_is_no_reason_to_guess(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in (str(tmp_path / "gone"), "runs/gone"):
+        with pytest.raises(InfillError, match=f"the folder of '{name}' is gone"):
+            prior_of(name)
+
+
 def test_a_whole_sentence_is_expected_to_be_as_long_as_its_neighbours():
     near = Surroundings(whole=True, lengths=(20,) * 500)
     prior = UNFITTED.prior(LENGTHS, near)

@@ -128,3 +128,10 @@ def test_the_parent_is_asked_from_left_to_right_whatever_the_form_says():
         InfillRequest(text="a [[3]] b", steps=1, strategy="klass", knobs={"tau": 0.5}, guidance=2.0)
     )
     assert (asked.strategy, dict(asked.knobs), asked.steps, asked.guidance) == ("left_to_right", {}, 3, 0.0)
+
+
+def test_a_parent_that_cannot_be_read_ends_the_run_with_a_message(tmp_path):
+    gone = ParentRuns(lambda: models.load_parent(tmp_path / "gone"), 90.0)
+    for by in ("parent", "best of 16"):
+        with pytest.raises(InfillError, match=r"the parent cannot be read: .*gone is not a whole .* or fill by diffus"):
+            next(gone.run(REQUEST, by, Gate()))

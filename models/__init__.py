@@ -9,6 +9,8 @@ when a model other than the toy is loaded.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from models.catalogue import BUNDLED, CATALOGUE, PARENT, Source, find
@@ -22,17 +24,24 @@ if TYPE_CHECKING:
     from models.networks.autoregressive import AutoregressiveModel
 
 __all__ = [
+    "ALL",
     "BUNDLED",
     "CATALOGUE",
+    "HERE",
     "PARENT",
     "Source",
+    "check_offer",
     "fetch",
     "find",
     "folder_of",
+    "is_here",
     "load",
     "load_parent",
     "offers",
 ]
+
+HERE, ALL = "here", "all"
+"""What `offers` takes for the published models whose files are on this machine, and for all published ones."""
 
 
 def load(
@@ -44,6 +53,7 @@ def load(
     mask_token_id: int | None = None,
     static: bool = False,
     dual_cache: int | None = None,
+    download: bool = True,
     progress: Progress | None = None,
 ) -> Denoiser:
     """Load a denoiser: a catalogue entry, `toy` (exact and tiny), a checkpoint folder, or a hub name `owner/model`.
@@ -52,9 +62,10 @@ def load(
     `quantize` is int8, nf4 or fp4 (bitsandbytes), `dtype` float32, bfloat16 or float16: see `placement.place`.
     `mask_token_id` overrides the checkpoint and the catalogue. `static` uses only a few shapes (`TransformerDenoiser`);
     `dual_cache` computes all positions only once in that many passes (`DualCacheDenoiser`), which is approximate.
-    `progress` is called during a download.
+    `download` False takes only what is on this machine and does not ask the hub for a newer version. `progress` is
+    called during a download.
     Raises ValueError if the model does not exist, is damaged or of an unsupported kind, if settings exclude each other,
-    or if it does not fit into memory; the last two before anything is downloaded.
+    or if it does not fit into memory or on the disk; the last three before anything is downloaded.
     """
     source = find(name)
     if source is None:
@@ -71,6 +82,8 @@ def load(
 
     if dual_cache is not None:
         check(dual_cache, static=static)
+    if not download:
+        source = _as_folder(source)
     weights = read_weights(source.folder) if source.folder else remote_weights(source.repo or "")
     placement = place(source.name, weights, device=device, dtype=dtype, quantize=quantize)
     folder = fetch(source, progress=progress)
@@ -103,11 +116,60 @@ def folder_of(name: str) -> Path | None:
     return downloaded(source.repo or "")
 
 
-def offers() -> list[Offer]:
-    """List the catalogue entries that this machine can run, and how; see `models.checkpoints.placement.offers`."""
+def check_offer(name: str) -> None:
+    """Raise ValueError unless `offers` takes a name."""
+    if name not in (HERE, ALL):
+        find(name)
+
+
+def is_here(name: str) -> bool:
+    """Check whether a model needs no download. Raises ValueError if there is no such model."""
+    source = find(name)
+    if source is None or source.folder is not None:
+        return True
+    from models.checkpoints import hub
+
+    return hub.downloaded_whole(source.repo or "") is not None
+
+
+def _as_folder(source: Source) -> Source:
+    """Return a source with the folder in which it already is. Raises ValueError if it is not on this machine."""
+    if source.folder is not None:
+        return source
+    from models.checkpoints import hub
+
+    folder = hub.downloaded_whole(source.repo or "")
+    if folder is None:
+        raise ValueError(f"the files of {source.name} are not on this machine any more; choose another model")
+    return replace(source, folder=folder)
+
+
+def offers(names: Sequence[str] = (ALL,)) -> list[Offer]:
+    """List those of the named models that this machine can run, and how; see `models.checkpoints.placement.offers`.
+
+    HERE stands for the published models whose files are on this machine, which are then never downloaded, ALL for the
+    whole catalogue. Raises ValueError if there is no such model.
+    """
     from models.checkpoints import placement
 
-    return placement.offers()
+    sources: dict[str, Source] = {}
+    for name in names:
+        if name == HERE:
+            found = [_as_folder(source) for source in CATALOGUE.values() if is_here(source.name)]
+            sources = {source.name: source for source in found} | sources
+        else:
+            wanted = CATALOGUE.values() if name == ALL else filter(None, [find(name)])
+            sources |= {source.name: source for source in wanted}
+    offered = placement.offers(sources.values())
+    fixed = {name for name, source in sources.items() if source.folder and source.repo}
+    toy = placement.Offer(name="toy", settings={}, about="tiny and exact, over letters", gigabytes=0.0)
+    return [
+        *(
+            replace(each, settings={**each.settings, "download": False}) if each.name in fixed else each
+            for each in offered
+        ),
+        *([toy] if "toy" in names else []),
+    ]
 
 
 @functools.cache

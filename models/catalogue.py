@@ -12,6 +12,7 @@ PARENT = BUNDLED.parent / "bundled_parent"
 """The autoregressive model that the bundled one was adapted from."""
 
 _HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_LONGEST = 96  # characters of a hub name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,3 +98,8 @@ def find(name: str) -> Source | None:
         f"no model '{name}'{f' (did you mean {near[0]}?)' if near else ''}: give one of {', '.join(CATALOGUE)}, toy, a "
         "checkpoint folder with a config.json, or a hub name (owner/model)"
     )
+
+
+def is_public_name(name: str) -> bool:
+    """Check whether a text is a catalogue entry or has the form of a hub name; asks neither the disk nor the hub."""
+    return name in CATALOGUE or (len(name) <= _LONGEST and _HUB.fullmatch(name) is not None)

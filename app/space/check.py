@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from packaging.requirements import Requirement
 
+import models
 from app.errors import InfillError
 from app.sampling.fields import MAX_CHARACTERS
 from app.sampling.request import MAX_STEPS, TIME_LIMIT
@@ -40,6 +41,11 @@ def contradictions(spacefile: Spacefile) -> list[str]:
         found.append(f"deploy.profile is '{default}', but the profiles are {', '.join(spacefile.profiles)}")
     if not any(model.memory == 0 for model in spacefile.models.values()):
         found.append("models: at least one needs memory: 0, or nothing runs without a GPU")
+    for name in spacefile.content.deploy.offer:
+        try:
+            models.check_offer(name)
+        except ValueError as error:
+            found.append(f"deploy.offer: {error}")
     try:
         found += _uploads(spacefile)
         found += _header(spacefile)

@@ -134,7 +134,7 @@ def _inside(folder: Path) -> Iterator[Path]:
 
 
 def _faults(folder: Path, links: Iterable[str], tracked: set[str] | None) -> Iterator[str]:
-    """Yield why links cannot be deployed; outside a repository only those that leave the folder, others are left out."""
+    """Yield why links cannot be deployed; outside a repository only those that lead out of the folder."""
     root = folder.resolve()
     for name in sorted(links):
         try:

@@ -40,6 +40,11 @@ def on_zero_gpu(environment: Mapping[str, str]) -> bool:
     return environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
+def in_a_space(environment: Mapping[str, str]) -> bool:
+    """Check whether this process runs in a Space, by a variable that Hugging Face sets there."""
+    return bool(environment.get("SPACE_ID"))
+
+
 def current_flavour(environment: Mapping[str, str]) -> str:
     """Return the hardware that this process runs on.
 

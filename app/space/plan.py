@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import models
 from app.errors import InfillError
 from app.space import model_choice
-from app.space.hardware import FACTS_FROM, FLAVOURS
+from app.space.hardware import FACTS_FROM, FLAVOURS, ZERO
 from app.space.hub import NEVER_DELETED, Hub, Live, is_same
 from app.space.spacefile import NAME, Deployment, Spacefile
 from models.terminal import table
@@ -46,6 +47,7 @@ class Plan:
             ("hardware", f"{goal.hardware}: {cost} (prices of {FACTS_FROM}; see https://huggingface.co/pricing)"),
             ("sleep", _sleep(goal.sleep_time)),
             ("model", f"{choice.model}{form}" + "".join(f"; {notice}" for notice in choice.notices)),
+            ("offered", _offered(goal)),
             ("Python", f"{goal.header['python_version']}, gradio {goal.header['sdk_version']}"),
             ("pins", ", ".join(pins) or "as in requirements.txt"),
             ("index", goal.extra_index_url and f"packages also from {goal.extra_index_url}"),
@@ -156,6 +158,17 @@ def _failed(text: str, error: InfillError, done: list[str], left: list[str]) -> 
 
 def _short(text: str) -> str:
     return text if len(text) <= 80 else text[:80] + "…"
+
+
+def _offered(goal: Deployment) -> str:
+    """Return the models that visitors may choose besides the first, in words."""
+    if goal.hardware == ZERO:
+        return "no other model: ZeroGPU has the one that it starts with"
+    words = {
+        models.HERE: f"{models.HERE}: published models that are on its disk; nothing is downloaded",
+        models.ALL: f"{models.ALL}: published models that fit into memory, each downloaded when a visitor chooses it",
+    }
+    return "; ".join(words.get(name, f"{name}, downloaded when a visitor chooses it") for name in goal.offer) or "none"
 
 
 def _sleep(seconds: int | None) -> str:

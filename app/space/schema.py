@@ -111,6 +111,7 @@ class Deploy(Block):
     visibility: Visibility
     variables: Variables = {}
     secrets: Secrets = []
+    offer: Texts = ["here"]  # models that visitors may choose, besides the one that the page starts with
     include: Paths
     exclude: Paths = []
 

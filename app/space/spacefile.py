@@ -37,6 +37,7 @@ class Deployment:
     sleep_time: int | None  # seconds without a visitor; -1: never
     variables: Mapping[str, str]
     secrets: tuple[str, ...]  # names
+    offer: tuple[str, ...]  # models that visitors may choose, as for `models.offers`
     include: tuple[str, ...]
     exclude: tuple[str, ...]
     header: Mapping[str, Any]  # the README's front matter
@@ -82,6 +83,7 @@ class Spacefile:
             sleep_time=chosen.sleep_time,
             variables={**deploy.variables, **chosen.variables},
             secrets=tuple(dict.fromkeys([*deploy.secrets, *chosen.secrets])),
+            offer=tuple(deploy.offer),
             include=tuple(deploy.include),
             exclude=tuple(deploy.exclude),
             header={**self.header, **python},

@@ -13,8 +13,9 @@ from app import presets
 from app.errors import InfillError
 from app.flags import add_model_flags, model_settings
 from app.space import model_choice, spacefile
-from app.space.hardware import on_zero_gpu
+from app.space.hardware import in_a_space, on_zero_gpu
 from app.space.schema import Candidate
+from app.ui.pool import ModelPool
 from models.denoiser import Denoiser
 from models.serve.lazy import LazyDenoiser
 
@@ -22,8 +23,15 @@ _BUNDLED = Candidate(repo=None, family="llama", quant="none", memory=0)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the page: the model's and the port."""
+    """Add the flags of the page: the model's, those that are offered, the port."""
     add_model_flags(parser, default=None)
+    parser.add_argument(
+        "--offer",
+        metavar="NAMES",
+        help="other models that visitors may choose, separated by commas: names as for --model, "
+        f"{models.HERE} (published ones that are on this machine; nothing is downloaded), or {models.ALL} (all that "
+        f"fit into memory; downloaded when chosen) (default: {models.HERE}; in a Space, what the Spacefile says)",
+    )
     parser.add_argument("--port", type=int, default=None, help="default: 7860 or the next free one")
     parser.add_argument("--mcp", action="store_true", help="also offer filling as a tool to assistants, over MCP")
 
@@ -45,7 +53,9 @@ def serve(options: argparse.Namespace) -> int:
         raise InfillError("--mcp needs the package mcp; install it with pip install 'mcp>=1.21,<2'")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     deployed = (spacefile.ROOT / spacefile.NAME).is_file()  # an installed package has no Spacefile
-    candidates = spacefile.read().models if deployed else {"bundled": _BUNDLED}
+    file = spacefile.read() if deployed else None
+    candidates = file.models if file else {"bundled": _BUNDLED}
+    named = _offered(options.offer, file)
     choice = model_choice.choose(candidates, os.environ, asked=options.model)
     calibrated = presets.presets(choice.model)
     for notice in choice.notices:
@@ -63,18 +73,42 @@ def serve(options: argparse.Namespace) -> int:
             return models.load("bundled")
 
     denoiser = LazyDenoiser(load)
-    _launch(choice.model, denoiser, calibrated, port=options.port, zero_gpu=zero_gpu, mcp=options.mcp)
+    # On ZeroGPU the other models would be loaded outside a worker, where torch sees an emulated GPU.
+    offers = None if zero_gpu else lambda: models.offers(named)
+    pool = ModelPool(denoiser, name=choice.model, offers=offers, named=named, merge=not zero_gpu)
+    _launch(choice.model, denoiser, pool, calibrated, port=options.port, zero_gpu=zero_gpu, mcp=options.mcp)
     return 0
 
 
+def _offered(flag: str | None, file: spacefile.Spacefile | None) -> tuple[str, ...]:
+    """Return what visitors may choose, as for `models.offers`. Raises InfillError for a model that does not exist."""
+    if flag is not None:
+        place, named = "--offer", tuple(filter(None, map(str.strip, flag.split(","))))
+    elif file and in_a_space(os.environ):
+        place, named = "deploy.offer in the Spacefile", tuple(file.content.deploy.offer)
+    else:
+        return (models.HERE,)
+    for name in named:
+        try:
+            models.check_offer(name)
+        except ValueError as error:
+            raise InfillError(f"{place}: {error}") from None
+    return named
+
+
 def _launch(
-    name: str, denoiser: LazyDenoiser, calibrated: presets.Presets, *, port: int | None, zero_gpu: bool, mcp: bool
+    name: str,
+    denoiser: LazyDenoiser,
+    pool: ModelPool,
+    calibrated: presets.Presets,
+    *,
+    port: int | None,
+    zero_gpu: bool,
+    mcp: bool,
 ) -> None:
     from app.ui.page import build, launch_options  # imports gradio
-    from app.ui.pool import ModelPool
 
     # On ZeroGPU the parent would run outside a worker, where torch sees an emulated GPU and there is no real one.
-    pool = ModelPool(denoiser, name=name, offers=None if zero_gpu else models.offers, merge=not zero_gpu)
     parent = models.load_parent if name == "bundled" and not zero_gpu else None
     page = build(pool, parent=parent, presets=calibrated, zero_gpu=zero_gpu)
     if zero_gpu:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import models
 from app.errors import InfillError, unknown
+from models.catalogue import is_public_name
 from models.denoiser import Denoiser
 from models.serve.batching import BatchingDenoiser
 from models.serve.lazy import LazyDenoiser
@@ -37,19 +38,26 @@ class ModelPool:
         *,
         name: str = "the page's model",
         offers: Callable[[], Sequence[Offer]] | None = None,
+        named: Sequence[str] = (models.ALL,),
         load: Callable[..., Denoiser] = models.load,
         merge: bool = True,
     ) -> None:
         """`name` is that of the first model until it is loaded; `merge` lets runs share its forward passes.
 
         `offers`, which may take a moment, lists the other models that fit. It is called once, when only the first model
-        is loaded.
+        is loaded. `named` are the models that the operator chose to offer, as for `models.offers`.
         """
-        self._load, self._offers = load, offers
+        self._load, self._offers, self._named = load, offers, named
         self.name, self._given = name, first  # `first` knows the progress of its download
-        self._first = LazyDenoiser(lambda: BatchingDenoiser(first.get())) if merge else first
+
+        def load_first() -> Denoiser:
+            with self._alone(FIRST):
+                return BatchingDenoiser(first.get())
+
+        self._first = LazyDenoiser(load_first) if merge else first
         self._others: dict[str, LazyDenoiser] = {}
         self._loading = threading.Lock()  # one after the other, because each needs to know the free memory
+        self._loads: str | None = None  # the model that is being downloaded or loaded
         self._leasing = threading.Lock()  # guards the next two, and unloading
         self._runs: Counter[str] = Counter()  # number of running runs by model
         self._wanted: dict[str, float] = {}  # time at which a model was last asked for
@@ -76,8 +84,10 @@ class ModelPool:
                 found[0] = (f"{offer.name}: {offer.about}", FIRST)
                 continue
             self._others.setdefault(offer.name, self._lazy(offer))
-            form = f", {offer.settings['quantize']}" if offer.settings else ""
-            found.append((f"{offer.name}: {offer.about} ({offer.gigabytes:.1f} GB{form})", offer.name))
+            size = f"{offer.gigabytes:.1f} GB" if offer.gigabytes else ""
+            needs = ", ".join(filter(None, [size, offer.settings.get("quantize")]))
+            about = f": {offer.about}" if offer.about else ""
+            found.append((f"{offer.name}{about}{f' ({needs})' if needs else ''}", offer.name))
         return found
 
     @cached_property
@@ -90,7 +100,7 @@ class ModelPool:
 
             while True:
                 try:
-                    with self._loading:
+                    with self._alone(offer.name):
                         return BatchingDenoiser(self._load(offer.name, progress=lazy.report, **offer.settings))
                 except TooLargeError as error:
                     failure = str(error)
@@ -100,6 +110,16 @@ class ModelPool:
 
         lazy = LazyDenoiser(load)
         return lazy
+
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Wait until no other model is being downloaded or loaded, and let none begin before the context ends."""
+        with self._loading:
+            self._loads = name
+            try:
+                yield
+            finally:
+                self._loads = None
 
     def _unload_idle(self) -> bool:
         """Unload the model that has been idle longest; return False if there is none."""
@@ -127,11 +147,11 @@ class ModelPool:
             raise InfillError(str(error)) from error
 
     def _wait_for_first(self) -> None:
-        """Wait until the first model is loaded or has failed; raise InfillError during a download."""
+        """Wait until the first model is loaded or has failed; raise InfillError during any download."""
         if not self.ready:
             self._first.start()
         while not self.ready and self._first.loading:
-            if self._given.downloading:
+            if any(lazy.downloading for lazy in (self._given, *self._others.values())):
                 raise InfillError(f"{self._describe_loading(FIRST)} Fill again when it is ready.")
             self._first.wait(_POLL)
 
@@ -196,12 +216,32 @@ class ModelPool:
             self._wait_for_first()
             self.choices()
         if name not in self._others:
-            raise unknown("model", name, list(self._others))
+            raise self._refusal(name)
         return self._others[name]
 
+    def _refusal(self, name: str) -> InfillError:
+        """Return why a model cannot be chosen, and what to do."""
+        offered = [self.name, *(other for other in self._others if other != self.name)]
+        if not is_public_name(name):
+            return unknown("model", name, offered)
+        if not self.has_others:
+            return InfillError(f"'{name}' is not offered: this page has {self.name} only")
+        if name in self._named or (models.ALL in self._named and name in models.CATALOGUE):
+            return InfillError(
+                f"'{name}' does not fit into the free memory of this machine; choose one of {', '.join(offered)}"
+            )
+        more = ",".join([*self._named, name])
+        return InfillError(
+            f"'{name}' is not offered here; choose one of {', '.join(offered)}. To offer it, start the page with "
+            f"--offer {more}, or name it under offer in the Spacefile of a Space"
+        )
+
     def _describe_loading(self, name: str) -> str:
-        lazy = self._others.get(name, self._given)
+        """Say how far a model is, and which other one it waits for: there is one download at a time."""
+        shown, lazy, loads = name or self.name, self._others.get(name, self._given), self._loads
         if lazy.downloading:
             here, total = lazy.downloaded
-            return f"{name or self.name} is being downloaded: {here / 1e6:.0f} of {total / 1e6:.0f} MB."
-        return f"{name or self.name} is being loaded."
+            return f"{shown} is being downloaded: {here / 1e6:.0f} of {total / 1e6:.0f} MB."
+        if loads is None or loads == (FIRST if name == self.name else name):
+            return f"{shown} is being loaded."
+        return f"{shown} comes next: {self._describe_loading(loads)}"

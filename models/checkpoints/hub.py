@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 from httpx import HTTPError
-from huggingface_hub import HfApi, get_safetensors_metadata, snapshot_download
+from huggingface_hub import HfApi, constants, get_safetensors_metadata, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -17,14 +19,20 @@ from huggingface_hub.errors import (
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
+from huggingface_hub.file_download import repo_folder_name
 from tqdm.auto import tqdm
 
 from models.catalogue import Source
 from models.checkpoints.tokenizer import one_line
-from models.checkpoints.weights import Weights
+from models.checkpoints.weights import Weights, read_weights
 
 _FILES = ["*.json", "*.safetensors", "*.model", "*.txt"]
 """Tokenizer, config and weights; never pickles or code."""
+
+_LEAST_BYTES = 2
+"""A parameter's, in the files of a published model: they are in fp16, bf16 or fp32."""
+_SPARE = 200_000_000
+"""Bytes that a download leaves free on the disk, since other programs and temporary files need some."""
 
 Progress = Callable[[int, int], None]
 """Called with bytes so far and bytes in total during a download."""
@@ -63,15 +71,26 @@ def _pickles(repo: str) -> list[str]:
 
 def fetch(source: Source, *, progress: Progress | None = None) -> Path:
     """Return the folder of a source, downloaded first if it is on the hub; see `download`."""
-    return source.folder or download(source.repo or "", mask_id=source.mask_id, progress=progress)
+    least = _LEAST_BYTES * source.parameters
+    return source.folder or download(source.repo or "", mask_id=source.mask_id, least=least, progress=progress)
 
 
-def download(repo: str, *, mask_id: int | None = None, progress: Progress | None = None) -> Path:
+def download(repo: str, *, mask_id: int | None = None, least: int = 0, progress: Progress | None = None) -> Path:
     """Return the folder of a repository, downloaded first if necessary; an interrupted download continues.
 
-    Shows its progress on the terminal, and reports it to `progress`. Raises ValueError if that fails; the message
-    includes `mask_id`, since a folder downloaded elsewhere may not state it.
+    Shows its progress on the terminal, and reports it to `progress`. `least` bytes are expected if the hub states no
+    sizes. If the disk has no room for a newer version, returns the one that is here.
+    Raises ValueError if the download fails, and before it if the disk has too little room; the message includes
+    `mask_id`, since a folder downloaded elsewhere may not state it.
     """
+    missing, free = _missing_bytes(repo, least), _free_bytes()
+    if missing and missing + _SPARE > free:
+        if here := downloaded_whole(repo):
+            return here
+        raise ValueError(
+            f"{repo} is a download of {missing / 1e9:.1f} GB, and the disk with the cache of Hugging Face has "
+            f"{free / 1e9:.1f} GB free: make room there, or set HF_HOME to a folder on another disk"
+        )
     bar: Any = _reporting(progress) if progress else None
     try:
         return Path(snapshot_download(repo, allow_patterns=_FILES, tqdm_class=bar))
@@ -94,6 +113,46 @@ def downloaded(repo: str) -> Path | None:
     with suppress(LocalEntryNotFoundError):
         return Path(snapshot_download(repo, allow_patterns=_FILES, local_files_only=True))
     return None
+
+
+def downloaded_whole(repo: str) -> Path | None:
+    """Return the folder of a repository if all of its weights are here, without asking the hub."""
+    folder = downloaded(repo)
+    if folder is None or not (folder / "config.json").is_file():
+        return None
+    try:
+        read_weights(folder)
+    except ValueError:
+        return None
+    return folder
+
+
+def _missing_bytes(repo: str, least: int) -> int:
+    """Return the bytes of a repository that are not on this machine; 0 if the hub cannot be asked.
+
+    `least` replaces a sum that is not known, because the hub states no sizes.
+    """
+    try:
+        info = HfApi().model_info(repo, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except (HfHubHTTPError, HTTPError, OfflineModeIsEnabled, OSError):  # the download will say so
+        return 0
+    blobs = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=repo, repo_type="model"), "blobs")
+    files = [each for each in info.siblings or () if any(fnmatch(each.rfilename, pattern) for pattern in _FILES)]
+    missing = 0
+    for file in files:
+        if file.size is None:
+            return least
+        name = file.lfs.sha256 if file.lfs else file.blob_id
+        missing += 0 if name and (blobs / name).exists() else file.size  # a file that broke off begins again
+    return missing
+
+
+def _free_bytes() -> int:
+    """Return the free bytes of the disk that downloads go to."""
+    place = Path(constants.HF_HUB_CACHE)
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return shutil.disk_usage(place).free
 
 
 def _refused(repo: str, error: Exception) -> ValueError:

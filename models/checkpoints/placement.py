@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
 
 from models.catalogue import CATALOGUE, Source
-from models.checkpoints.weights import BYTES, QUANTISED, Weights
+from models.checkpoints.weights import BYTES, QUANTISED, Weights, read_weights
 
 ROOM = 1.15
 """Memory of weights and forward pass over that of the weights: states, kernels' buffers, the logits of a gap."""
@@ -87,22 +90,25 @@ def place(
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """A catalogue entry that this machine can run, in the least quantised form that fits the best device."""
+    """A model that this machine can run, in the least quantised form that fits the best device."""
 
     name: str
-    settings: dict[str, str]  # for `models.load`
+    settings: dict[str, Any]  # for `models.load`
     about: str
-    gigabytes: float  # of memory needed
+    gigabytes: float  # of memory needed; 0: not known before its headers are read
 
 
-def offers() -> list[Offer]:
-    """List the catalogue entries that fit into free memory by their published sizes, each in its most exact form."""
+def offers(sources: Iterable[Source] = CATALOGUE.values()) -> list[Offer]:
+    """List the models that fit into free memory by their published sizes, each in its most exact form.
+
+    A model whose size is not known is listed; loading it reports if it does not fit.
+    """
     device = _device(None)
     dtype, free = _numbers(device), free_memory(device)
     # Four bits are faster than eight on a CPU; MPS has kernels for neither.
     forms = {"cuda": (None, "int8", "nf4"), "cpu": (None, "nf4"), "mps": (None,)}[device]
     found = []
-    for source in CATALOGUE.values():
+    for source in sources:
         fitting = (form for form in forms if free is None or _needed(source, dtype, form) <= free)
         form = next(fitting, forms[0])
         needed = _needed(source, dtype, form)
@@ -113,7 +119,11 @@ def offers() -> list[Offer]:
 
 
 def _needed(source: Source, dtype: str, quantize: str | None) -> float:
-    """Estimate bytes from the published number of parameters."""
+    """Estimate bytes from the published number of parameters, or else from a folder's weights; 0 if not known."""
+    if not source.parameters:
+        with suppress(ValueError):  # it is damaged, which loading reports
+            return ROOM * read_weights(source.folder).memory(dtype, quantize) if source.folder else 0.0
+        return 0.0
     layers = BYTES[dtype] if quantize is None else QUANTISED[quantize]
     return ROOM * (source.tables * BYTES[dtype] + (source.parameters - source.tables) * layers)
 

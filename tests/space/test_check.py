@@ -54,6 +54,8 @@ def test_a_correct_folder_has_no_mistakes(space):
             "deploy.include must be a list of names and patterns inside this folder",
         ),
         ("deploy.exclude", ["/etc/*"], "deploy.exclude must be a list of names and patterns inside this folder"),
+        ("deploy.offer", "all", "deploy.offer must be a list of strings"),
+        ("deploy.offer", ["here", "diffugpt"], "deploy.offer: no model 'diffugpt' (did you mean diffugpt-"),
         ("deploy.visibility", "secret", "deploy.visibility must be public, protected or private"),
         ("deploy.secrets", ["HF_TOKEN=hf_abc"], "without values"),
         ("deploy.variables", {"DEBUG": True}, "numbers and true in quotes"),

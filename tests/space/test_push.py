@@ -40,6 +40,7 @@ def test_a_dry_run_prints_the_plan_and_the_price_and_sends_nothing(hub, space, e
     assert "l4x1: 0.80 USD an hour while it starts and runs" in out
     assert "sleeps after 900 s" in out
     assert "GRADIO_ANALYTICS_ENABLED=False" in out
+    assert "offered    here: published models that are on its disk; nothing is downloaded\n" in out
     assert "SOME_KEY" in out
     assert SECRET not in out
     assert f"files      {len(UPLOADED)}" in out

@@ -10,8 +10,8 @@ from packaging.requirements import Requirement
 
 from app.sampling.request import TIME_LIMIT
 from app.space import spacefile
-from app.space.contents import contents
 from app.space.check import contradictions
+from app.space.contents import contents
 from app.space.hardware import CPU, FLAVOURS, ZERO
 from app.ui import page
 

@@ -188,6 +188,73 @@ def test_a_model_that_is_not_offered_is_refused_with_those_that_are(loading):
         list(runner(pool(loading), 90)(REQUEST, "larg"))
 
 
+def test_what_is_not_offered_is_refused_by_name_with_the_cure_and_nothing_is_loaded(loading):
+    first = LazyDenoiser(lambda: models.load("toy"))
+    models_ = ModelPool(first, name="toy", offers=lambda: OFFERS, named=("here", "large"), load=loading)
+    page = runner(models_, 90)
+    for name in ("diffullama", "somebody/huge"):
+        for ask in (lambda name=name: list(page(REQUEST, name)), lambda name=name: models_.ask_for(name)):
+            with pytest.raises(InfillError) as caught:
+                ask()
+            assert str(caught.value) == (
+                f"'{name}' is not offered here; choose one of toy, large. To offer it, start the page with --offer "
+                f"here,large,{name}, or name it under offer in the Spacefile of a Space"
+            )
+    with pytest.raises(InfillError, match=r"^unknown model '/etc/passwd'"):
+        models_.ask_for("/etc/passwd")
+    assert not loading.asked
+
+
+def test_a_model_that_is_offered_but_does_not_fit_says_so(loading):
+    for named in (("diffullama",), ("all",)):
+        first = LazyDenoiser(lambda: models.load("toy"))
+        models_ = ModelPool(first, name="toy", offers=lambda: OFFERS, named=named, load=loading)
+        with pytest.raises(InfillError, match=r"'diffullama' does not fit into the free memory.* one of toy, large$"):
+            models_.ask_for("diffullama")
+
+
+def test_one_download_at_a_time_and_everybody_who_waits_hears_of_it(loading):
+    offers = [Offer(name=name, settings={}, about="of two", gigabytes=0.0) for name in ("one", "two")]
+    models_ = ModelPool(LazyDenoiser(lambda: models.load("toy")), offers=lambda: offers, load=loading)
+    with ThreadPoolExecutor() as threads:
+        one = threads.submit(lambda: list(prepare(models_, "one")))
+        assert loading.told.wait(30)
+        assert models_.ask_for("one") == (False, "one is being downloaded: 25 of 100 MB.")
+        told = prepare(models_, "two")
+        heard = {next(told) for _ in range(3)}
+        assert heard == {"two comes next: one is being downloaded: 25 of 100 MB."}
+        assert [name for name, _ in loading.asked] == ["one"]
+        with pytest.raises(InfillError, match=r"two comes next: one is being downloaded: 25 of 100 MB\. Fill again"):
+            list(runner(models_, 90)(REQUEST, "two"))
+        loading.go_on.set()
+        assert one.result(30)[-1] == list(told)[-1] == "toy is ready."
+
+
+def test_the_first_model_waits_for_a_download_that_goes_on_and_says_so(loading):
+    failures = ["there is no network"]
+
+    def first() -> Denoiser:
+        if failures:
+            raise ValueError(failures.pop())
+        return models.load("toy")
+
+    models_ = ModelPool(LazyDenoiser(first), name="published", offers=lambda: OFFERS, load=loading)
+    models_.choices()
+    assert models_.ask_for("large")[0] is False
+    assert loading.told.wait(30)
+    told = []
+    for _ in range(2):  # the failure is told once
+        with pytest.raises(InfillError) as caught:
+            models_.first()
+        told.append(str(caught.value))
+    assert told == [
+        "there is no network",
+        "published comes next: large is being downloaded: 25 of 100 MB. Fill again when it is ready.",
+    ]
+    loading.go_on.set()
+    assert list(prepare(models_, FIRST))[-1] == "toy is ready."
+
+
 class Memory:
     """`models.load` on a machine that holds so many models at a time."""
 
@@ -295,6 +362,39 @@ def test_this_machine_is_offered_what_fits_in_the_form_that_loses_least(monkeypa
     assert offered("cpu", 3) == small
     assert offered("cpu", 1) == {"bundled": {}, "diffugpt-s": {}, "diffugpt-m": {"quantize": "nf4"}}
     assert offered("cpu", 0.2) == {"bundled": {}}
+
+
+def test_by_default_only_what_is_on_this_machine_is_offered_and_never_downloaded(monkeypatch, tmp_path):
+    from models.checkpoints import hub, placement
+
+    monkeypatch.setattr(placement, "_device", lambda _: "cpu")
+    monkeypatch.setattr(placement, "free_memory", lambda _: int(16e9))
+    monkeypatch.setattr(hub.constants, "HF_HUB_CACHE", str(tmp_path))
+
+    def offered(*names: str) -> dict[str, dict[str, Any]]:
+        return {offer.name: offer.settings for offer in models.offers(names)}
+
+    assert offered("here") == {"bundled": {}}
+    snapshot = tmp_path / "models--diffusionfamily--diffugpt-s" / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("0" * 40)
+    (snapshot / "config.json").write_text("{}")
+    assert offered("here") == {"bundled": {}}, "the weights of an interrupted download are missing"
+    (snapshot / "model.safetensors").symlink_to(models.BUNDLED / "model.safetensors")
+    assert offered("here") == {"bundled": {}, "diffugpt-s": {"download": False}}
+    for names in (("here", "diffugpt-s"), ("diffugpt-s", "here")):
+        assert offered(*names) == {"bundled": {}, "diffugpt-s": {}}, "named models may be downloaded"
+    assert set(offered("all")) == set(models.CATALOGUE)
+    own = tmp_path / "own"
+    own.mkdir()
+    for file in models.BUNDLED.iterdir():
+        (own / file.name).symlink_to(file)
+    (named,) = models.offers((str(own),))
+    assert (named.name, named.settings, round(named.gigabytes, 2)) == (str(own), {}, 0.07)
+    assert offered("somebody/small", "toy") == {"somebody/small": {}, "toy": {}}
+    with pytest.raises(ValueError, match="no model 'nowhere'"):
+        offered("nowhere")
 
 
 @pytest.fixture

@@ -16,9 +16,11 @@ from urllib.request import urlopen
 
 import pytest
 
+import models
 from app.errors import InfillError
 from app.space import spacefile
 from app.ui import launch
+from app.ui.pool import ModelPool
 from models.catalogue import BUNDLED
 from tests.models.checkpoints.test_hub import REPO, Handler, Hub
 
@@ -198,3 +200,45 @@ def test_without_a_spacefile_the_environment_still_chooses_the_model(monkeypatch
     launch.add_flags(parser)
     with pytest.raises(InfillError, match="INFILL_MODEL: no model 'nowhere'"):
         launch.serve(parser.parse_args([]))
+
+
+def options(*flags: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    launch.add_flags(parser)
+    return parser.parse_args(flags)
+
+
+@pytest.mark.parametrize(
+    ("space", "flags", "offered"),
+    [
+        ("", (), ("here",)),
+        ("", ("--offer", "all"), ("all",)),
+        ("", ("--offer", "diffugpt-s, somebody/small,here,"), ("diffugpt-s", "somebody/small", "here")),
+        ("", ("--offer", ""), ()),
+        ("me/play", (), ("diffugpt-m", "here")),
+        ("me/play", ("--offer", "bundled"), ("bundled",)),
+    ],
+)
+def test_the_operator_or_the_spacefile_of_a_space_says_what_is_offered(monkeypatch, tmp_path, space, flags, offered):
+    text = (ROOT / "Spacefile").read_text(encoding="utf-8")
+    (tmp_path / "Spacefile").write_text(text.replace("offer: [here]", "offer: [diffugpt-m, here]"), encoding="utf-8")
+    monkeypatch.setattr(spacefile, "ROOT", tmp_path)
+    monkeypatch.setenv("SPACE_ID", space)
+    asked: list[Any] = []
+    pools: list[ModelPool] = []
+    monkeypatch.setattr(models, "offers", lambda names: asked.append(names) or [])
+    monkeypatch.setattr(launch, "_launch", lambda name, denoiser, pool, *_, **__: pools.append(pool))
+    launch.serve(options("--model", "toy", *flags))
+    assert pools[0].choices() == [("toy", "")]
+    assert asked == [offered]
+
+
+def test_a_model_that_cannot_be_offered_is_reported_in_one_line(monkeypatch, tmp_path) -> None:
+    with pytest.raises(InfillError, match=r"^--offer: no model 'diffugpt' \(did you mean diffugpt-"):
+        launch.serve(options("--model", "toy", "--offer", "here,diffugpt"))
+    text = (ROOT / "Spacefile").read_text(encoding="utf-8")
+    (tmp_path / "Spacefile").write_text(text.replace("offer: [here]", "offer: [nowhere]"), encoding="utf-8")
+    monkeypatch.setattr(spacefile, "ROOT", tmp_path)
+    monkeypatch.setenv("SPACE_ID", "me/play")
+    with pytest.raises(InfillError, match=r"^deploy.offer in the Spacefile: no model 'nowhere'"):
+        launch.serve(options("--model", "toy"))

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import unquote
 
@@ -20,7 +21,7 @@ from huggingface_hub import close_session, constants, hf_api
 from huggingface_hub.errors import NotASafetensorsRepoError
 
 import models
-from models.catalogue import BUNDLED
+from models.catalogue import BUNDLED, Source
 
 REPO = "somebody/small"
 ROOT = Path(__file__).parents[3]
@@ -31,7 +32,8 @@ class Hub(ThreadingHTTPServer):
 
     def __init__(self, files: dict[str, bytes]) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.cut, self.ranges = files, 0, []
+        self.files, self.cut, self.ranges, self.sizes = files, 0, [], True
+        self.asked: list[str] = []
 
     @property
     def commit(self) -> str:
@@ -49,6 +51,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = unquote(self.path.partition("?")[0])
+        self.server.asked.append(path)
         if path.startswith(f"/api/models/{REPO}/tree/"):
             listed = [{"type": "file", "path": n, "size": len(c), "oid": oid(c)} for n, c in self.server.files.items()]
             self._send(json.dumps(listed).encode())
@@ -56,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
             facts = {
                 "id": REPO,
                 "sha": self.server.commit,
-                "siblings": [{"rfilename": name} for name in self.server.files],
+                "siblings": [self._sibling(name) for name in self.server.files],
             }
             self._send(json.dumps(facts).encode())
         elif path.startswith(f"/{REPO}/resolve/") and path.split("/", 5)[5] in self.server.files:
@@ -64,6 +67,12 @@ class Handler(BaseHTTPRequestHandler):
         else:
             missing = "EntryNotFound" if path.startswith(f"/{REPO}/") else "RepoNotFound"
             self._send(b"{}", status=404, headers={"X-Error-Code": missing})
+
+    def _sibling(self, name: str) -> dict[str, Any]:
+        """Return what the hub says of a file; its size only if it is asked for."""
+        content = self.server.files[name]
+        sizes = {"size": len(content), "blobId": oid(content)} if "blobs=" in self.path and self.server.sizes else {}
+        return {"rfilename": name, **sizes}
 
     def _file(self, name: str) -> None:
         content = self.server.files[name]
@@ -216,3 +225,57 @@ def test_an_interrupted_download_goes_on_where_it_stopped(hub, load, tmp_path):
     assert load(tmp_path, address(hub))[0] == REPO
     (resumed,) = [start for name, start in hub.ranges if name == "model.safetensors" and start > 1_000_000]
     assert 10_000_000 < resumed <= 20_000_000
+
+
+def disk_with(free: float, monkeypatch) -> None:
+    """Give the disk so many free bytes."""
+    from models.checkpoints import hub
+
+    monkeypatch.setattr(hub.shutil, "disk_usage", lambda place: SimpleNamespace(free=free))
+
+
+def test_a_download_that_the_disk_cannot_hold_is_refused_before_it_begins(hub, load, tmp_path, monkeypatch):
+    disk_with(0.21e9, monkeypatch)
+    hub.files["weights.bin"] = bytes(90_000_000)  # which is not downloaded
+    whole = sum(len(content) for name, content in hub.files.items() if not name.endswith((".bin", ".md", ".tsv")))
+    assert load(tmp_path, address(hub)) == (
+        f"{REPO} is a download of {whole / 1e9:.1f} GB, and the disk with the cache of Hugging Face has 0.2 GB free: "
+        "make room there, or set HF_HOME to a folder on another disk"
+    )
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_only_what_is_missing_must_fit_on_the_disk(hub, load, tmp_path, monkeypatch):
+    assert load(tmp_path, address(hub))[0] == REPO
+    (tokenizer,) = tmp_path.rglob("tokenizer.json")
+    tokenizer.resolve().unlink()
+    disk_with(0.21e9, monkeypatch)  # too little for the whole, see above
+    assert load(tmp_path, address(hub))[0] == REPO
+    disk_with(0, monkeypatch)
+    assert load(tmp_path, address(hub))[0] == REPO, "nothing is missing"
+
+
+def test_if_the_hub_states_no_sizes_the_declared_size_must_fit(hub, load, tmp_path, monkeypatch):
+    hub.sizes = False
+    disk_with(10e9, monkeypatch)
+    monkeypatch.setitem(models.CATALOGUE, REPO, Source(name=REPO, repo=REPO, parameters=6_738_000_000))
+    assert load(tmp_path, address(hub)).startswith(f"{REPO} is a download of 13.5 GB, and the disk")
+
+
+def test_without_room_for_a_newer_version_the_one_that_is_here_is_used(hub, load, tmp_path, monkeypatch):
+    assert load(tmp_path, address(hub))[0] == REPO
+    hub.files["README.txt"] = b"x" * 1000
+    disk_with(0, monkeypatch)
+    assert load(tmp_path, address(hub))[0] == REPO
+
+
+def test_without_leave_to_download_only_what_is_here_is_loaded_and_the_hub_not_asked(hub, load, tmp_path, monkeypatch):
+    load(tmp_path / "empty", "http://127.0.0.1:9")  # nothing is there
+    assert not models.is_here(REPO)
+    with pytest.raises(ValueError, match=f"the files of {REPO} are not on this machine any more"):
+        models.load(REPO, download=False)
+    load(tmp_path, address(hub))
+    assert models.is_here(REPO)
+    hub.asked.clear()
+    assert models.load(REPO, download=False).name == REPO
+    assert not hub.asked

@@ -213,7 +213,7 @@ def test_after_the_models_folder_is_removed_numbers_fill_and_auto_says_what_is_m
     with pytest.raises(InfillError, match=r"the autoregressive parent of 'bundled' cannot be read: .* Put its"):
         run(denoiser, text=auto)
     with pytest.raises(InfillError, match="parent of 'bundled' cannot be read"):
-        run(denoiser, text=text, steps=12, strategy="gibbs", knobs={"energy": True})
+        run(denoiser, text=text, steps=12, strategy="gibbs", knobs={"energy": 1.0})
     shutil.rmtree(own)
     with pytest.raises(InfillError, match=r"the folder of 'bundled' is gone, and 'auto' needs .* give a number"):
         run(denoiser, text=auto)

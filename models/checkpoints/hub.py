@@ -9,11 +9,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from httpx import HTTPError
 from huggingface_hub import HfApi, constants, get_safetensors_metadata, snapshot_download
-from huggingface_hub.errors import (
+from huggingface_hub.errors import (  # its HTTPError is that of the library by which it reaches the hub
     GatedRepoError,
     HfHubHTTPError,
+    HTTPError,
     LocalEntryNotFoundError,
     NotASafetensorsRepoError,
     OfflineModeIsEnabled,
@@ -31,6 +31,8 @@ _FILES = ["*.json", "*.safetensors", "*.model", "*.txt"]
 
 _LEAST_BYTES = 2
 """A parameter's, in the files of a published model: they are in fp16, bf16 or fp32."""
+_PATIENCE = 10.0
+"""Seconds after which the hub need not say how large a download is."""
 _SPARE = 200_000_000
 """Bytes that a download leaves free on the disk, since other programs and temporary files need some."""
 
@@ -133,7 +135,7 @@ def _missing_bytes(repo: str, least: int) -> int:
     `least` replaces a sum that is not known, because the hub states no sizes.
     """
     try:
-        info = HfApi().model_info(repo, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        info = HfApi().model_info(repo, files_metadata=True, timeout=_PATIENCE)
     except (HfHubHTTPError, HTTPError, OfflineModeIsEnabled, OSError):  # the download will say so
         return 0
     blobs = Path(constants.HF_HUB_CACHE, repo_folder_name(repo_id=repo, repo_type="model"), "blobs")

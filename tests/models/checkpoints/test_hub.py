@@ -16,9 +16,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from httpx import HTTPError
 from huggingface_hub import close_session, constants, hf_api
-from huggingface_hub.errors import NotASafetensorsRepoError
+from huggingface_hub.errors import HTTPError, NotASafetensorsRepoError
 
 import models
 from models.catalogue import BUNDLED, Source

@@ -53,7 +53,7 @@ def serve(options: argparse.Namespace) -> int:
         raise InfillError("--mcp needs the package mcp; install it with pip install 'mcp>=1.21,<2'")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     deployed = (spacefile.ROOT / spacefile.NAME).is_file()  # an installed package has no Spacefile
-    file = spacefile.read() if deployed else None
+    file = spacefile.read(spacefile.ROOT) if deployed else None
     candidates = file.models if file else {"bundled": _BUNDLED}
     named = _offered(options.offer, file)
     choice = model_choice.choose(candidates, os.environ, asked=options.model)

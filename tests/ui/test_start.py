@@ -234,6 +234,7 @@ def test_the_operator_or_the_spacefile_of_a_space_says_what_is_offered(monkeypat
 
 
 def test_a_model_that_cannot_be_offered_is_reported_in_one_line(monkeypatch, tmp_path) -> None:
+    monkeypatch.setattr(launch, "_launch", lambda *_, **__: pytest.fail("the page was started"))
     with pytest.raises(InfillError, match=r"^--offer: no model 'diffugpt' \(did you mean diffugpt-"):
         launch.serve(options("--model", "toy", "--offer", "here,diffugpt"))
     text = (ROOT / "Spacefile").read_text(encoding="utf-8")

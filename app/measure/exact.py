@@ -54,9 +54,9 @@ _RESAMPLES = 200
 _HEIGHT = 700  # pixels of the figure
 _DRAWN = {  # strategies with a line and a label: a colour of Okabe and Ito, the budget labelled, the label's side
     "low_confidence": ("#d55e00", GAP, "top left"),
-    "low_confidence redraw": ("#0072b2", GAP // 2, "bottom right"),
+    "low_confidence redraw": ("#0072b2", GAP // 2, "bottom left"),
     "left_to_right": ("#000000", GAP // 2, "top right"),
-    "random": ("#009e73", GAP, "top right"),
+    "random": ("#009e73", GAP, "bottom right"),
     "dus": ("#cc79a7", GAP // 2, "middle right"),
 }
 _ALMOST_ONE = np.nextafter(1.0, 0.0)

@@ -96,6 +96,7 @@ QUESTIONS = (
         "What is gained in likelihood, and lost in variety?",
         Axis("distinct bigrams among one problem's fills, %", lambda row: row.distinct.mean),
         _NATS,
+        lambda row: row.variety_front,
         arrows=True,
     ),
     Question(

@@ -46,6 +46,7 @@ class Summary:
     bigram: float  # nats
     repeated: float  # percent of the 3-grams that occurred before in the same fill
     distinct: Estimate  # percent of the bigrams in one problem's fills that differ; NaN with one seed
+    variety_front: bool  # on the Pareto front of nats and distinct bigrams, whatever the NFE
     rouge1: float
     rouge2: float
     rougeL: Estimate  # noqa: N815 - the measure's own name
@@ -150,6 +151,9 @@ def summarise(
     cheap = np.where(whole & ~np.array([_is_reference(one) for one in chosen]), cost.round(1), np.nan)
     front = pareto(cheap, np.array([one.mean for one in rouge[0]]))
     likely = pareto(cheap, -np.array([one.mean for one in nats[0]]))
+    varied_front = pareto(
+        np.where(np.isnan(cheap), np.nan, [one.mean for one in nats[0]]), np.array([one.mean for one in varied])
+    )
     seconds, ratios = _timed(chosen, times or {})
     written = [[fill for runs in found[one.key] for fill in _fills(runs)] for one in chosen]
     return [
@@ -174,6 +178,7 @@ def summarise(
             bigram=metrics.ngram_nats(written[place], 2) if written[place] else np.nan,
             repeated=100 * metrics.repetition(written[place], 3) if written[place] else np.nan,
             distinct=varied[place],
+            variety_front=bool(varied_front[place]),
             rougeL=rouge[0][place],
             to_best=rouge[1][place],
             to_equal=rouge[2][place],

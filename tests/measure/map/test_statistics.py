@@ -104,6 +104,27 @@ def test_seeds_are_averaged_within_a_problem_and_compared_with_each_other():
     assert found.distinct.mean == pytest.approx(75)  # 03 34 | 13 34: three of four differ
 
 
+def test_the_front_of_variety_leaves_out_what_is_beaten_in_both():
+    chosen = yardstick()
+    fills = {
+        "N": [[1, 2], [1, 2]],
+        "N/2": [[1, 2], [3, 4]],
+        "1": [[1, 2], [3, 4]],
+    }  # two, one and one of two bigrams alike
+    nats = {"N": 1.0, "N/2": 2.0, "1": 3.0}
+    rows = {
+        0: {
+            one.key: {
+                seed: {"nfe": 3, "nats": nats.get(one.budget, 9.0), "fill": fills.get(one.budget, fills["N"])[seed]}
+                for seed in (0, 1)
+            }
+            for one in chosen
+        }
+    }
+    found = {row.budget: row.variety_front for row in summarise(chosen, rows, [0], seeds=[0, 1])}
+    assert found == {"N": True, "3N/4": False, "N/2": True, "N/3": False, "N/4": False, "1": False}
+
+
 def test_times_are_medians_and_ratios_are_taken_on_the_same_problem():
     chosen = configurations(["random"], {}, only=["random T=N"])
     keys = [chosen[0].key, chosen[-1].key]

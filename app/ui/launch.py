@@ -46,7 +46,7 @@ def add_command(commands: Any) -> None:
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Serve the page until SIGTERM or Ctrl-C, which let runs end first.
+    """Serve the page until SIGTERM or Ctrl-C, which let runs end first and the process with exit code 0.
 
     On ZeroGPU the model is loaded before the launch, which packs what is on the emulated GPU for the workers.
     Raises InfillError for a model that does not exist, a port that cannot be used, and `--mcp` without its package.
@@ -109,7 +109,7 @@ def _launch(
     zero_gpu: bool,
     mcp: bool,
 ) -> None:
-    from app.ui import connections, shutdown
+    from app.ui import connections, shutdown, watch
     from app.ui.page import build, launch_options  # imports gradio
 
     # On ZeroGPU the parent would run outside a worker, where torch sees an emulated GPU and there is no real one.
@@ -117,6 +117,7 @@ def _launch(
     page = build(pool, parent=parent, presets=calibrated, zero_gpu=zero_gpu)
     if zero_gpu:
         denoiser.get()
+    shutdown.listen()
     try:
         page.launch(server_port=port, prevent_thread_lock=True, mcp_server=mcp, **launch_options())
     except (OSError, OverflowError):
@@ -125,7 +126,7 @@ def _launch(
         raise InfillError(f"port {port} is in use or not between 1 and 65535; choose another with --port") from None
     connections.limit(page.server.config)
     denoiser.start()
-    shutdown.wait(page)
+    shutdown.wait(page, watch.going)
 
 
 def main() -> int:

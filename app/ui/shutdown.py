@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
+import sys
 import threading
 import time
+from collections.abc import Callable
 from logging import getLogger
 from typing import Any
 
@@ -30,11 +33,10 @@ def begun() -> bool:
 
 
 def begin(*_signal: Any) -> None:
-    """Begin to shut down; the second Ctrl-C ends the process at once. This is a signal's handler, too."""
+    """Begin to shut down; from now on Ctrl-C ends the process at once. This is a signal's handler."""
     global _begun
     _begun = True
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def refuse() -> None:
@@ -44,16 +46,18 @@ def refuse() -> None:
         raise InfillError(REFUSED)
 
 
-def wait(page: Any) -> None:
-    """Serve until SIGTERM or Ctrl-C, or until the page is closed; then end its runs, its streams and its server.
-
-    Returns within RUNS + STREAMS and a moment, unless a forward pass takes longer: then the process ends after ALL
-    seconds with exit code 0.
-    """
-    from app.ui.watch import going  # it imports this module
-
+def listen() -> None:
+    """Let SIGTERM and Ctrl-C begin to shut down; only the main thread may call this, and before the first request."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, begin)
+
+
+def wait(page: Any, going: Callable[[], int]) -> None:
+    """Serve until SIGTERM or Ctrl-C; then end the runs, the streams, the server and, with exit code 0, the process.
+
+    `going` returns how many runs go on. The process ends within ALL seconds, whatever its threads do; this returns only
+    if the page was closed by other means.
+    """
     while page.is_running and not begun():
         time.sleep(_MOMENT)
     if not page.is_running:
@@ -69,3 +73,7 @@ def wait(page: Any) -> None:
     page.server.config.timeout_graceful_shutdown = STREAMS
     page.server.close()
     page.close(verbose=False)
+    # Python would wait for a model's thread and take everything apart, which took 13 s on a busy machine.
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    os._exit(0)

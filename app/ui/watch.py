@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from logging import getLogger
 from typing import Any, Literal
@@ -28,7 +28,7 @@ def going() -> int:
     return len(_going)
 
 
-def watched(traces: Iterator[Trace], gate: Gate) -> Iterator[Trace]:
+def watched(traces: Iterator[Trace], gate: Gate) -> Generator[Trace, None, None]:
     """Yield a run's traces until it ends or the server shuts down: then the last one is stopped, and says why.
 
     Raises what `traces` raises, and InfillError if the server is shutting down already.

@@ -333,34 +333,47 @@ def test_at_a_shutdown_a_run_ends_with_what_it_has_and_a_new_one_is_refused(monk
         next(watched(infill(REQUEST, ScriptedDenoiser()), Gate()))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_runs_with_what_they_have_and_the_server_with_exit_code_0(number: signal.Signals) -> None:
+def test_ctrl_c_begins_the_end_and_a_second_one_is_not_caught(monkeypatch) -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr(shutdown, "_begun", False)
+    try:
+        shutdown.listen()
+        assert signal.getsignal(signal.SIGTERM) is signal.getsignal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert shutdown.begun()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_sigterm_ends_runs_with_what_they_have_and_the_server_with_exit_code_0() -> None:
     port = free_port()
     command = [sys.executable, "app.py", "--model", "toy", "--port", str(port), "--log-format", "json"]
     server = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    address = f"http://127.0.0.1:{port}/"
+    address, closing = f"http://127.0.0.1:{port}/", []
     try:
         first_answer(address, server)
-        visitor, messages = Visitor(address), []
+        visitor = Visitor(address)
         asked = [run(key, text="Tom's secret [[128]] sat.", steps=128) for key in "abcd"]
         for output in visitor.events("run", {"runs": asked}):
-            if not messages:  # a paused run is in its middle for as long as the test needs
+            if not closing:  # a paused run is in its middle for as long as the test needs
                 name = output[0]["messages"][0]["run"]
                 assert visitor.ask("control", {"run": name, "do": "pause"}) == {}
-                server.send_signal(number)
-            messages += output[0]["messages"]
+                server.send_signal(signal.SIGTERM)
+            closing = output[0]["messages"]
         visitor.close()
     finally:
-        server.send_signal(signal.SIGTERM)
+        server.terminate()
         output, _ = server.communicate(timeout=PATIENCE)
     assert server.returncode == 0
     assert "Traceback" not in output
-    closing = [message for message in messages if "states" in message]
-    assert len(closing) == 4
+    assert [message["key"] for message in closing] == [*"abcd"]
     assert closing[0]["ended"] == "stopped"
-    assert "Stopped: the server is shutting down." in closing[0]["opening"]["notices"]
+    for message in closing:
+        told = "Stopped: the server is shutting down." in message["opening"]["notices"]
+        assert told == (message["ended"] == "stopped")
     lines = [json.loads(line) for line in output.splitlines() if '"ending": ' in line]
-    assert len(lines) == 4
-    assert {line["model"] for line in lines} == {"toy"}
+    assert [line["model"] for line in lines] == ["toy"] * 4
     assert "shutdown" in {line["ending"] for line in lines}
     assert "secret" not in output

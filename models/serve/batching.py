@@ -36,9 +36,7 @@ class BatchingDenoiser:
     so are the ties. `most=1` merges nothing: exactly the numbers of single queries, still one pass at a time.
     """
 
-    def __init__(
-        self, denoiser: Denoiser, *, most: int = 8, seen: Callable[[int], object] = lambda rows: None
-    ) -> None:
+    def __init__(self, denoiser: Denoiser, *, most: int = 8, seen: Callable[[int], object] = lambda rows: None) -> None:
         """Put at most `most` queries into a pass; a larger call runs alone. Returns once the denoiser has warmed up.
 
         `seen` is called after each pass with the number of its canvases.

@@ -113,7 +113,8 @@ class ModelPool:
             while True:
                 try:
                     with self._alone(offer.name):
-                        return BatchingDenoiser(self._load(offer.name, progress=lazy.report, **offer.settings))
+                        loaded = self._load(offer.name, progress=lazy.report, **offer.settings)
+                        return BatchingDenoiser(loaded, seen=metrics.PASS_ROWS.observe)
                 except TooLargeError as error:
                     failure = str(error)
                 # Outside the except clause, because the error holds what was loaded before it failed.

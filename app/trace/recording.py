@@ -22,7 +22,8 @@ from models.prediction import TOP, Prediction
 FORMAT = "infill-trace"
 VERSION = 4
 _READABLE = (3, 4)  # version 3 had neither starts nor branches
-_MAX_CHARACTERS = 16_000_000
+MAX_FILE = 16_000_000
+"""Most characters of a recorded trace."""
 _MAX_TOKENS = 8192  # in a canvas
 _MAX_CELLS = 600_000  # steps times canvas length: bounds the memory of a trace
 _WHAT_TO_OPEN = "open a file saved by 'Keep, Trace (JSON)' or 'infill --json'"
@@ -101,8 +102,8 @@ def load(content: str, request: type[InfillRequest] = InfillRequest) -> Trace:
     numpy accepts values that `dump` never writes ("3" or 3.7 for 3, one number for many), so the trace is dumped again
     and compared with the input.
     """
-    if len(content) > _MAX_CHARACTERS:
-        raise InfillError(f"this file has more than {_MAX_CHARACTERS:,} characters, which is too many for a trace")
+    if len(content) > MAX_FILE:
+        raise InfillError(f"this file has more than {MAX_FILE:,} characters, which is too many for a trace")
     try:
         data = json.loads(content, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:  # ValueError is also raised for numbers of thousands of digits

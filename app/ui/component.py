@@ -16,6 +16,7 @@ from app.sampling import template
 from app.sampling.request import InfillRequest, fields_of
 from app.sampling.unfamiliar import unfamiliar
 from app.trace import messages, recording
+from app.ui import metrics
 from app.ui.gate import Gates
 from app.ui.outgoing import Answer
 from app.ui.parent import written_by
@@ -53,6 +54,7 @@ def answering(look_up: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], An
         try:
             return look_up(asked if isinstance(asked, dict) else {})
         except InfillError as error:
+            metrics.ERRORS.labels("mistake").inc()
             return {"error": str(error)}
 
     # Gradio looks at the parameters, and finds those of the wrapped function otherwise.

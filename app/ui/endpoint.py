@@ -15,7 +15,8 @@ from app.sampling.fields import Field, Knob, Settings, State, Words
 from app.sampling.request import InfillRequest, fields_of
 from app.trace.length_choice import to_json
 from app.trace.trace import Trace
-from app.ui.pool import FIRST
+from app.ui import metrics
+from app.ui.pool import FIRST, ModelPool
 from app.ui.runner import Run, paced
 
 _ABOUT = """Fill the gap between prefix and suffix, or the gaps of a text; yield the start and every step's state.
@@ -32,6 +33,8 @@ class LenientBlocks(gr.Blocks):
     Gradio fills them in for its own clients and for calls by name (`/gradio_api/call/v2/infill`), but not for a plain
     list of values (`/gradio_api/call/infill`), which it answers with an error that says nothing.
     """
+
+    pool: ModelPool  # whose state `/healthz` and `/metrics` report
 
     async def preprocess_data(
         self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
@@ -69,6 +72,7 @@ def endpoint(run: Run, request: type[InfillRequest] = InfillRequest) -> Callable
             for trace in paced(run(wanted, model)):
                 yield _state(trace)
         except InfillError as error:
+            metrics.ERRORS.labels("mistake").inc()
             raise gr.Error(str(error), print_exception=False) from None
 
     infill_text.__signature__ = signature  # pyright: ignore[reportFunctionMemberAccess]

@@ -15,6 +15,7 @@ from app.flags import add_model_flags, model_settings
 from app.space import model_choice, spacefile
 from app.space.hardware import in_a_space, on_zero_gpu
 from app.space.schema import Candidate
+from app.ui import log
 from app.ui.pool import ModelPool
 from models.denoiser import Denoiser
 from models.serve.lazy import LazyDenoiser
@@ -33,6 +34,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         f"fit into memory; downloaded when chosen) (default: {models.HERE}; in a Space, what the Spacefile says)",
     )
     parser.add_argument("--port", type=int, default=None, help="default: 7860 or the next free one")
+    parser.add_argument("--log-format", choices=log.FORMATS, default="text", help="a line a run, as text or JSON")
     parser.add_argument("--mcp", action="store_true", help="also offer filling as a tool to assistants, over MCP")
 
 
@@ -44,7 +46,7 @@ def add_command(commands: Any) -> None:
 
 
 def serve(options: argparse.Namespace) -> int:
-    """Serve the page until it is interrupted.
+    """Serve the page until SIGTERM or Ctrl-C, which let runs end first and the process with exit code 0.
 
     On ZeroGPU the model is loaded before the launch, which packs what is on the emulated GPU for the workers.
     Raises InfillError for a model that does not exist, a port that cannot be used, and `--mcp` without its package.
@@ -72,6 +74,7 @@ def serve(options: argparse.Namespace) -> int:
             print(f"'{choice.model}' cannot be loaded, so 'bundled' is: {error}", file=sys.stderr)
             return models.load("bundled")
 
+    log.start(options.log_format)
     denoiser = LazyDenoiser(load)
     # On ZeroGPU the other models would be loaded outside a worker, where torch sees an emulated GPU.
     offers = None if zero_gpu else lambda: models.offers(named)
@@ -106,6 +109,7 @@ def _launch(
     zero_gpu: bool,
     mcp: bool,
 ) -> None:
+    from app.ui import connections, shutdown, watch
     from app.ui.page import build, launch_options  # imports gradio
 
     # On ZeroGPU the parent would run outside a worker, where torch sees an emulated GPU and there is no real one.
@@ -113,14 +117,16 @@ def _launch(
     page = build(pool, parent=parent, presets=calibrated, zero_gpu=zero_gpu)
     if zero_gpu:
         denoiser.get()
+    shutdown.listen()
     try:
         page.launch(server_port=port, prevent_thread_lock=True, mcp_server=mcp, **launch_options())
     except (OSError, OverflowError):
         if port is None:
             raise
         raise InfillError(f"port {port} is in use or not between 1 and 65535; choose another with --port") from None
+    connections.limit(page.server.config)
     denoiser.start()
-    page.block_thread()
+    shutdown.wait(page, watch.going)
 
 
 def main() -> int:

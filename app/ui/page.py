@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from app.export import script
 from app.presets import Presets
 from app.sampling.request import TIME_LIMIT, InfillRequest
 from app.trace.examples import read_recorded
 from app.trace.messages import build_replay
+from app.trace.recording import MAX_FILE
 from app.ui.component import page_component
 from app.ui.endpoint import LenientBlocks, endpoint
 from app.ui.figures import figure_panel
 from app.ui.gate import Gates
+from app.ui.guard import Guard
 from app.ui.parent import LoadParent, ParentRuns, written_by
 from app.ui.pool import ModelPool
 from app.ui.runner import runner, runs_at_once
@@ -24,6 +27,7 @@ from app.ui.store import RunStore
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _HOUR = 3600  # seconds after which uploaded files are deleted
+_SESSIONS = 100  # whose components Gradio remembers; there is no gr.State, so a forgotten one loses nothing
 _SETTINGS = '<div class="pg-settings" data-part="settings"></div>'
 _MOUNTED = """
 const mount = element.querySelector("[data-part=settings]") ?? element;
@@ -80,6 +84,7 @@ def build(
         # Ending a run ends its generator, too. On ZeroGPU those that wait for a GPU have not even begun.
         component.halt(runs.halt, None, component, cancels=running if zero_gpu else None, queue=False, **_QUIET)
         gr.api(endpoint(run_request, request), api_name="infill", **shared)  # pyright: ignore[reportPrivateImportUsage]
+    page.pool = pool
     page.queue(max_size=24)
     return page
 
@@ -97,6 +102,8 @@ def launch_options() -> dict[str, Any]:
         "run_history": False,
         "enable_monitoring": False,
         "max_threads": 64,  # for the runs of four models, including those that wait
-        "max_file_size": "16mb",
+        "max_file_size": MAX_FILE,
+        "state_session_capacity": _SESSIONS,
+        "app_kwargs": {"middleware": [Middleware(Guard)]},
         "ssr_mode": False,
     }

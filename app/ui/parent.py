@@ -16,6 +16,7 @@ from app.sampling.layout import encode_sides
 from app.sampling.request import InfillRequest
 from app.sampling.step import NONE, Selection, Step
 from app.trace.trace import Trace
+from app.ui import metrics
 from app.ui.gate import Gate
 from app.ui.runner import Turns, in_turn
 from models.denoiser import Denoiser
@@ -82,7 +83,7 @@ class ParentRuns:
         from models.networks.left_to_right import LeftToRightDenoiser  # it imports torch
         from models.serve.batching import BatchingDenoiser
 
-        return BatchingDenoiser(LeftToRightDenoiser(self._load()))
+        return BatchingDenoiser(LeftToRightDenoiser(self._load()), seen=metrics.PASS_ROWS.observe)
 
     def run(self, request: InfillRequest, by: By, gate: Gate) -> Iterator[Trace]:
         """Yield traces as `Run` does, by the parent alone or by the best of its draws. Raises InfillError."""

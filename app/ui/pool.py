@@ -8,10 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import models
 from app.errors import InfillError, unknown
+from app.ui import metrics
 from models.catalogue import is_public_name
 from models.denoiser import Denoiser
 from models.serve.batching import BatchingDenoiser
@@ -52,7 +53,7 @@ class ModelPool:
 
         def load_first() -> Denoiser:
             with self._alone(FIRST):
-                return BatchingDenoiser(first.get())
+                return BatchingDenoiser(first.get(), seen=metrics.PASS_ROWS.observe)
 
         self._first = LazyDenoiser(load_first) if merge else first
         self._others: dict[str, LazyDenoiser] = {}
@@ -71,6 +72,17 @@ class ModelPool:
     def ready(self) -> bool:
         """Whether the page's first model is loaded."""
         return self._first.ready
+
+    @property
+    def state(self) -> Literal["ready", "loading", "failed"]:
+        """How far the page's first model is; after a failure the next run tries again."""
+        if self._given.ready:
+            return "ready"
+        return "failed" if self._given.failure and not self._given.loading else "loading"
+
+    def count_loaded(self) -> int:
+        """Return how many models are in memory."""
+        return self._given.ready + sum(lazy.ready for lazy in list(self._others.values()))
 
     def choices(self) -> list[tuple[str, str]]:
         """Return (label, name) of all models, with what they are and need. Waits for the first one."""
@@ -101,7 +113,8 @@ class ModelPool:
             while True:
                 try:
                     with self._alone(offer.name):
-                        return BatchingDenoiser(self._load(offer.name, progress=lazy.report, **offer.settings))
+                        loaded = self._load(offer.name, progress=lazy.report, **offer.settings)
+                        return BatchingDenoiser(loaded, seen=metrics.PASS_ROWS.observe)
                 except TooLargeError as error:
                     failure = str(error)
                 # Outside the except clause, because the error holds what was loaded before it failed.

@@ -18,8 +18,10 @@ from app.sampler import policy_of
 from app.sampling.request import MAX_LENGTH, InfillRequest
 from app.strategies.registry import find
 from app.trace.trace import Origin, Trace
+from app.ui import metrics
 from app.ui.gate import Gate
 from app.ui.pool import ModelPool
+from app.ui.watch import watched
 
 
 class Run(Protocol):
@@ -67,6 +69,7 @@ class Turns:
         """Give a run the last place. Raises InfillError if too many runs are waiting already."""
         with self._lock:
             if len(self._runs) >= AT_ONCE + WAITING:
+                metrics.REFUSALS.labels("queue full").inc()
                 raise InfillError("too many runs are waiting for this model: try again in a minute, or choose another")
             self._runs.append(run)
 
@@ -163,6 +166,7 @@ def runner(pool: ModelPool, time_limit: float, *, zero_gpu: bool = False) -> Run
                 traces = infill(request, denoiser, origin=origin)
                 yield from in_turn(traces, waiting, queue, gate or Gate(), time_limit)
             except MemoryError as error:
+                metrics.ERRORS.labels("memory").inc()
                 raise InfillError(f"The run ended: {error}") from error
 
     made: Run = on_zero_gpu(run, time_limit) if zero_gpu else run
@@ -171,7 +175,8 @@ def runner(pool: ModelPool, time_limit: float, *, zero_gpu: bool = False) -> Run
         request: InfillRequest, model: str, gate: Gate | None = None, origin: Origin | None = None
     ) -> Iterator[Trace]:
         policy_of(request)  # report a mistake before waiting, and before asking for a GPU
-        yield from made(request, model, gate, origin)
+        gate = gate or Gate()
+        yield from watched(made(request, model, gate, origin), gate)
 
     return checked
 

@@ -16,7 +16,7 @@ from app.sampling.request import InfillRequest
 from app.trace.branch import Edit, branch_start
 from app.trace.messages import build_closing
 from app.trace.trace import Origin, Trace
-from app.ui import outgoing
+from app.ui import metrics, outgoing, shutdown
 from app.ui.asked import Asked, list_runs, read, read_key
 from app.ui.gate import Gate, Gates
 from app.ui.mistakes import as_gradio_error
@@ -25,6 +25,7 @@ from app.ui.parent import ParentRuns
 from app.ui.pool import FIRST, ModelPool
 from app.ui.runner import Run
 from app.ui.store import RunStore, end
+from app.ui.watch import watched
 
 Value = dict[str, list[Message]]
 """The value of the page's component."""
@@ -98,6 +99,7 @@ class PageRuns:
                 assert trace is not None
                 return build_closing(self._store.end(name), name, key)
             except InfillError as error:
+                metrics.ERRORS.labels("mistake").inc()
                 return outgoing.failed(name, key, str(error))
             except Exception:  # one run of a comparison must not end the others
                 getLogger(__name__).exception("a run has crashed")
@@ -122,6 +124,7 @@ class PageRuns:
             return
         told = ""
         while not gate.halted:
+            shutdown.refuse()
             ready, progress = self._pool.ask_for(wanted.model)
             if ready:
                 return
@@ -138,7 +141,7 @@ class PageRuns:
             return self._run(wanted.request, wanted.model, gate, branch and Origin(branch.run, branch.step))
         if self._parent is None or wanted.model not in (FIRST, self._pool.name):
             raise InfillError("only the bundled model has its autoregressive parent here: choose it, or diffusion")
-        return self._parent.run(wanted.request, wanted.by, gate)
+        return watched(self._parent.run(wanted.request, wanted.by, gate), gate)
 
 
 def take_turns(

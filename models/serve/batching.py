@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -36,11 +36,14 @@ class BatchingDenoiser:
     so are the ties. `most=1` merges nothing: exactly the numbers of single queries, still one pass at a time.
     """
 
-    def __init__(self, denoiser: Denoiser, *, most: int = 8) -> None:
-        """Put at most `most` queries into a pass; a larger call runs alone. Returns once the denoiser has warmed up."""
+    def __init__(self, denoiser: Denoiser, *, most: int = 8, seen: Callable[[int], object] = lambda rows: None) -> None:
+        """Put at most `most` queries into a pass; a larger call runs alone. Returns once the denoiser has warmed up.
+
+        `seen` is called after each pass with the number of its canvases.
+        """
         self.name, self.tokenizer, self.context = denoiser.name, denoiser.tokenizer, denoiser.context
         self.notices = denoiser.notices
-        self._denoiser, self._most = denoiser, most
+        self._denoiser, self._most, self._seen = denoiser, most, seen
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
         warm_up = getattr(denoiser, "warm_up", None)  # only networks have it
         if warm_up is not None:
@@ -107,6 +110,7 @@ class BatchingDenoiser:
             for call in batch:
                 call.alone = True
             return
+        self._seen(sum(len(query.rows) for query in queries))
         with self._changed:
             for call in batch:
                 call.predictions = list(islice(predictions, len(call.queries)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from app import presets
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.export import write
 from app.flags import add_model_flags, model_settings
 from app.infill import infill
@@ -27,6 +28,7 @@ from app.trace import recording
 from app.trace.trace import Trace
 from app.trace.verdict import verdict
 from models.denoiser import Denoiser
+from models.quoting import MOST
 
 Load = Callable[..., Denoiser]
 """`models.load`, with its mistakes as InfillError."""
@@ -38,7 +40,8 @@ class Parser(argparse.ArgumentParser):
     """Reports a mistake in one line instead of the whole usage."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise InfillError."""
+        """Raise InfillError; what argparse quotes is cut."""
+        message = re.sub(f"'[^']{{{MOST},}}'", lambda found: quoted(found[0][1:-1]), message)
         raise InfillError(f"{message}; see {self.prog} --help")
 
 
@@ -59,7 +62,7 @@ def unknown_arguments(command: str, left: Sequence[str], strategy: Strategy) -> 
         return InfillError(
             f"{flag} is not a knob of strategy '{strategy.name}', but of {', '.join(owners)}; see --strategy"
         )
-    return InfillError(f"unknown argument '{left[0]}'; see python -m app {command} --help")
+    return InfillError(f"unknown argument {quoted(left[0])}; see python -m app {command} --help")
 
 
 def add_commands(commands: Any, strategy: Strategy, request: type[InfillRequest] = InfillRequest) -> None:
@@ -139,7 +142,7 @@ def add_flag(parser: Any, field: Field, *, default: Any = None, dest: str | None
 
 def _auto_or_number(text: str) -> int | str:
     if text != AUTO and not text.removeprefix("-").isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a number of masks, or auto, not '{text}'")
+        raise argparse.ArgumentTypeError(f"must be a number of masks, or auto, not {quoted(text)}")
     return text if text == AUTO else int(text)
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from app.errors import unknown
+from app.errors import quoted, unknown
 from app.space.hardware import FLAVOURS
 
 
@@ -182,4 +182,4 @@ def explain(mistake: ErrorDetails) -> str:
         problem = f"{key} is missing" if kind == "missing" else unknown("key", key, known)
         return f"{'.'.join(block) or 'Spacefile'}: {problem}"
     context = {name: str(value).replace("'", "") for name, value in mistake.get("ctx", {}).items()}
-    return f"{'.'.join(place) or 'Spacefile'} must be {_WORDS[kind].format(**context)}, not {mistake['input']!r}"
+    return f"{'.'.join(place) or 'Spacefile'} must be {_WORDS[kind].format(**context)}, not {quoted(mistake['input'])}"

@@ -9,9 +9,11 @@ import gradio as gr
 from app.export import script
 from app.presets import Presets
 from app.sampling.request import TIME_LIMIT, InfillRequest
+from app.trace.bounds import MAX_FILE
 from app.trace.examples import read_recorded
 from app.trace.messages import build_replay
 from app.ui.component import page_component
+from app.ui.edge import HANDLERS
 from app.ui.endpoint import LenientBlocks, endpoint
 from app.ui.figures import figure_panel
 from app.ui.gate import Gates
@@ -97,6 +99,7 @@ def launch_options() -> dict[str, Any]:
         "run_history": False,
         "enable_monitoring": False,
         "max_threads": 64,  # for the runs of four models, including those that wait
-        "max_file_size": "16mb",
+        "max_file_size": MAX_FILE,
+        "app_kwargs": {"exception_handlers": HANDLERS},
         "ssr_mode": False,
     }

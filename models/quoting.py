@@ -1,0 +1,22 @@
+"""How a message quotes what came from outside."""
+
+from __future__ import annotations
+
+import reprlib
+
+MOST = 80
+"""Most characters of a quotation."""
+
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = MOST
+
+
+def quoted(value: object) -> str:
+    """Return a value as Python writes it, in at most MOST characters; what is left out is marked.
+
+    Control characters are escaped. A value of any size is cut before it is written out.
+    """
+    if isinstance(value, int) and abs(value) >= 10**MOST:  # Python refuses to write a number of thousands of digits
+        return f"a number of more than {MOST} digits"
+    text = _repr.repr(value)
+    return text if len(text) <= MOST else text[: MOST - 1] + "…"

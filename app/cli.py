@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +27,7 @@ from app.trace import recording
 from app.trace.trace import Trace
 from app.trace.verdict import verdict
 from models.denoiser import Denoiser
-from models.quoting import MOST
+from models.quoting import shortened
 
 Load = Callable[..., Denoiser]
 """`models.load`, with its mistakes as InfillError."""
@@ -41,8 +40,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise InfillError; what argparse quotes is cut."""
-        message = re.sub(f"'[^']{{{MOST},}}'", lambda found: quoted(found[0][1:-1]), message)
-        raise InfillError(f"{message}; see {self.prog} --help")
+        raise InfillError(f"{shortened(message)}; see {self.prog} --help")
 
 
 def chosen_strategy(arguments: Sequence[str]) -> Strategy:

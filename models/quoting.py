@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 
 MOST = 80
 """Most characters of a quotation."""
 
+_LONG = re.compile(rf"\S{{{MOST},}}")
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = _repr.maxlong = MOST
 
@@ -20,3 +22,9 @@ def quoted(value: object) -> str:
         return f"a number of more than {MOST} digits"
     text = _repr.repr(value)
     return text if len(text) <= MOST else text[: MOST - 1] + "…"
+
+
+def shortened(message: str) -> str:
+    """Return another library's message, which may quote all that it was given, with long words and a long end cut."""
+    short = _LONG.sub(lambda word: quoted(word[0])[1:-1], message[: 100 * MOST])
+    return short if len(short) <= 6 * MOST else short[: 6 * MOST - 1] + "…"

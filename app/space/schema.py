@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from app.errors import quoted, unknown
 from app.space.hardware import FLAVOURS
+from models.quoting import shortened
 
 
 def must_be(words: str, fits: Callable[[Any], object] = lambda value: True) -> WrapValidator:
@@ -175,7 +176,7 @@ _WORDS = {  # pydantic's error type -> what the value must be
 
 def explain(mistake: ErrorDetails) -> str:
     """Describe one of pydantic's errors in a line: its place, what the value must be, and what it is."""
-    kind, place = mistake["type"], [str(part) for part in mistake["loc"] if part != "[key]"]
+    kind, place = mistake["type"], [shortened(str(part)) for part in mistake["loc"] if part != "[key]"]
     if kind in ("missing", "extra_forbidden", "invalid_key"):
         *block, key = place
         known = (_BLOCKS[block[0]] if block else Content).model_fields

@@ -73,6 +73,7 @@ def check_message(message: object) -> None:
     """Fail unless this is a message for a person: some words, in a line, that quote little of what was sent."""
     assert isinstance(message, str)
     assert message.strip()
+    assert "\n" not in message
     assert "Traceback" not in message
     assert "fault in the program" not in message
     assert "Q" * MOST not in message

@@ -51,7 +51,7 @@ def read_examples(folder: Path = ASSETS) -> list[Example]:
             examples.append(_example(each))
         except InfillError as error:
             name = each.get("id", number) if isinstance(each, dict) else number
-            raise InfillError(f"example {quoted(name)} in '{file}' is wrong: {error}") from None
+            raise InfillError(f"example {quoted(str(name))} in '{file}' is wrong: {error}") from None
     return examples
 
 

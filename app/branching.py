@@ -11,7 +11,7 @@ from typing import Any
 
 import models
 from app import cli
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.flags import add_model_flags, model_settings
 from app.infill import infill
 from app.sampler import policy_of
@@ -57,7 +57,7 @@ def add_command(commands: Any, strategy: Strategy) -> None:
 def _place(text: str) -> int:
     """Return a place from 0. Raises ArgumentTypeError unless the text is a number from 1."""
     if not re.fullmatch("[0-9]{1,4}", text) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be the number of a place, from 1, not '{text}'")
+        raise argparse.ArgumentTypeError(f"must be the number of a place, from 1, not {quoted(text)}")
     return int(text) - 1
 
 
@@ -65,7 +65,7 @@ def _place_and_rank(text: str) -> tuple[int, int]:
     """Return a place and a rank from 0. Raises ArgumentTypeError unless the text is like 5=2."""
     found = re.fullmatch("([0-9]{1,4})=([0-9]{1,4})", text)
     if not found or int(found[1]) < 1 or int(found[2]) < 1:
-        raise argparse.ArgumentTypeError(f"must be a place and a candidate, each from 1, as in 5=2, not '{text}'")
+        raise argparse.ArgumentTypeError(f"must be a place and a candidate, each from 1, as in 5=2, not {quoted(text)}")
     return int(found[1]) - 1, int(found[2]) - 1
 
 
@@ -94,7 +94,8 @@ def _model(args: argparse.Namespace, trace: Trace) -> str:
             raise InfillError(str(error)) from None
         if (source.name if source else "toy") != trace.model:
             raise InfillError(
-                f"the run is of the model '{trace.model}', and '{args.model}' has other tokens: leave out --model"
+                f"the run is of the model {quoted(trace.model)}, and {quoted(args.model)} has other tokens: leave out "
+                "--model"
             )
     return trace.model
 
@@ -128,6 +129,6 @@ def _knobs(args: argparse.Namespace, trace: Trace, strategy: Strategy) -> Mappin
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
         if name not in strategy.defaults:
-            raise InfillError(f"'{name}' is not a knob of '{strategy.name}', the run's strategy: leave it out")
+            raise InfillError(f"{quoted(name)} is not a knob of '{strategy.name}', the run's strategy: leave it out")
     same = strategy.name == trace.request.strategy
     return {**(trace.request.knobs if same else strategy.defaults), **given}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from app import presets
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.export import write
 from app.flags import add_model_flags, model_settings
 from app.infill import infill
@@ -27,6 +27,7 @@ from app.trace import recording
 from app.trace.trace import Trace
 from app.trace.verdict import verdict
 from models.denoiser import Denoiser
+from models.quoting import shortened
 
 Load = Callable[..., Denoiser]
 """`models.load`, with its mistakes as InfillError."""
@@ -38,8 +39,8 @@ class Parser(argparse.ArgumentParser):
     """Reports a mistake in one line instead of the whole usage."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise InfillError."""
-        raise InfillError(f"{message}; see {self.prog} --help")
+        """Raise InfillError; what argparse quotes is cut."""
+        raise InfillError(f"{shortened(message)}; see {self.prog} --help")
 
 
 def chosen_strategy(arguments: Sequence[str]) -> Strategy:
@@ -59,7 +60,7 @@ def unknown_arguments(command: str, left: Sequence[str], strategy: Strategy) -> 
         return InfillError(
             f"{flag} is not a knob of strategy '{strategy.name}', but of {', '.join(owners)}; see --strategy"
         )
-    return InfillError(f"unknown argument '{left[0]}'; see python -m app {command} --help")
+    return InfillError(f"unknown argument {quoted(left[0])}; see python -m app {command} --help")
 
 
 def add_commands(commands: Any, strategy: Strategy, request: type[InfillRequest] = InfillRequest) -> None:
@@ -139,7 +140,7 @@ def add_flag(parser: Any, field: Field, *, default: Any = None, dest: str | None
 
 def _auto_or_number(text: str) -> int | str:
     if text != AUTO and not text.removeprefix("-").isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a number of masks, or auto, not '{text}'")
+        raise argparse.ArgumentTypeError(f"must be a number of masks, or auto, not {quoted(text)}")
     return text if text == AUTO else int(text)
 
 

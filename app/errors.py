@@ -5,14 +5,21 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from models.quoting import MOST, quoted
+
+__all__ = ["InfillError", "quoted", "unknown"]
+
 
 class InfillError(ValueError):
     """A mistake of the user's; the message names what is wrong and how to fix it."""
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> InfillError:
-    """Return an error such as: unknown strategy 'entrpy'; did you mean 'entropy'? Known: …"""
+def unknown(kind: str, name: object, known: Iterable[str]) -> InfillError:
+    """Return an error such as: unknown strategy 'entrpy'; did you mean 'entropy'? Known: …
+
+    The name may be of any type and size, since it comes from outside.
+    """
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1)
+    close = difflib.get_close_matches(str(name)[:MOST], names, n=1)
     hint = f"; did you mean '{close[0]}'?" if close else "."
-    return InfillError(f"unknown {kind} '{name}'{hint} Known: {', '.join(names)}")
+    return InfillError(f"unknown {kind} {quoted(name)}{hint} Known: {', '.join(names)}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import models
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from models import CATALOGUE
 
 _SETTINGS = ("device", "quantize", "dtype", "mask_token_id", "static", "dual_cache")
@@ -46,7 +46,7 @@ def beside_weights(args: argparse.Namespace, name: str) -> Path:
     """
     folder = args.out.parent if args.out else models.folder_of(args.model)
     if folder is None:
-        raise InfillError(f"model '{args.model}' has no folder to write {name} into; give --out FILE.json")
+        raise InfillError(f"model {quoted(args.model)} has no folder to write {name} into; give --out FILE.json")
     if not folder.is_dir():
         raise InfillError(f"there is no folder '{folder}'; create it, or give another --out")
     return args.out or folder / name

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import models
-from app.errors import InfillError, unknown
+from app.errors import InfillError, quoted, unknown
 from app.sampling.fields import Knob, Value
 from app.strategies.registry import find, strategies
 
@@ -73,13 +73,14 @@ def preset(model: str, strategy: str, level: str) -> Mapping[str, Value]:
     known = presets(model)
     if not known:
         raise InfillError(
-            f"model '{model}' has no presets; make them with python -m app calibrate --model {model} --text FILE, "
-            "or set the knobs yourself"
+            f"model {quoted(model)} has no presets; make them with python -m app calibrate --model {model} --text "
+            "FILE, or set the knobs yourself"
         )
     if strategy not in known:
         raise InfillError(
-            f"strategy '{strategy}' has no presets for model '{model}'; these have: {', '.join(sorted(known))}. "
-            "Leave out --preset, or run calibrate again if the strategy is newer than calibration.json"
+            f"strategy {quoted(strategy)} has no presets for model {quoted(model)}; these have: "
+            f"{', '.join(sorted(known))}. Leave out --preset, or run calibrate again if the strategy is newer than "
+            "calibration.json"
         )
     return known[strategy][level]
 

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.quoting import quoted
+
 BUNDLED = Path(__file__).resolve().parent / "bundled"
 PARENT = BUNDLED.parent / "bundled_parent"
 """The autoregressive model that the bundled one was adapted from."""
@@ -95,8 +97,8 @@ def find(name: str) -> Source | None:
         return next(known, Source(name=name, repo=name))
     near = difflib.get_close_matches(name, [*CATALOGUE, "toy"], n=1)
     raise ValueError(
-        f"no model '{name}'{f' (did you mean {near[0]}?)' if near else ''}: give one of {', '.join(CATALOGUE)}, toy, a "
-        "checkpoint folder with a config.json, or a hub name (owner/model)"
+        f"no model {quoted(name)}{f' (did you mean {near[0]}?)' if near else ''}: give one of {', '.join(CATALOGUE)}, "
+        "toy, a checkpoint folder with a config.json, or a hub name (owner/model)"
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from app import presets
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.flags import add_model_flags, model_settings
 from app.measure import exact, lossless, page_speed, speed
 from app.measure.loops import FILLED, compare_loops
@@ -246,7 +246,7 @@ def _numbers(args: argparse.Namespace, flag: str) -> list[int] | None:
     try:
         return None if given is None else [int(text) for text in given.split(",")]
     except ValueError:
-        raise InfillError(f"--{flag} must be whole numbers separated by commas, not '{given}'") from None
+        raise InfillError(f"--{flag} must be whole numbers separated by commas, not {quoted(given)}") from None
 
 
 def _loops_report(found: dict[str, float]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.measure.likelihood import AFTER
 from app.sampling.request import InfillRequest
 from app.trace.metrics import has_rouge
@@ -88,7 +88,7 @@ def as_request(problem: Problem, reader: Reader, *, steps: int | None = None, **
             **settings,
         )
     except InfillError as error:
-        raise InfillError(f"the problem with the middle '{problem.middle[:60]}' cannot be run: {error}") from None
+        raise InfillError(f"the problem with the middle {quoted(problem.middle)} cannot be run: {error}") from None
 
 
 BEFORE, BEHIND = 96, 64

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.sampling.canvas import Canvas
 from app.sampling.request import InfillRequest
 from app.sampling.step import Policy, Selection, Snapshot
@@ -57,7 +57,7 @@ def check_start(start: Canvas, request: InfillRequest, tokenizer: Tokenizer) -> 
     text = _Text(start, request, request.ban, tokenizer)
     for position in np.flatnonzero(start.editable & ~start.masked).tolist():
         if (word := text.banned_at(position)) is not None:
-            what = f"the banned word '{word}'" if word.strip() else "a line break, which one_line forbids"
+            what = f"the banned word {quoted(word)}" if word.strip() else "a line break, which one_line forbids"
             raise InfillError(f"the start has {what}: mask it again, lock it, or drop the ban")
 
 
@@ -117,7 +117,7 @@ def _kept_from(
         while held and len(held) != before:  # a token that did not fit before may fit beside one written later
             before, held = len(held), write(held)
         if held:
-            what = f"the banned word '{words[-1]}'" if words[-1].strip() else "a line break"
+            what = f"the banned word {quoted(words[-1])}" if words[-1].strip() else "a line break"
             raise NothingFitsError(
                 f"{what} cannot be avoided: no other token of the model fits"
                 f" position {now.canvas.places(np.array(held[:1]))[0] + 1}; give it more steps, another seed, or"

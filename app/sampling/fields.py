@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.sampling.start import Start
 
 Value = float | int | str | bool
 
 MAX_CHARACTERS = 20_000
 MAX_WORDS = 64
+MAX_SETTINGS = 64
 AUTO = "auto"
 
 
@@ -67,7 +68,7 @@ class Knob(_Domain):
         if not number or not self.low <= value <= self.high or (self.above_low and value == self.low):
             named = "a whole number" if kind is int else "a number"
             ends = "" if self.above_low else "from "
-            raise InfillError(f"{title} must be {named} {ends}{self.range(kind)}, not {value!r}")
+            raise InfillError(f"{title} must be {named} {ends}{self.range(kind)}, not {quoted(value)}")
         return kind(value)
 
 
@@ -83,7 +84,7 @@ class Switch(_Domain):
     def check(self, title: str, value: Any, kind: type) -> bool:
         """Return the value. Raises InfillError, naming the field by `title`."""
         if not isinstance(value, bool):
-            raise InfillError(f"{title} must be true or false, not {value!r}")
+            raise InfillError(f"{title} must be true or false, not {quoted(value)}")
         return value
 
 
@@ -100,7 +101,7 @@ class OneOf(_Domain):
     def check(self, title: str, value: Any, kind: type) -> str:
         """Return the value. Raises InfillError, naming the field by `title`, with the allowed values."""
         if value not in self.options:
-            raise InfillError(f"{title} must be one of {self.range(kind)}, not {value!r}")
+            raise InfillError(f"{title} must be one of {self.range(kind)}, not {quoted(value)}")
         return value
 
 
@@ -145,10 +146,10 @@ class Words(_Domain):
         """Return the words, each once. Raises InfillError for other types, phrases, and too many of them."""
         words = value.replace(",", " ").split() if isinstance(value, str) else value
         if not isinstance(words, Sequence) or not all(isinstance(word, str) for word in words):
-            raise InfillError(f"{title} must be words, as in 'dog, cat', not {words!r}")
+            raise InfillError(f"{title} must be words, as in 'dog, cat', not {quoted(words)}")
         for word in words:
             if not word or any(character.isspace() for character in word):
-                raise InfillError(f"{title} must be single words, not {word!r}; give one word of it")
+                raise InfillError(f"{title} must be single words, not {quoted(word)}; give one word of it")
             Text("").check(f"list of {title}", word, str)
         if len(words) > MAX_WORDS or sum(map(len, words)) > MAX_CHARACTERS:
             raise InfillError(f"{title} has {len(words)} words; give {MAX_WORDS} or fewer")
@@ -167,7 +168,7 @@ class Name(_Domain):
     def check(self, title: str, value: Any, kind: type) -> str:
         """Return the name. Raises InfillError if it is not a text."""
         if not isinstance(value, str):
-            raise InfillError(f"{title} must be a name, not {value!r}")
+            raise InfillError(f"{title} must be a name, not {quoted(value)}")
         return value
 
 
@@ -183,10 +184,12 @@ class Settings(_Domain):
     def check(self, title: str, value: Any, kind: type) -> dict[str, Value]:
         """Return a copy. Raises InfillError if it is not a mapping of names to numbers, texts, true or false."""
         if not isinstance(value, Mapping):
-            raise InfillError(f"{title} must be names with values, not {value!r}")
+            raise InfillError(f"{title} must be names with values, not {quoted(value)}")
+        if len(value) > MAX_SETTINGS:
+            raise InfillError(f"{title} has {len(value)} names; give {MAX_SETTINGS} or fewer")
         for name, setting in value.items():
             if not isinstance(name, str) or not isinstance(setting, float | int | str | bool):
-                raise InfillError(f"{title}: {name!r} must be a number or a word, not {setting!r}")
+                raise InfillError(f"{title}: {quoted(name)} must be a number or a word, not {quoted(setting)}")
         return dict(value)
 
 
@@ -207,7 +210,7 @@ class State(_Domain):
             try:
                 value = json.loads(value)
             except (ValueError, RecursionError):
-                raise InfillError(f"{title} is not JSON: {value[:40]!r}") from None
+                raise InfillError(f"{title} is not JSON: {quoted(value)}") from None
         try:
             return Start.from_json(value)
         except InfillError as error:

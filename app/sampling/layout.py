@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.sampling.canvas import Canvas
 from app.sampling.request import InfillRequest
 from app.sampling.scripts import takes_space
@@ -142,7 +142,8 @@ class Layout:
         found: dict[int, int] = {}
         names: dict[int, str] = {}
         for pin, tokens in self.pins[number].items():
-            problem, last = f"'{pin}' in gap {number + 1} does not fit: it takes", pin.place - 1 + len(tokens)
+            problem = f"{quoted(str(pin))} in gap {number + 1} does not fit: it takes"
+            last = pin.place - 1 + len(tokens)
             if last > length:
                 raise InfillError(
                     f"{problem} the positions {pin.place} to {last}, and the gap has {length}; make the gap longer"
@@ -150,7 +151,7 @@ class Layout:
             for place, token in enumerate(tokens, start=pin.place - 1):
                 if place in found:
                     raise InfillError(
-                        f"{problem} position {place + 1}, which '{names[place]}' takes as well; move one of them"
+                        f"{problem} position {place + 1}, which {quoted(names[place])} takes as well; move one of them"
                     )
                 found[place], names[place] = token, pin.words.strip()
         if len(found) == length:
@@ -203,8 +204,8 @@ def _spelled(pin: Pin, text: str, reader: Reader, *, gap: int, opens: bool) -> l
     if typed.strip() != other.strip():
         typed, other = typed.strip(), other.strip()
     raise InfillError(
-        f"'{pin}' in gap {gap} cannot be written as typed: '{reader.name}' reads '{typed}' as '{other}'; pin other"
-        " words"
+        f"{quoted(str(pin))} in gap {gap} cannot be written as typed: '{reader.name}' reads {quoted(typed)} as "
+        f"{quoted(other)}; pin other words"
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Annotated
 
-from app.errors import InfillError
+from app.errors import InfillError, quoted, unknown
 from app.sampling import template
 from app.sampling.fields import Field, Knob, Name, OneOf, Settings, State, Switch, Text, Value, Words, declared
 from app.sampling.scripts import takes_space, whole_word
@@ -142,9 +142,9 @@ class InfillRequest:
         for gap in self.gaps:
             for pin in gap.pins:
                 if self.ban and (found := self.ban.search(pin.words)):
-                    word = f"'{found[0]}' is banned"
+                    word = f"{quoted(found[0])} is banned"
                     why = word if found[0].strip() else "it has a line break, which one_line forbids"
-                    raise InfillError(f"'{pin}' cannot be written, because {why}; drop one of them")
+                    raise InfillError(f"{quoted(str(pin))} cannot be written, because {why}; drop one of them")
 
     @functools.cached_property
     def template(self) -> Template:
@@ -196,6 +196,20 @@ def fields_of(request: type[InfillRequest] = InfillRequest) -> tuple[Field, ...]
         for each in dataclasses.fields(request)
     }
     return declared(typing.get_type_hints(request, include_extras=True), defaults)
+
+
+def from_fields(fields: object, request: type[InfillRequest] = InfillRequest) -> InfillRequest:
+    """Return the request with these fields, as JSON has them.
+
+    Raises InfillError, also if it is not an object at all, for a field that is unknown, and for a value out of range.
+    """
+    if not isinstance(fields, Mapping):
+        raise InfillError(f"a request must be fields with values, not {quoted(fields)}")
+    known = [each.name for each in fields_of(request)]
+    for name in fields:
+        if name not in known:
+            raise unknown("field of a request", name, known)
+    return request(**fields)
 
 
 def markdown() -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.errors import InfillError
+from app.errors import InfillError, quoted
+from models.quoting import MOST
 
 _KEYS = ("gaps", "locked", "confidence")
 _LOOK = 'write it as in {"gaps": [[17, null, null]], "locked": [0]}'
@@ -49,7 +50,7 @@ class Start:
         for gap, numbers in zip(self.gaps, given, strict=True):
             for token, number in zip(gap, numbers, strict=True):
                 if token is None and number:
-                    raise InfillError(f"the start has a confidence of {number} for a mask: it must be 0")
+                    raise InfillError(f"the start has a confidence of {quoted(number)} for a mask: it must be 0")
         rounded = tuple(tuple(round(float(number), 4) + 0.0 for number in numbers) for numbers in given)
         object.__setattr__(self, "confidence", rounded)
 
@@ -63,19 +64,19 @@ class Start:
         if None in lengths:
             raise InfillError("a run from a given start cannot have an [[auto]] gap: write a number of masks instead")
         if self.lengths != list(lengths):
-            have, need = (" and ".join(map(str, each)) for each in (self.lengths, lengths))
             raise InfillError(
-                f"the start has gaps of {have} tokens, and the text has gaps of {need}: give them the same lengths"
+                f"the start has gaps of {_named(self.lengths)} tokens, and the text has gaps of {_named(lengths)}: give"
+                " them the same lengths"
             )
 
     @classmethod
     def from_json(cls, data: object) -> Start:
         """Return the start that `to_json` wrote. Raises InfillError that names the fault."""
         if not isinstance(data, Mapping):
-            raise InfillError(f"a start must have named parts, not {repr(data)[:40]}; {_LOOK}")
+            raise InfillError(f"a start must have named parts, not {quoted(data)}; {_LOOK}")
         for key in data:
             if key not in _KEYS:
-                raise InfillError(f"a start has no part {str(key)[:40]!r}, only {', '.join(_KEYS)}; {_LOOK}")
+                raise InfillError(f"a start has no part {quoted(key)}, only {', '.join(_KEYS)}; {_LOOK}")
         gaps = _lists("gaps", data.get("gaps"), "token ids, whole numbers from 0, or null for a mask", _is_token)
         if not gaps or not all(gaps):
             raise InfillError(f"the start needs at least one gap, and at least one token in each; {_LOOK}")
@@ -94,6 +95,11 @@ class Start:
             "locked": list(self.locked),
             "confidence": [list(numbers) for numbers in self.confidence],
         }
+
+
+def _named(lengths: Sequence[int | None]) -> str:
+    """Return lengths as words; of very many only how many they are."""
+    return " and ".join(map(str, lengths)) if len(lengths) <= MOST // 4 else f"{len(lengths)} lengths"
 
 
 def _lists(name: str, value: object, what: str, good: Any) -> tuple[tuple[Any, ...], ...]:

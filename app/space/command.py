@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.space import render, spacefile
 from app.space.check import contradictions
 from app.space.contents import contents
@@ -123,7 +123,7 @@ def _repo(given: str, environment: Mapping[str, str]) -> str | None:
     variable = re.fullmatch(r"\$\{(\w+)\}", given)
     repo = environment.get(variable[1]) if variable else given
     if repo and not re.fullmatch(r"[\w-][\w.-]*/[\w-][\w.-]*", repo):
-        raise InfillError(f"'{repo}' is not the name of a Space; write owner/name")
+        raise InfillError(f"{quoted(repo)} is not the name of a Space; write owner/name")
     return repo or None
 
 

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WrapValidator, field_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from app.errors import unknown
+from app.errors import quoted, unknown
 from app.space.hardware import FLAVOURS
+from models.quoting import shortened
 
 
 def must_be(words: str, fits: Callable[[Any], object] = lambda value: True) -> WrapValidator:
@@ -175,11 +176,11 @@ _WORDS = {  # pydantic's error type -> what the value must be
 
 def explain(mistake: ErrorDetails) -> str:
     """Describe one of pydantic's errors in a line: its place, what the value must be, and what it is."""
-    kind, place = mistake["type"], [str(part) for part in mistake["loc"] if part != "[key]"]
+    kind, place = mistake["type"], [shortened(str(part)) for part in mistake["loc"] if part != "[key]"]
     if kind in ("missing", "extra_forbidden", "invalid_key"):
         *block, key = place
         known = (_BLOCKS[block[0]] if block else Content).model_fields
         problem = f"{key} is missing" if kind == "missing" else unknown("key", key, known)
         return f"{'.'.join(block) or 'Spacefile'}: {problem}"
     context = {name: str(value).replace("'", "") for name, value in mistake.get("ctx", {}).items()}
-    return f"{'.'.join(place) or 'Spacefile'} must be {_WORDS[kind].format(**context)}, not {mistake['input']!r}"
+    return f"{'.'.join(place) or 'Spacefile'} must be {_WORDS[kind].format(**context)}, not {quoted(mistake['input'])}"

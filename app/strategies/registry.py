@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import app.strategies
-from app.errors import InfillError, unknown
+from app.errors import InfillError, quoted, unknown
 from app.sampling.fields import Field, Knob, OneOf, Switch, Value, declared
 from app.sampling.step import Policy, Selection
 from models.prediction import TOP
@@ -181,7 +181,9 @@ class Strategy:
         for name in knobs:
             if name not in known:
                 if not known:
-                    raise InfillError(f"strategy '{self.name}' has no knobs, but '{name}' was given; leave it out")
+                    raise InfillError(
+                        f"strategy '{self.name}' has no knobs, but {quoted(name)} was given; leave it out"
+                    )
                 raise unknown(f"knob of strategy '{self.name}'", name, known)
         values = self._values(knobs)
         return Policy(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.sampling.canvas import Canvas
 from app.sampling.start import Start
 from app.trace.trace import Commits, Trace
@@ -32,7 +32,7 @@ class Edit:
     def __post_init__(self) -> None:
         for name, value in (("place", self.place), ("take", 0 if self.take is None else self.take)):
             if type(value) is not int or value < 0:
-                raise InfillError(f"'{name}' of an edit must be a whole number from 0, not {str(value)[:40]!r}")
+                raise InfillError(f"'{name}' of an edit must be a whole number from 0, not {quoted(value)}")
         if type(self.mask) is not bool or type(self.lock) is not bool:
             raise InfillError("'mask' and 'lock' of an edit must be true or false")
         wanted = (self.take is not None) + self.mask + (self.lock and self.take is None)
@@ -43,10 +43,10 @@ class Edit:
     def from_json(cls, data: object) -> Edit:
         """Return an edit such as {"place": 4, "take": 1}. Raises InfillError that names the fault."""
         if not isinstance(data, Mapping) or "place" not in data:
-            raise InfillError(f'an edit must be like {{"place": 4, "take": 1}}, not {repr(data)[:40]}')
+            raise InfillError(f'an edit must be like {{"place": 4, "take": 1}}, not {quoted(data)}')
         for key in data:
             if key not in _KEYS:
-                raise InfillError(f"an edit has no part {str(key)[:40]!r}, only {', '.join(_KEYS)}")
+                raise InfillError(f"an edit has no part {quoted(key)}, only {', '.join(_KEYS)}")
         return cls(**data)
 
 
@@ -63,7 +63,9 @@ def branch_start(trace: Trace, step: int, edits: Sequence[Edit] = ()) -> Start:
     if not trace.begun:
         raise InfillError("this run has not begun: branch it once its first state is there")
     if type(step) is not int or not 0 <= step <= len(trace.steps):
-        raise InfillError(f"this run has the states 0 to {len(trace.steps)}, not {step!r}: branch from one of these")
+        raise InfillError(
+            f"this run has the states 0 to {len(trace.steps)}, not {quoted(step)}: branch from one of these"
+        )
     state, commits = trace.state(step), trace.commits(step)
     tokens, sure = _written(trace, state, commits)
     locked = set(trace.request.start.locked if trace.request.start else ())

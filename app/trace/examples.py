@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.errors import InfillError, unknown
-from app.sampling.request import InfillRequest, fields_of
+from app.errors import InfillError, quoted
+from app.sampling.request import InfillRequest, from_fields
 from app.trace.recording import load
 from app.trace.trace import Trace
 
@@ -51,7 +51,7 @@ def read_examples(folder: Path = ASSETS) -> list[Example]:
             examples.append(_example(each))
         except InfillError as error:
             name = each.get("id", number) if isinstance(each, dict) else number
-            raise InfillError(f"example '{name}' in '{file}' is wrong: {error}") from None
+            raise InfillError(f"example {quoted(str(name))} in '{file}' is wrong: {error}") from None
     return examples
 
 
@@ -70,13 +70,7 @@ def read_recorded(folder: Path = ASSETS) -> list[tuple[Example, Trace]]:
 def _example(content: Any) -> Example:
     if not isinstance(content, dict) or set(content) != set(_PARTS):
         raise InfillError(f"it must be an object with {', '.join(_PARTS)}")
-    request, names = content["request"], [field.name for field in fields_of()]
-    if not isinstance(request, dict):
-        raise InfillError("its request must be an object")
-    for name in request:
-        if name not in names:
-            raise unknown("field of a request", name, names)
     for part in ("id", "title", "note", "model"):
         if not isinstance(content[part], str) or not content[part]:
             raise InfillError(f"its {part} must be a text that is not empty")
-    return Example(**{**content, "request": InfillRequest(**request)})
+    return Example(**{**content, "request": from_fields(content["request"])})

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from models.denoiser import Floats, Ids
 
 MOST = 512
@@ -109,7 +109,7 @@ def _check(name: str, value: Any) -> None:
     else:
         good = type(value) is int
     if not good:
-        raise InfillError(f"'{name}' of a length choice is not of the right type: {str(value)[:40]!r}")
+        raise InfillError(f"'{name}' of a length choice is not of the right type: {quoted(value)}")
 
 
 def _is_list_of(value: object, kind: type | tuple[type, ...]) -> bool:

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.sampling.step import Step
+from app.trace.bounds import check_shown
 from app.trace.recording import request_to_json
 from app.trace.trace import Commits, Trace
 from app.trace.verdict import rates, verdict
@@ -108,7 +109,11 @@ def build_closing(trace: Trace, run: str, key: str = "") -> Message:
 
 
 def build_replay(trace: Trace, run: str, key: str = "") -> Message:
-    """Build a closing message with the candidates of every step [steps][slots][<= 5]; it needs no server any more."""
+    """Build a closing message with the candidates of every step [steps][slots][<= 5]; it needs no server any more.
+
+    Raises InfillError if their texts are too long to be sent.
+    """
+    check_shown(trace)
     candidates = [list_candidates(trace, number) for number in range(1, len(trace.steps) + 1)]
     return build_closing(trace, run, key) | {"candidates": candidates}
 
@@ -162,7 +167,7 @@ def list_candidates(trace: Trace, number: object) -> list[list[list[Any]]]:
     A slot about which the model was not asked has []. Raises InfillError if the run has no such step.
     """
     if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= len(trace.steps):
-        raise InfillError(f"the run has no step {number!r}")
+        raise InfillError(f"the run has no step {quoted(number)}")
     prediction = trace.steps[number - 1].prediction
     return [
         [

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.sampling.canvas import Canvas
 from app.sampling.request import InfillRequest, fields_of
 from app.sampling.start import Start
 from app.sampling.step import Selection, Step
+from app.trace.bounds import check_data, check_shown, check_text
 from app.trace.length_choice import from_json as choice_from_json
 from app.trace.length_choice import to_json as choice_to_json
 from app.trace.trace import Origin, Trace
@@ -22,10 +23,6 @@ from models.prediction import TOP, Prediction
 FORMAT = "infill-trace"
 VERSION = 4
 _READABLE = (3, 4)  # version 3 had neither starts nor branches
-MAX_FILE = 16_000_000
-"""Most characters of a recorded trace."""
-_MAX_TOKENS = 8192  # in a canvas
-_MAX_CELLS = 600_000  # steps times canvas length: bounds the memory of a trace
 _WHAT_TO_OPEN = "open a file saved by 'Keep, Trace (JSON)' or 'infill --json'"
 _DERIVED = ("text", "fills")  # written for people who read the file; ignored by `load`
 
@@ -99,11 +96,11 @@ def _bytes_to_json(text: bytes) -> str | list[int]:
 def load(content: str, request: type[InfillRequest] = InfillRequest) -> Trace:
     """Read the trace from JSON text. Raises InfillError that names the fault if `dump` cannot have written the text.
 
+    Counts and sizes that no run can have are refused first, because a small file can describe a very large trace.
     numpy accepts values that `dump` never writes ("3" or 3.7 for 3, one number for many), so the trace is dumped again
     and compared with the input.
     """
-    if len(content) > MAX_FILE:
-        raise InfillError(f"this file has more than {MAX_FILE:,} characters, which is too many for a trace")
+    check_text(content)
     try:
         data = json.loads(content, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:  # ValueError is also raised for numbers of thousands of digits
@@ -112,16 +109,20 @@ def load(content: str, request: type[InfillRequest] = InfillRequest) -> Trace:
         raise InfillError(f"this JSON file is not a trace; {_WHAT_TO_OPEN}")
     version = data.get("version")
     if type(version) is not int or version not in _READABLE:
-        raise InfillError(f"this trace has version {version!r}, not {VERSION}; record it again")
+        raise InfillError(f"this trace has version {quoted(version)}, not {VERSION}; record it again")
     try:
         data = _upgraded(data)
+        check_data(data)
         trace = _trace_from_json(data, request)
         written = json.loads(dump(trace).encode())  # encoded, because lone surrogates are not valid text
+        check_shown(trace)
         odd = [name for name in written if name not in _DERIVED and written[name] != data[name]]
     except InfillError as error:
         raise InfillError(f"this trace is broken: {error}") from None
     except (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError) as error:
-        raise InfillError(f"this trace is broken: {type(error).__name__} {error}; record it again") from None
+        raise InfillError(
+            f"this trace is broken: {type(error).__name__} {quoted(str(error))}; record it again"
+        ) from None
     if odd:
         raise InfillError(f"this trace is broken: '{odd[0]}' is not as 'infill' writes it; record it again")
     return trace
@@ -177,7 +178,7 @@ def _trace_from_json(data: dict[str, Any], request_type: type[InfillRequest]) ->
             )
         )
     if data["ended"] not in ("running", "complete", "stopped", "time limit"):
-        raise InfillError(f"'ended' is {data['ended']!r}, which is not an ending")
+        raise InfillError(f"'ended' is {quoted(data['ended'])}, which is not an ending")
     if (data["ended"] == "complete") == canvas.masked.any():
         raise InfillError("'ended' must be 'complete' if no masks are left, and only then")
     return Trace(
@@ -217,11 +218,8 @@ def _read_start(data: dict[str, Any], request: InfillRequest) -> Canvas:
         if (len(fixed) == len(gap) and not request.start) or (pinned and not pins) or not pins <= fixed:
             raise InfillError("it has other pinned words than its request")
         first += len(gap)
-    length = sum(map(len, [*given, *gaps]))
-    if not len(given[0]) or length > _MAX_TOKENS:
-        raise InfillError(f"a canvas needs at least 1 token before the first gap, and at most {_MAX_TOKENS} in total")
-    if len(data["steps"]) * length > _MAX_CELLS:
-        raise InfillError(f"steps times canvas length must be at most {_MAX_CELLS:,}")
+    if not len(given[0]):
+        raise InfillError("a canvas needs at least 1 token before the first gap")
     canvas = Canvas.of(given, gaps, mask_id)
     return canvas if request.start is None else _read_inherited(canvas, request.start)
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from app.errors import InfillError, unknown
-from app.sampling.request import InfillRequest, fields_of
+from app.errors import InfillError, quoted
+from app.sampling.request import InfillRequest, from_fields
 from app.ui.parent import By
 
 MOST = 4
@@ -53,26 +53,26 @@ def read_key(asked: Any) -> str:
 
 def read(asked: Mapping[str, Any], request: type[InfillRequest]) -> Asked:
     """Return what was asked for. Raises InfillError, naming what is wrong with it."""
-    model, by = asked.get("model", ""), asked.get("by", "diffusion")
-    if not isinstance(model, str):
-        raise InfillError(f"the model must be a name, not {model!r}")
+    by = asked.get("by", "diffusion")
     if by not in get_args(By):
-        raise InfillError(f"a run is written by one of {', '.join(get_args(By))}, not {by!r}")
-    return Asked(read_request(asked.get("request"), request), model, by, _read_branch(asked.get("branch")))
+        raise InfillError(f"a run is written by one of {', '.join(get_args(By))}, not {quoted(by)}")
+    wanted = read_request(asked.get("request"), request)
+    return Asked(wanted, read_model(asked.get("model", "")), by, _read_branch(asked.get("branch")))
+
+
+def read_model(name: Any) -> str:
+    """Return the name of a model. Raises InfillError if it is not a text; the pool knows which names there are."""
+    if not isinstance(name, str):
+        raise InfillError(f"the model must be a name, not {quoted(name)}")
+    return name
 
 
 def read_request(fields: Any, request: type[InfillRequest]) -> InfillRequest:
     """Return the request with these fields. Raises InfillError for a mistake in one and for a field that is unknown."""
-    if not isinstance(fields, Mapping):
-        raise InfillError("a request must be fields with values")
-    known = [field.name for field in fields_of(request)]
-    given = {name: value for name, value in fields.items() if name != "start" or value is not None}
-    for name in given:
-        if name not in known:
-            raise unknown("field of a request", str(name), known)
-    if given.get("text"):  # the page's one way in; the command line has these as well
-        given = {name: value for name, value in given.items() if name not in ("prefix", "suffix", "length")}
-    return request(**given)
+    if isinstance(fields, Mapping) and fields.get("text"):
+        # The page's one way in; the command line has these as well.
+        fields = {name: value for name, value in fields.items() if name not in ("prefix", "suffix", "length")}
+    return from_fields(fields, request)
 
 
 def _read_branch(branch: Any) -> Branch | None:

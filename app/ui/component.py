@@ -17,7 +17,9 @@ from app.sampling.request import InfillRequest, fields_of
 from app.sampling.unfamiliar import unfamiliar
 from app.trace import messages, recording
 from app.ui import metrics
+from app.ui.asked import read_model
 from app.ui.gate import Gates
+from app.ui.mistakes import report_fault
 from app.ui.outgoing import Answer
 from app.ui.parent import written_by
 from app.ui.pool import FIRST, ModelPool
@@ -47,7 +49,7 @@ def page_component(
 
 
 def answering(look_up: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], Answer]:
-    """Return a server function of the same name, to which Gradio passes one value; a mistake becomes {"error": …}."""
+    """Return a server function of the same name, to which Gradio passes one value; what goes wrong is {"error": …}."""
 
     @wraps(look_up)
     def answer(asked: Any = None) -> Answer:
@@ -56,6 +58,8 @@ def answering(look_up: Callable[[dict[str, Any]], Answer]) -> Callable[[Any], An
         except InfillError as error:
             metrics.ERRORS.labels("mistake").inc()
             return {"error": str(error)}
+        except Exception:  # noqa: BLE001 logged with its traceback
+            return {"error": report_fault(f"the server function {look_up.__name__} has crashed")}
 
     # Gradio looks at the parameters, and finds those of the wrapped function otherwise.
     del answer.__wrapped__  # pyright: ignore[reportAttributeAccessIssue]
@@ -116,7 +120,7 @@ def about_models(pool: ModelPool) -> list[Callable[[Any], Answer]]:
 
     @answering
     def model(asked: dict[str, Any]) -> Answer:
-        ready, text = pool.ask_for(_model(asked.get("name")))
+        ready, text = pool.ask_for(read_model(asked.get("name")))
         return {"ready": ready, "text": text}
 
     return [models, model]
@@ -130,7 +134,7 @@ def inspect_text(pool: ModelPool) -> Callable[[Any], Answer]:
     @answering
     def inspect(asked: dict[str, Any]) -> Answer:
         text = fields["text"].check(asked.get("text"))
-        model = pool.loaded(_model(asked.get("model")))
+        model = pool.loaded(read_model(asked.get("model")))
         try:
             parts = template.read(text).given
         except InfillError:  # it has no gap yet, or one that is still being typed
@@ -146,9 +150,3 @@ def shell(asked: dict[str, Any]) -> Answer:
     """Return the page that replays a run offline, before and after the place of the run."""
     before, after = web_page.shell()
     return {"before": before, "after": after}
-
-
-def _model(name: object) -> str:
-    if not isinstance(name, str):
-        raise InfillError(f"the model must be a name, not {name!r}")
-    return name

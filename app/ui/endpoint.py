@@ -12,10 +12,12 @@ from gradio.components.api_component import Api
 
 from app.errors import InfillError
 from app.sampling.fields import Field, Knob, Settings, State, Words
-from app.sampling.request import InfillRequest, fields_of
+from app.sampling.request import InfillRequest, fields_of, from_fields
 from app.trace.length_choice import to_json
 from app.trace.trace import Trace
 from app.ui import metrics
+from app.ui.asked import read_model
+from app.ui.edge import EdgeBlocks
 from app.ui.pool import FIRST, ModelPool
 from app.ui.runner import Run, paced
 
@@ -27,7 +29,7 @@ While a run waits for others, or the length of a gap is being chosen, there are 
 _MODEL = "one of the models that the page offers; empty for the one that it starts with"
 
 
-class LenientBlocks(gr.Blocks):
+class LenientBlocks(EdgeBlocks):
     """Blocks whose endpoints take fewer values than they have parameters: those left out at the end get the defaults.
 
     Gradio fills them in for its own clients and for calls by name (`/gradio_api/call/v2/infill`), but not for a plain
@@ -68,8 +70,8 @@ def endpoint(run: Run, request: type[InfillRequest] = InfillRequest) -> Callable
         model = asked.pop("model", FIRST)
         try:
             left_out = {name for name in optional if asked.get(name) is None}
-            wanted = request(**{name: value for name, value in asked.items() if name not in left_out})
-            for trace in paced(run(wanted, model)):
+            wanted = from_fields({name: value for name, value in asked.items() if name not in left_out}, request)
+            for trace in paced(run(wanted, read_model(model))):
                 yield _state(trace)
         except InfillError as error:
             metrics.ERRORS.labels("mistake").inc()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal, get_args
 
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 
 Do = Literal["pause", "step", "go"]
 
@@ -43,7 +43,7 @@ class Gate:
     def control(self, do: object) -> None:
         """Pause, allow one step and pause again, or go on. Raises InfillError for anything else."""
         if do not in get_args(Do):
-            raise InfillError(f"a run can be told to pause, step or go, not {do!r}")
+            raise InfillError(f"a run can be told to pause, step or go, not {quoted(do)}")
         with self._lock:
             if do == "go":
                 self._steps = math.inf

@@ -7,7 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from app.trace.recording import MAX_FILE
+from app.trace.bounds import MAX_FILE
 from app.ui import metrics, shutdown
 
 if TYPE_CHECKING:

@@ -10,10 +10,11 @@ from starlette.middleware import Middleware
 from app.export import script
 from app.presets import Presets
 from app.sampling.request import TIME_LIMIT, InfillRequest
+from app.trace.bounds import MAX_FILE
 from app.trace.examples import read_recorded
 from app.trace.messages import build_replay
-from app.trace.recording import MAX_FILE
 from app.ui.component import page_component
+from app.ui.edge import HANDLERS
 from app.ui.endpoint import LenientBlocks, endpoint
 from app.ui.figures import figure_panel
 from app.ui.gate import Gates
@@ -104,6 +105,6 @@ def launch_options() -> dict[str, Any]:
         "max_threads": 64,  # for the runs of four models, including those that wait
         "max_file_size": MAX_FILE,
         "state_session_capacity": _SESSIONS,
-        "app_kwargs": {"middleware": [Middleware(Guard)]},
+        "app_kwargs": {"middleware": [Middleware(Guard)], "exception_handlers": HANDLERS},
         "ssr_mode": False,
     }

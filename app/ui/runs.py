@@ -6,12 +6,11 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from logging import getLogger
 from typing import Any
 
 import gradio as gr
 
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.sampling.request import InfillRequest
 from app.trace.branch import Edit, branch_start
 from app.trace.messages import build_closing
@@ -19,7 +18,7 @@ from app.trace.trace import Origin, Trace
 from app.ui import metrics, outgoing, shutdown
 from app.ui.asked import Asked, list_runs, read, read_key
 from app.ui.gate import Gate, Gates
-from app.ui.mistakes import as_gradio_error
+from app.ui.mistakes import as_gradio_error, report_fault
 from app.ui.outgoing import Message
 from app.ui.parent import ParentRuns
 from app.ui.pool import FIRST, ModelPool
@@ -101,9 +100,8 @@ class PageRuns:
             except InfillError as error:
                 metrics.ERRORS.labels("mistake").inc()
                 return outgoing.failed(name, key, str(error))
-            except Exception:  # one run of a comparison must not end the others
-                getLogger(__name__).exception("a run has crashed")
-                return outgoing.failed(name, key, _BUG)
+            except Exception:  # noqa: BLE001 logged with its traceback; one run of a comparison must not end the others
+                return outgoing.failed(name, key, report_fault("a run has crashed", _BUG))
             finally:
                 if trace is not None:
                     self._store.put(name, end(trace))
@@ -136,7 +134,7 @@ class PageRuns:
         if wanted.by == "diffusion":
             model = self._pool.loaded(wanted.model)
             if parent is not None and model is not None and model.name != parent.model:
-                raise InfillError(f"the tokens of this run are those of '{parent.model}': go on with that model")
+                raise InfillError(f"the tokens of this run are those of {quoted(parent.model)}: go on with that model")
             branch = wanted.branch
             return self._run(wanted.request, wanted.model, gate, branch and Origin(branch.run, branch.step))
         if self._parent is None or wanted.model not in (FIRST, self._pool.name):

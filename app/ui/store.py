@@ -9,22 +9,23 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from app.errors import InfillError
+from app.trace.bounds import weight
 from app.trace.trace import Trace
 
 
 class RunStore:
     """At most `capacity` traces; the least recently used is dropped first. A run's name cannot be guessed.
 
-    `cells` bounds the sum of steps times canvas length over all traces, at about 150 bytes each; the newest always
-    stays. `examples` are traces that everybody may see, under names that are known and beside the capacity: they are
-    never dropped and never change.
+    `memory` bounds the bytes that all traces take together; the newest always stays. `examples` are traces that
+    everybody may see, under names that are known and beside the capacity: they are never dropped and never change.
     """
 
     def __init__(
-        self, capacity: int = 128, cells: int = 2_000_000, *, examples: Mapping[str, Trace] | None = None
+        self, capacity: int = 128, memory: int = 300_000_000, *, examples: Mapping[str, Trace] | None = None
     ) -> None:
-        self._capacity, self._cells, self.examples = capacity, cells, dict(examples or {})
+        self._capacity, self._memory, self.examples = capacity, memory, dict(examples or {})
         self._traces: OrderedDict[str, Trace] = OrderedDict()
+        self._weights: dict[str, int] = {}  # bytes, by the run's name
         self._lock = threading.Lock()
 
     @staticmethod
@@ -36,14 +37,15 @@ class RunStore:
         """Store the newest trace of a run and return the stored one: a trace that has ended, by *Stop* say, stays."""
         with self._lock:
             if run not in self._traces or self._traces[run].ended == "running":
-                self._traces[run] = trace
+                self._traces[run], self._weights[run] = trace, weight(trace)
             self._traces.move_to_end(run)
-            while len(self._traces) > 1 and (len(self._traces) > self._capacity or self._used() > self._cells):
-                self._traces.popitem(last=False)
+            while len(self._traces) > 1 and self._is_full():
+                dropped, _ = self._traces.popitem(last=False)
+                del self._weights[dropped]
             return self._traces[run]
 
-    def _used(self) -> int:
-        return sum(len(trace.steps) * len(trace.start) for trace in self._traces.values())
+    def _is_full(self) -> bool:
+        return len(self._traces) > self._capacity or sum(self._weights.values()) > self._memory
 
     def get(self, run: object) -> Trace:
         """Return a run's trace. Raises InfillError if it is no longer stored."""

@@ -51,7 +51,6 @@ def watched(traces: Iterator[Trace], gate: Gate) -> Generator[Trace, None, None]
         raise
     except Exception:
         ending = "crashed"
-        metrics.ERRORS.labels("crash").inc()
         raise
     finally:
         getattr(traces, "close", lambda: None)()

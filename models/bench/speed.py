@@ -17,6 +17,7 @@ from models.checkpoints.placement import place, reclaim
 from models.denoiser import BeliefCache, Ids, Query, Sampling
 from models.networks.dual_cache import DualCacheDenoiser
 from models.networks.transformer import TransformerDenoiser
+from models.quoting import quoted
 
 TORCH = torch.__version__
 
@@ -43,7 +44,7 @@ def find_device(asked: str | None = None) -> torch.device:
     if asked is None:
         asked = "cuda" if torch.cuda.is_available() else "cpu"
     if asked.partition(":")[0] not in ("cpu", "cuda"):
-        raise ValueError(f"networks of random weights run on cpu, cuda or cuda:1, not on '{asked}'")
+        raise ValueError(f"networks of random weights run on cpu, cuda or cuda:1, not on {quoted(asked)}")
     return torch.device(place("", None, device=asked).device)
 
 

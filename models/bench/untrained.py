@@ -16,6 +16,7 @@ from models.checkpoints.placement import place
 from models.checkpoints.quantisation import bits, scales
 from models.checkpoints.weights import Weights
 from models.networks.transformer import TransformerDenoiser
+from models.quoting import quoted
 
 _LLAMA_2_7B = {
     "model_type": "llama",
@@ -71,9 +72,9 @@ class NumberTokenizer:
 def check(name: str, numbers: str) -> int:
     """Return the context of a shape, in tokens. Raises ValueError for an unknown shape or number format."""
     if name not in SHAPES:
-        raise ValueError(f"there is no shape '{name}' for random weights: choose one of {', '.join(SHAPES)}")
+        raise ValueError(f"there is no shape {quoted(name)} for random weights: choose one of {', '.join(SHAPES)}")
     if numbers not in NUMBERS:
-        raise ValueError(f"'{numbers}' is not a number format for weights: choose one of {', '.join(NUMBERS)}")
+        raise ValueError(f"{quoted(numbers)} is not a number format for weights: choose one of {', '.join(NUMBERS)}")
     return SHAPES[name].get("n_positions") or SHAPES[name]["max_position_embeddings"]
 
 

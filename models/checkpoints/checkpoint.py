@@ -26,6 +26,7 @@ from models.checkpoints.weights import Weights, read_weights
 from models.denoiser import Judge
 from models.networks.autoregressive import AutoregressiveModel
 from models.networks.transformer import TransformerDenoiser
+from models.quoting import quoted
 
 ARCHITECTURES = {
     "gpt2": ("transformer", "wte"),
@@ -163,17 +164,20 @@ def _read_architecture(folder: Path, weights: Weights) -> Any:
     Raises ValueError if the architecture is not supported or cannot be determined.
     """
     stated = read_config(folder)
-    type_ = model_type_of(stated, weights)
+    try:
+        type_ = model_type_of(stated, weights)
+    except ValueError as error:
+        raise ValueError(f"{folder} is not a whole checkpoint: {error}") from None
     if type_ is None:
         raise ValueError(
             f"cannot tell the architecture of {folder}: its config.json has no model_type; add one of "
             f"{', '.join(ARCHITECTURES)}"
         )
     if type_ not in ARCHITECTURES:
-        raise ValueError(f"{folder} is of the architecture '{type_}'; supported are {', '.join(ARCHITECTURES)}")
+        raise ValueError(f"{folder} is of the architecture {quoted(type_)}; supported are {', '.join(ARCHITECTURES)}")
     kinds = stated.get("layer_types") or []
     if odd := [kind for kind in kinds if kind not in _ATTENTION] if isinstance(kinds, list) else [kinds]:
-        raise ValueError(f"{folder} has layers of the type {odd[0]!r}; supported are {', '.join(_ATTENTION)}")
+        raise ValueError(f"{folder} has layers of the type {quoted(odd[0])}; supported are {', '.join(_ATTENTION)}")
     # A Mistral with such a list would be read as another class, Ministral, which needs the window.
     plain = type_ != "mistral" or not kinds
     try:
@@ -184,8 +188,14 @@ def _read_architecture(folder: Path, weights: Weights) -> Any:
             config = AutoConfig.for_model(type_, **{key: stated[key] for key in stated if key not in left_out})
     except Exception as error:
         raise ValueError(f"{folder} is not a whole checkpoint: {one_line(error)}") from error
+    layers = config.num_hidden_layers
+    if type(layers) is not int or not 0 < layers <= len(weights.shapes):  # making a network of any number takes long
+        raise ValueError(
+            f"{folder} is not a whole checkpoint: its config.json says that it has {quoted(layers)} layers, and its "
+            f"weights are {len(weights.shapes)} tensors; download it again"
+        )
     full = {"sliding_window": None, "use_sliding_window": False}
-    full["layer_types"] = ["full_attention"] * config.num_hidden_layers
+    full["layer_types"] = ["full_attention"] * layers
     config.update({name: value for name, value in full.items() if getattr(config, name, None)})
     return config
 

@@ -12,6 +12,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from models.catalogue import Source
 from models.checkpoints.json_files import read_json
 from models.checkpoints.weights import Weights, read_weights
+from models.quoting import quoted
 
 
 def is_diffusion(folder: Path) -> bool:
@@ -45,12 +46,16 @@ _MARKS = {
 def model_type_of(config: Mapping[str, Any], weights: Weights) -> str | None:
     """Return transformers' name of the architecture from a config.json's content, or else from tensor names.
 
-    None if neither shows it.
+    None if neither shows it. Raises ValueError if the config states a name that is not text.
     """
-    if config.get("model_type"):
-        return config["model_type"]
+    stated, classes = config.get("model_type") or "", config.get("architectures") or []
+    for name in (stated, *(classes if isinstance(classes, list) else [classes])):
+        if not isinstance(name, str):
+            raise ValueError(f"its config.json names an architecture that is not text, {quoted(name)}; correct it")  # noqa: TRY004
+    if stated:
+        return stated
     types = {name: type_ for type_, name in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.items()}
-    for name in config.get("architectures") or ():
+    for name in classes:
         if name in types:
             return types[name]
     marks = (mark for mark in _MARKS if any(name.endswith(mark) for name in weights.shapes))
@@ -65,8 +70,8 @@ def context_of(network: PreTrainedModel, source: Source) -> int:
     adapted = getattr(network.config, "adapted_context", None)
     if adapted is not None and (type(adapted) is not int or adapted < 1):
         raise ValueError(
-            f"the adapted_context of '{source.name}' must be a whole number of tokens, not {adapted!r}; correct it in "
-            "its config.json, or remove it"
+            f"the adapted_context of '{source.name}' must be a whole number of tokens, not {quoted(adapted)}; "
+            "correct it in its config.json, or remove it"
         )
     return min(length for length in (network.config.max_position_embeddings, adapted, source.context) if length)
 
@@ -117,6 +122,6 @@ def check_mask_id(id_: Any, rows: int, name: str) -> None:
     """Raise ValueError if what the config of the model `name` states as its mask is not a token id at all."""
     if type(id_) is not int or id_ < 0:
         raise ValueError(
-            f"the mask token id of '{name}' must be a whole number from 0 to {rows - 1}, not {id_!r}; "
+            f"the mask token id of '{name}' must be a whole number from 0 to {rows - 1}, not {quoted(id_)}; "
             "correct mask_token_id in its config.json, or give --mask-token-id"
         )

@@ -15,6 +15,7 @@ import torch
 
 from models.catalogue import CATALOGUE, Source
 from models.checkpoints.weights import BYTES, QUANTISED, Weights, read_weights
+from models.quoting import quoted
 
 ROOM = 1.15
 """Memory of weights and forward pass over that of the weights: states, kernels' buffers, the logits of a gap."""
@@ -60,9 +61,9 @@ def place(
     does not support the quantisation, and TooLargeError, with the sizes and what would fit, if memory is short.
     """
     if quantize is not None and quantize not in QUANTISED:
-        raise ValueError(f"'{quantize}' is not a quantisation; choose one of {', '.join(QUANTISED)}")
+        raise ValueError(f"{quoted(quantize)} is not a quantisation; choose one of {', '.join(QUANTISED)}")
     if dtype is not None and dtype not in BYTES:
-        raise ValueError(f"'{dtype}' is not a supported number format; choose one of {', '.join(BYTES)}")
+        raise ValueError(f"{quoted(dtype)} is not a supported number format; choose one of {', '.join(BYTES)}")
     chosen = _device(device)
     kind = chosen.partition(":")[0]
     if quantize and kind == "mps":
@@ -142,7 +143,7 @@ def _device(asked: str | None) -> str:
         raise ValueError("there is no Apple GPU (MPS) here; leave out --device, or use --device cpu")
     if kind != "cuda" or (number and not number.isdecimal()):
         raise ValueError(
-            f"'{asked}' is not a device; choose cpu, cuda, cuda:1, mps, or spread (over GPUs, memory, disk)"
+            f"{quoted(asked)} is not a device; choose cpu, cuda, cuda:1, mps, or spread (over GPUs, memory, disk)"
         )
     if not torch.cuda.is_available():
         raise ValueError("there is no CUDA GPU here; leave out --device, or use --device cpu")

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from models.checkpoints.json_files import check_encoding, read_json
+from models.quoting import shortened
 
 _FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 _STATED = ("tokenizer_config.json", "special_tokens_map.json")
@@ -184,8 +185,8 @@ class CheckpointTokenizer(TextTokenizer):
 
 
 def one_line(error: Exception) -> str:
-    """Return the first line of an error's message, with the next one if it only announces that."""
+    """Return the first line of an error's message, with the next one if it only announces that; long words are cut."""
     first, _, rest = str(error).strip().partition("\n")
     if first.endswith(":"):
         first = f"{first} {rest.strip().partition(chr(10))[0]}"
-    return first or type(error).__name__
+    return shortened(first) or type(error).__name__

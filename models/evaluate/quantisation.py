@@ -21,6 +21,7 @@ from models.corpus import Packed, read_records
 from models.denoiser import Query
 from models.evaluate.likelihood import elbo
 from models.networks.transformer import TransformerDenoiser
+from models.quoting import quoted
 
 FORMS: dict[str, dict[str, str]] = {
     "fp32": {"dtype": "float32"},
@@ -57,7 +58,7 @@ def measure(
         on_cpu = place("", None, device=device).device == "cpu"
         forms = [form for form in FORMS if not (on_cpu and form == "bf16")]
     if unknown := [form for form in forms if form not in FORMS]:
-        raise ValueError(f"'{unknown[0]}' is not a form of a model; choose from {','.join(FORMS)}")
+        raise ValueError(f"{quoted(unknown[0])} is not a form of a model; choose from {','.join(FORMS)}")
     source = models.find(name)
     if source is None:
         raise ValueError("the toy has no weights to quantise; choose a checkpoint folder or a hub name")

@@ -134,3 +134,30 @@ test("only known parts can be hidden", () => {
   assert.deepEqual(parts, new Set(["map", "why"]));
   assert.match(trouble[0], /“<b>”, “fill”/);
 });
+
+test("a link of any content gives a draft that can be sent, and few complaints", async () => {
+  const junk = [null, true, -1, 0, 3.5, 1e308, "", "x", "Q".repeat(5000), [], [[1]], {}, { a: 1 }, "\ud800", "\u0000", Array(300).fill("x")];
+  let seed = 7;
+  /** @template T @param {T[]} values @returns {T} */
+  const pick = (values) => values[(seed = (seed * 48271) % 2147483647) % values.length];
+  /** @param {any} node */
+  const change = (node) => {
+    const key = pick(Object.keys(node)), inner = node[key];
+    if (typeof inner === "object" && inner !== null && Object.keys(inner).length && pick([0, 1, 2])) return change(inner);
+    if (pick([0, 1, 2, 3])) node[key] = structuredClone(pick(junk));
+    else if (pick([0, 1])) delete node[key];
+    else node[pick(["a", "text", "__proto__", "Q".repeat(5000)])] = structuredClone(pick(junk));
+  };
+  const draft = { ...SETUP.draft, text: "Tom [[3]]", strategy: "klass", knobs: { tau: 0.25 }, steps: 7, start: { gaps: [[1, null]] }, banned: ["dog"] };
+  const inputs = Math.ceil(Number(process.env.FUZZ ?? 0) / 8) || 200;
+  for (let number = 0; number < inputs; number++) {
+    const whole = JSON.parse(JSON.stringify({ draft, by: "parent", step: 3, compare: [{ draft, by: "diffusion" }] }));
+    for (let times = pick([1, 2, 3]); times; times--) if (Object.keys(whole).length) change(whole);
+    const found = await read(whole);
+    assert.ok(found.trouble.length <= 9 && found.trouble.every((each) => each.length < 400), JSON.stringify(found.trouble).slice(0, 900));
+    for (const run of [found, ...found.compare]) {
+      const again = await readDraft(run.draft);
+      assert.deepEqual([again.draft, again.trouble], [run.draft, []]);
+    }
+  }
+});

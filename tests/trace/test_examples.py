@@ -95,7 +95,7 @@ def test_examples_have_one_gap_or_two_pinned_words_a_chosen_length_and_few_steps
         ("{}", "must be a list"),
         ("[3]", "example '1' .* must be an object with id, title"),
         (json.dumps([{**WRITTEN, "extra": 1}]), "example 'a' .* must be an object with id, title"),
-        (json.dumps([{**WRITTEN, "request": []}]), "request must be an object"),
+        (json.dumps([{**WRITTEN, "request": []}]), "request must be fields with values"),
         (json.dumps([{**WRITTEN, "request": {"txt": "a [[2]]"}}]), "unknown field of a request 'txt'; did you mean"),
         (json.dumps([{**WRITTEN, "request": {"text": "no gap"}}]), "example 'a' .* has no gap"),
         (json.dumps([{**WRITTEN, "note": ""}]), "note must be a text"),

@@ -18,6 +18,7 @@ from app.sampling.request import InfillRequest
 from app.sampling.start import Start
 from app.trace.recording import dump, load
 from app.trace.trace import Origin, Trace
+from tests.trace.bombs import BOMBS
 
 STARTED = Start(gaps=((1, None, 2), (None, None, 3, None)), locked=(0,), confidence=((0.5, 0, 0.1), (0, 0, 0.2, 0)))
 
@@ -341,3 +342,35 @@ def test_a_file_of_version_3_is_read_as_a_run_that_is_no_branch(data, trace):
     assert (old.origin, old.request.start) == (None, None)
     assert dump(old) == dump(trace)
     assert json.loads(dump(old))["version"] == 4
+
+
+@pytest.mark.parametrize(
+    ("bomb", "size", "words"),
+    [
+        ("long_tokens", 2000, "a token's text has 2,000 characters"),
+        ("long_tokens", 900, "the texts of its candidates have"),
+        ("long_text", 2000, "a token's text has 2,000 characters"),
+        ("large_lexicon", 1000, "texts of tokens; at most"),
+        ("many_notes", 33, "33 notes in a step; at most 32"),
+        ("many_notices", 65, "65 notices; at most 64"),
+        ("many_choices", 3, "choices of a length; at most 1"),
+        ("many_knobs", 65, "knobs has 65 names"),
+        ("large_canvas", 8192, "at most 128 in 8192"),
+        ("empty_lists", 300_000, "more than 262,144 lists"),
+    ],
+)
+def test_a_trace_that_no_run_can_have_produced_is_refused(bomb, size, words):
+    with pytest.raises(InfillError, match=words):
+        load(BOMBS[bomb](size))
+
+
+def test_steps_times_canvas_are_bounded_together():
+    assert load(BOMBS["large_canvas"](100))
+    with pytest.raises(InfillError, match="steps times canvas"):
+        load(BOMBS["large_canvas"](2500))
+
+
+def test_texts_that_a_run_can_have_are_opened():
+    assert load(BOMBS["long_tokens"](100))
+    assert load(BOMBS["many_notes"](32))
+    assert load(BOMBS["many_notices"](64))

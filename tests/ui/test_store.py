@@ -8,6 +8,7 @@ import models
 from app.errors import InfillError
 from app.infill import infill
 from app.sampling.request import InfillRequest
+from app.trace.bounds import weight
 from app.trace.trace import Trace
 from app.ui.store import RunStore
 
@@ -64,12 +65,11 @@ def test_names_of_runs_are_long_and_never_the_same() -> None:
 
 def test_large_runs_push_others_out_sooner_but_the_newest_stays() -> None:
     trace = traces()[-1]
-    size = len(trace.steps) * len(trace.start)
-    runs = RunStore(10, cells=2 * size)
+    runs = RunStore(10, memory=2 * weight(trace))
     for name in "abc":
         runs.put(name, trace)
     assert [name for name in "abc" if is_stored(runs, name)] == ["b", "c"]
-    tight = RunStore(10, cells=0)
+    tight = RunStore(10, memory=0)
     tight.put("a", trace)
     assert is_stored(tight, "a")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from fractions import Fraction
 
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.measure.map.references import BEST, ORACLE
 from app.presets import Presets
 from app.strategies.registry import Value, find
@@ -135,7 +135,7 @@ def configurations(
     found += more
     for pattern in only:
         if not any(fnmatchcase(one.label, pattern) for one in found):
-            raise InfillError(f"no configuration matches '{pattern}'; --list prints them all")
+            raise InfillError(f"no configuration matches {quoted(pattern)}; --list prints them all")
     matching = [one for one in found if not only or any(fnmatchcase(one.label, pattern) for pattern in only)]
     unique = {(one.label, one.key): one for one in [*curve, *matching]}
     return list(unique.values())

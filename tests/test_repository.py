@@ -20,7 +20,7 @@ from app.space.contents import contents
 from docs.tree import PACKAGES, first_sentence
 
 ROOT = Path(__file__).parents[1]
-_FOLDERS = (".", "docs", "assets", "models/*", "tests/golden")
+_FOLDERS = (".", "docs", "assets/map", "models/*", "tests/golden")
 DOCUMENTS = sorted(file.relative_to(ROOT) for folder in _FOLDERS for file in ROOT.glob(f"{folder}/*.md"))
 """Every Markdown file."""
 

@@ -22,6 +22,7 @@ _LISTS, _VALUES = 8 * _ASKED, 40 * _ASKED
 _DEPTH = 6  # lists and objects within each other
 _NOTES, _NOTICES = 32, 64  # in a step; in a trace
 _NAME, _TEXT = 100, 8192  # characters of a note's name; of a notice, and of a model's name
+_KNOWN = 256  # tokens known besides those of the recorded steps, where the last steps of a run were cut off
 _TOKEN = 1024  # bytes of a token's text; the longest in common vocabularies have 128
 _SHOWN = 128 * _ASKED  # bytes of the texts of all candidates and all tokens written, where they are shown
 
@@ -57,7 +58,7 @@ def check_data(data: Mapping[str, Any]) -> None:
         for name in _PER_SLOT:
             _counted(f"'{name}' in a step", step[name], slots)
         _check_names("notes in a step", step["notes"], _NOTES)
-    lexicon = _counted("texts of tokens", data["lexicon"], canvas + (TOP + 1) * slots * len(steps))
+    lexicon = _counted("texts of tokens", data["lexicon"], _KNOWN + canvas + (TOP + 1) * slots * len(steps))
     _check_sizes("a token's text", list(lexicon.values()), _TOKEN)
     _check_sizes("a notice", _counted("notices", data["notices"], _NOTICES), _TEXT)
     for choice in _counted("choices of a length", data["choices"], len(gaps)).values():

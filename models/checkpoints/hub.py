@@ -13,7 +13,7 @@ from huggingface_hub import HfApi, constants, get_safetensors_metadata, snapshot
 from huggingface_hub.errors import (  # its HTTPError is that of the library by which it reaches the hub
     GatedRepoError,
     HfHubHTTPError,
-    HTTPError,
+    HTTPError,  # pyright: ignore[reportPrivateImportUsage]
     LocalEntryNotFoundError,
     NotASafetensorsRepoError,
     OfflineModeIsEnabled,

@@ -159,8 +159,24 @@ def draw(rows: Sequence[Summary], question: Question, *, title: str) -> Any:
             y=truth, line={"dash": "dash", "color": "#444444", "width": 1}, annotation_text="the truth",
             annotation_position="top right",
         )  # fmt: skip
-    pairs = _pairs(rows)
-    for plain, again in pairs if question.arrows else ():
+    if question.arrows:
+        _draw_arrows(figure, question, rows)
+    named = [*front, *(row for row in rows if _is_reference(row)), *(row for pair in _pairs(rows) for row in pair)]
+    named += [*curve, *(rows if len(rows) <= _FEW else ())]
+    _name_points(figure, question, rows, list({row.label: row for row in named}.values()), ranges)
+    figure.update_layout(
+        title={"text": f"{question.asks}<br><sup>{html.escape(title)}</sup>", "x": 0.02, "y": 0.97, "yanchor": "top"},
+        template="plotly_white",
+        height=_HEIGHT,
+        margin={"l": _LEFT, "r": _RIGHT, "t": _TOP, "b": _BOTTOM, "autoexpand": False},
+        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 12}},
+    )
+    return figure
+
+
+def _draw_arrows(figure: Any, question: Question, rows: Sequence[Summary]) -> None:
+    """Draw an arrow from each configuration to the same with redraw."""
+    for plain, again in _pairs(rows):
         figure.add_annotation(
             x=question.x.place(again),
             y=question.y.place(again),
@@ -175,18 +191,6 @@ def draw(rows: Sequence[Summary], question: Question, *, title: str) -> Any:
             arrowcolor="#999999",
             standoff=6,
         )
-    named = [*front, *(row for row in rows if _is_reference(row)), *(row for pair in pairs for row in pair), *curve]
-    if len(rows) <= _FEW:
-        named += rows
-    _name_points(figure, question, rows, list({row.label: row for row in named}.values()), ranges)
-    figure.update_layout(
-        title={"text": f"{question.asks}<br><sup>{html.escape(title)}</sup>", "x": 0.02, "y": 0.97, "yanchor": "top"},
-        template="plotly_white",
-        height=_HEIGHT,
-        margin={"l": _LEFT, "r": _RIGHT, "t": _TOP, "b": _BOTTOM, "autoexpand": False},
-        legend={"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 12}},
-    )
-    return figure
 
 
 def _pairs(rows: Sequence[Summary]) -> list[tuple[Summary, Summary]]:

@@ -15,6 +15,9 @@ from app.measure.map.configurations import TRUTH, YARDSTICK, Configuration, part
 from app.measure.map.references import BEST, ORACLE
 from app.trace import metrics
 
+Row = Mapping[str, Any]
+"""A run's numbers, as `runs.run_problem` makes them."""
+_MEANS = ("nfe", "calls", "nats_after", "rouge1", "rouge2", "exact", "risk", "tau")
 VERDICTS = ("better", "no worse than noise", "worse")
 """Against the yardstick at equal NFE: the interval of the difference is on the good side of 0, contains 0, or is on
 the bad side."""
@@ -95,7 +98,7 @@ def at_equal_cost(costs: Numbers, curve: Numbers, wanted: Numbers) -> Numbers:
 
 def summarise(
     chosen: Sequence[Configuration],
-    by_problem: Mapping[int, Mapping[str, Mapping[int, Mapping[str, Any]]]],
+    by_problem: Mapping[int, Mapping[str, Mapping[int, Row]]],
     problems: Sequence[int],
     *,
     seeds: Sequence[int] = (0,),
@@ -105,91 +108,110 @@ def summarise(
 
     A problem's number is its mean over the seeds. `times` are seconds of a run by problem and key.
     """
-    rows = [by_problem[problem] for problem in problems]
-    curve = [one for one in chosen if one.strategy == YARDSTICK and not one.knobs and not one.redraw]
-    curve = [one for one in yardstick(one.budget for one in curve if part_of(one.budget)) if one in curve]
-
-    def runs_of(one: Configuration) -> list[list[Mapping[str, Any]]]:
-        return [
-            [mine[seed] for seed in ((0,) if one.strategy == TRUTH else seeds) if seed in mine]
-            for mine in (row.get(one.key, {}) for row in rows)
-        ]
-
-    found = {one.key: runs_of(one) for one in chosen}
-
-    def column(name: str, configurations: Sequence[Configuration]) -> Numbers:
-        values = [
-            [mean_of([run.get(name, np.nan) for run in runs]) for runs in found[one.key]] for one in configurations
-        ]
-        return np.array(values, dtype=np.float64).reshape(len(configurations), len(rows)).T
-
-    counts = draw_counts(len(rows))
-    cost, curve_cost = mean(column("nfe", chosen)), mean(column("nfe", curve))
-
-    def compared(name: str) -> tuple[list[Estimate], list[Estimate], list[Estimate]]:
-        """Return estimates of a measure, of its difference to the yardstick at T = N, and at equal NFE."""
-        own, of_curve = column(name, chosen), column(name, curve)
-        equal = at_equal_cost(curve_cost, of_curve, cost)
-        each = (own, own - of_curve[:, :1], own - equal)
-        own, best, level = (estimate_means(values, counts) for values in each)
-        return own, best, level
-
-    rouge, nats = compared("rougeL"), compared("nats")
-    means = {
-        name: mean(column(name, chosen)) for name in ("calls", "nats_after", "rouge1", "rouge2", "exact", "risk", "tau")
-    }
-    distinct = np.array(
-        [
-            [100 * metrics.distinct(fills, 2) if len(fills := _fills(runs)) > 1 else np.nan for runs in found[one.key]]
-            for one in chosen
-        ]
-    ).reshape(len(chosen), len(rows))
-    varied = estimate_means(distinct.T, counts)
-    failures = [[error for runs in found[one.key] for run in runs if (error := run.get("failed"))] for one in chosen]
-    whole = np.array([not errors for errors in failures])  # means over fewer problems are not comparable
-    # Round to tenths: equal budgets differ by hundredths of a pass in mean NFE, from rounding alone.
-    cheap = np.where(whole & ~np.array([_is_reference(one) for one in chosen]), cost.round(1), np.nan)
-    front = pareto(cheap, np.array([one.mean for one in rouge[0]]))
-    likely = pareto(cheap, -np.array([one.mean for one in nats[0]]))
-    varied_front = pareto(
-        np.where(np.isnan(cheap), np.nan, [one.mean for one in nats[0]]), np.array([one.mean for one in varied])
-    )
+    runs = _Runs(chosen, [by_problem[problem] for problem in problems], seeds)
+    failures = runs.failures()
     seconds, ratios = _timed(chosen, times or {})
-    written = [[fill for runs in found[one.key] for fill in _fills(runs)] for one in chosen]
-    return [
-        Summary(
-            label=one.label,
-            strategy=one.strategy,
-            setting=one.setting,
-            budget=one.budget,
-            preset=one.preset,
-            knobs=one.knobs,
-            redraw=one.redraw,
-            runs=sum(map(len, found[one.key])) - len(failures[place]),
-            failed=len(failures[place]),
-            failure=next(iter(failures[place]), ""),
-            nfe=float(cost[place]),
-            nats=nats[0][place],
-            nats_to_best=nats[1][place],
-            nats_to_equal=nats[2][place],
-            nats_verdict="" if one.strategy == TRUTH else verdict(nats[2][place], less=True),
-            nats_front=bool(likely[place]),
-            unigram=metrics.ngram_nats(written[place], 1) if written[place] else np.nan,
-            bigram=metrics.ngram_nats(written[place], 2) if written[place] else np.nan,
-            repeated=100 * metrics.repetition(written[place], 3) if written[place] else np.nan,
-            distinct=varied[place],
-            variety_front=bool(varied_front[place]),
-            rougeL=rouge[0][place],
-            to_best=rouge[1][place],
-            to_equal=rouge[2][place],
-            verdict="" if one.strategy == TRUTH else verdict(rouge[2][place]),
-            front=bool(front[place]),
-            seconds=seconds[place],
-            time_ratio=ratios[place],
-            **{name: float(values[place]) for name, values in means.items()},
-        )
-        for place, one in enumerate(chosen)
-    ]
+    columns: dict[str, Sequence[Any]] = {
+        "label": [one.label for one in chosen],
+        "setting": [one.setting for one in chosen],
+        **{
+            name: [getattr(one, name) for one in chosen] for name in ("strategy", "budget", "preset", "knobs", "redraw")
+        },
+        "runs": [all_ - len(errors) for all_, errors in zip(runs.numbers(), failures, strict=True)],
+        "failed": [len(errors) for errors in failures],
+        "failure": [next(iter(errors), "") for errors in failures],
+        **{name: runs.means(name).tolist() for name in _MEANS},
+        **runs.compared("nats", "nats_", less=True),
+        **runs.compared("rougeL", ""),
+        **runs.variety(),
+        "seconds": seconds,
+        "time_ratio": ratios,
+    }
+    # Means over fewer problems are not comparable, and what no user can have is no choice.
+    fair = [not errors and not _is_reference(one) for one, errors in zip(chosen, failures, strict=True)]
+    # Round to tenths: equal budgets differ by hundredths of a pass in mean NFE, from rounding alone.
+    cost = np.where(fair, runs.means("nfe").round(1), np.nan)
+    nats = np.array([one.mean for one in columns["nats"]])
+    columns |= {
+        "front": pareto(cost, np.array([one.mean for one in columns["rougeL"]])).tolist(),
+        "nats_front": pareto(cost, -nats).tolist(),
+        "variety_front": pareto(
+            np.where(fair, nats, np.nan), np.array([one.mean for one in columns["distinct"]])
+        ).tolist(),
+    }
+    return [Summary(**{name: values[place] for name, values in columns.items()}) for place in range(len(chosen))]
+
+
+class _Runs:
+    """The rows of every configuration, by key: a list over problems of lists over seeds."""
+
+    def __init__(
+        self,
+        chosen: Sequence[Configuration],
+        rows: Sequence[Mapping[str, Mapping[int, Row]]],
+        seeds: Sequence[int],
+    ) -> None:
+        self._chosen, self._problems = chosen, len(rows)
+        plain = [one for one in chosen if one.strategy == YARDSTICK and not one.knobs and not one.redraw]
+        self._curve = [one for one in yardstick(one.budget for one in plain if part_of(one.budget)) if one in plain]
+        self._counts = draw_counts(len(rows))
+        self._found = {
+            one.key: [
+                [mine[seed] for seed in ((0,) if one.strategy == TRUTH else seeds) if seed in mine]
+                for mine in (row.get(one.key, {}) for row in rows)
+            ]
+            for one in chosen
+        }
+
+    def numbers(self) -> list[int]:
+        """Return how many runs each configuration has, failed ones included."""
+        return [sum(map(len, self._found[one.key])) for one in self._chosen]
+
+    def failures(self) -> list[list[str]]:
+        """Return the errors of each configuration's failed runs."""
+        return [
+            [error for runs in self._found[one.key] for run in runs if (error := run.get("failed"))]
+            for one in self._chosen
+        ]
+
+    def means(self, name: str) -> Numbers:
+        """Return the mean of a number for each configuration."""
+        return mean(self._column(name, self._chosen))
+
+    def _column(self, name: str, configurations: Sequence[Configuration]) -> Numbers:
+        """Return a number [problems, configurations], NaN where there is none."""
+        values = [
+            [mean_of([run.get(name, np.nan) for run in runs]) for runs in self._found[one.key]]
+            for one in configurations
+        ]
+        return np.array(values, dtype=np.float64).reshape(len(configurations), self._problems).T
+
+    def compared(self, name: str, prefix: str, *, less: bool = False) -> dict[str, list[Any]]:
+        """Return a measure, its differences to the yardstick at T = N and at equal NFE, and the verdict on the last."""
+        own, curve = self._column(name, self._chosen), self._column(name, self._curve)
+        equal = at_equal_cost(mean(self._column("nfe", self._curve)), curve, self.means("nfe"))
+        level = estimate_means(own - equal, self._counts)
+        return {
+            name: estimate_means(own, self._counts),
+            f"{prefix}to_best": estimate_means(own - curve[:, :1], self._counts),
+            f"{prefix}to_equal": level,
+            f"{prefix}verdict": [
+                "" if one.strategy == TRUTH else verdict(difference, less=less)
+                for one, difference in zip(self._chosen, level, strict=True)
+            ],
+        }
+
+    def variety(self) -> dict[str, list[Any]]:
+        """Return how varied the fills of each configuration are, together, each in itself, and between the seeds."""
+        fills = [[_fills(runs) for runs in self._found[one.key]] for one in self._chosen]
+        together = [[fill for few in mine for fill in few] for mine in fills]
+        between = [[100 * metrics.distinct(few, 2) if len(few) > 1 else np.nan for few in mine] for mine in fills]
+        return {
+            "unigram": [metrics.ngram_nats(all_, 1) if all_ else np.nan for all_ in together],
+            "bigram": [metrics.ngram_nats(all_, 2) if all_ else np.nan for all_ in together],
+            "repeated": [100 * metrics.repetition(all_, 3) if all_ else np.nan for all_ in together],
+            "distinct": estimate_means(np.array(between).reshape(len(fills), self._problems).T, self._counts),
+        }
 
 
 def _is_reference(one: Configuration) -> bool:

@@ -41,7 +41,7 @@ def test_labels_cover_neither_each_other_nor_points_and_stay_inside():
         assert not any(box[0] < x < box[2] and box[1] < y < box[3] for x, y in points)
 
 
-def test_where_there_is_no_room_a_name_is_left_out_and_the_first_have_the_first_choice():
+def test_a_name_without_room_is_left_out_and_the_first_choose_first():
     crowd = [(500.0, 250.0)] * 40
     named = [(f"strategy {n}", point) for n, point in enumerate(crowd)]
     places = place_labels(named, crowd, size=(1000, 500), most=3)

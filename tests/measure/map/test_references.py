@@ -18,6 +18,7 @@ from app.sampling.canvas import Canvas
 from app.sampling.layout import lay_out
 from app.sampling.request import InfillRequest
 from models.denoiser import Floats, Ids
+from models.toy import toy
 
 
 class Bigrams:
@@ -85,7 +86,7 @@ def test_the_parents_score_is_that_of_its_own_log_probabilities():
 
 
 def test_the_oracle_writes_where_the_true_token_leads_by_most(few):
-    denoiser = models.load("toy")
+    denoiser = toy()
     request = as_request(few[0], denoiser)
     start, _ = lay_out(request, denoiser)
     targets = start.ids.copy()

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 
 import pytest
 from huggingface_hub import close_session, constants, hf_api
-from huggingface_hub.errors import HTTPError, NotASafetensorsRepoError
+from huggingface_hub.errors import HTTPError, NotASafetensorsRepoError  # pyright: ignore[reportPrivateImportUsage]
 
 import models
 from models.catalogue import BUNDLED, Source

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.measure.bootstrap import Estimate
+from app.measure.map.configurations import TRUTH
 from app.measure.map.statistics import Summary
 from models.terminal import as_text
 
@@ -109,6 +110,45 @@ def by_strategy(path: Path) -> str:
     lines = [f"| strategy | {' | '.join(_SETTINGS)} |", f"|{' --- |' * (1 + len(_SETTINGS))}"]
     for name, cells in sorted(found.items()):
         lines.append(f"| `{name}` | {' | '.join(cells.get(setting, '–') for setting in _SETTINGS)} |")
+    return "\n".join(lines)
+
+
+_SHOWN: Mapping[str, tuple[str, str]] = {  # heading, and format
+    "nfe": ("passes", ".1f"),
+    "calls": ("calls", ".1f"),
+    "time_ratio": ("time", ".2f"),
+    "nats": ("nats a token", ".2f"),
+    "nats_after": ("next 16", ".2f"),
+    "nats_to_equal": ("at equal passes", "+.2f"),
+    "unigram": ("unigram entropy", ".2f"),
+    "repeated": ("repeated %", ".1f"),
+    "distinct": ("distinct-2 %", ".1f"),
+    "rougeL": ("ROUGE-L", ".1f"),
+    "risk": ("risk", ".1f"),
+}
+
+
+def excerpt(path: Path, labels: Sequence[str], columns: Sequence[str]) -> str:
+    """Return some rows and columns of a file of `write_csv` as Markdown, with intervals where there are any."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = {row["label"]: row for row in csv.DictReader(file)}
+
+    def cell(row: Mapping[str, str], name: str) -> str:
+        form = _SHOWN[name][1]
+        if not row[name]:
+            return "–"
+        low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
+        interval = f" [{float(low):{form}}, {float(high):{form}}]" if low and high else ""
+        return f"{float(row[name]):{form}}" + interval
+
+    lines = [
+        f"| configuration | {' | '.join(_SHOWN[name][0] for name in columns)} |",
+        f"|{' --- |' * (1 + len(columns))}",
+    ]
+    for label in labels:
+        strategy, _, setting = label.partition(" ")
+        name = label if label == TRUTH else f"`{strategy}` {setting}"
+        lines.append(f"| {name} | {' | '.join(cell(rows[label], column) for column in columns)} |")
     return "\n".join(lines)
 
 

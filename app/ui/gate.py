@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from app.errors import InfillError, quoted
@@ -15,14 +16,25 @@ Do = Literal["pause", "step", "go"]
 
 PAUSE = 120.0
 """Seconds after which a paused run ends: until then it holds the memory of its model."""
+LEFT = "The run was ended, because its stream was closed or not read for some seconds. Fill again."
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads what a run tells."""
+
+    visitor: str = ""  # the address that the call came from
+    left: Callable[[], bool] = lambda: False  # whether the reader has gone, cancelled or stalled; any thread may ask
 
 
 class Gate:
     """Says whether a run may make its next step. Any thread may ask and answer."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, key: str = "") -> None:
-        """Make an open gate; `clock` returns seconds, and `key` is the browser's name for the run."""
-        self.key = key
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, key: str = "", reader: Reader | None = None
+    ) -> None:
+        """Make an open gate; `clock` returns seconds, `key` is the browser's name for the run."""
+        self.key, self.reader = key, reader or Reader()
         self._clock, self._lock = clock, threading.Lock()
         self._steps = math.inf  # that may be made
         self._closed_at = 0.0
@@ -68,9 +80,9 @@ class Gates:
         self._gates: dict[str, Gate] = {}
 
     @contextmanager
-    def open(self, run: str, key: str) -> Iterator[Gate]:
+    def open(self, run: str, key: str, reader: Reader | None = None) -> Iterator[Gate]:
         """Return the gate of a run that goes on while the context lasts; `key` is the browser's name for it."""
-        gate = self._gates[run] = Gate(key=key)
+        gate = self._gates[run] = Gate(key=key, reader=reader)
         try:
             yield gate
         finally:

@@ -89,7 +89,7 @@ def test_a_run_that_is_closed_while_it_is_paused_leaves_its_turn() -> None:
     gate.control("pause")
     next(traces)
     traces.close()  # pyright: ignore[reportAttributeAccessIssue]
-    assert not turns._runs
+    assert not turns._visitors
 
 
 def test_a_run_past_its_time_ends_and_says_so() -> None:

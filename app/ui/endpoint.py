@@ -47,7 +47,7 @@ def endpoint(run: Run, request: type[InfillRequest] = InfillRequest) -> Callable
             left_out = {name for name in optional if asked.get(name) is None}
             wanted = from_fields({name: value for name, value in asked.items() if name not in left_out}, request)
             gate = Gate(reader=current_reader())
-            for trace in paced(run(wanted, read_model(model), gate)):
+            for trace in paced(run(wanted, read_model(model), gate), gate):
                 yield _state(trace)
             if gate.reader.left():
                 raise InfillError(LEFT)

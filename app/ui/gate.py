@@ -16,6 +16,9 @@ Do = Literal["pause", "step", "go"]
 
 PAUSE = 120.0
 """Seconds after which a paused run ends: until then it holds the memory of its model."""
+TELL = 2.0
+"""Seconds from one time to the next that a run which waits for others tells how many are ahead. With many visitors, each
+end of a run would otherwise cost a message to all of them, more than the run itself."""
 LEFT = "The run was ended, because its stream was closed or not read for some seconds. Fill again."
 
 
@@ -39,6 +42,7 @@ class Gate:
         self._steps = math.inf  # that may be made
         self._closed_at = 0.0
         self.halted = False  # whether the visitor has ended the run
+        self._told = -math.inf  # when it was told how many are ahead
         self.waiting = ""  # what the run is waiting for, in words; empty while it computes
 
     @property
@@ -51,6 +55,14 @@ class Gate:
         """Whether the run has been paused for too long."""
         with self._lock:
             return self._steps == 0 and self._clock() - self._closed_at > PAUSE
+
+    def may_tell(self) -> bool:
+        """Return whether a new state is to be told now; while the run waits for others, only now and then."""
+        now = self._clock()
+        if self.waiting and now - self._told < TELL:
+            return False
+        self._told = now if self.waiting else -math.inf
+        return True
 
     def control(self, do: object) -> None:
         """Pause, allow one step and pause again, or go on. Raises InfillError for anything else."""

@@ -149,12 +149,12 @@ def in_turn(
         turns.leave(me)
 
 
-def paced(traces: Iterator[Trace]) -> Iterator[Trace]:
-    """Yield a run's traces, each once; wait a moment after each one that is the same as before."""
+def paced(traces: Iterator[Trace], gate: Gate | None = None) -> Iterator[Trace]:
+    """Yield a run's traces, each once and while it waits only now and then; wait a moment for each that is left out."""
     last = None
     with closing(traces):  # pyright: ignore[reportArgumentType]
         for trace in traces:
-            if trace is last:
+            if trace is last or not (gate is None or gate.may_tell()):
                 time.sleep(_MOMENT)
             else:
                 yield trace

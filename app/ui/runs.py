@@ -94,7 +94,7 @@ class PageRuns:
                 for new in self._traces(wanted, gate, origin):
                     kept, before = self._store.put(name, new), trace
                     trace = kept
-                    yield live.build(kept, gate) if kept is not before else None
+                    yield live.build(kept, gate) if kept is not before and gate.may_tell() else None
                     if kept.ended != "running" or gate.halted:
                         break
                 if reader.left() or trace is None:

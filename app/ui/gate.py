@@ -17,8 +17,8 @@ Do = Literal["pause", "step", "go"]
 PAUSE = 120.0
 """Seconds after which a paused run ends: until then it holds the memory of its model."""
 TELL = 2.0
-"""Seconds from one time to the next that a run which waits for others tells how many are ahead. With many visitors, each
-end of a run would otherwise cost a message to all of them, more than the run itself."""
+"""Seconds from one time to the next that a run which waits for others tells how many are ahead. With many visitors each
+end of a run would otherwise cost a message to all of them, which is more than the run itself costs."""
 LEFT = "The run was ended, because its stream was closed or not read for some seconds. Fill again."
 
 

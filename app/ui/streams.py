@@ -8,7 +8,7 @@ from typing import Any
 
 STALL = 5.0
 """Seconds after which a reader who takes nothing counts as gone. Until the kernel's buffers on both sides are full,
-which is at about 150 kB, one cannot be told from a reader."""
+one cannot be told from a reader."""
 
 
 class Stream:

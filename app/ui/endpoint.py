@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
-from gradio.components.api_component import Api
 
 from app.errors import InfillError
 from app.sampling.fields import Field, Knob, Settings, State, Words
@@ -17,8 +16,9 @@ from app.trace.length_choice import to_json
 from app.trace.trace import Trace
 from app.ui import metrics
 from app.ui.asked import read_model
-from app.ui.edge import EdgeBlocks
-from app.ui.pool import FIRST, ModelPool
+from app.ui.gate import LEFT, Gate
+from app.ui.pool import FIRST
+from app.ui.queue import current_reader
 from app.ui.runner import Run, paced
 
 _ABOUT = """Fill the gap between prefix and suffix, or the gaps of a text; yield the start and every step's state.
@@ -27,31 +27,6 @@ While a run waits for others, or the length of a gap is being chosen, there are 
 "settled" is false. "choosing" counts the forward passes of such choices ("rows" canvases in "calls" batches) and their
 "seconds"; "nfe", "calls" and "seconds" are those of the run after them."""
 _MODEL = "one of the models that the page offers; empty for the one that it starts with"
-
-
-class LenientBlocks(EdgeBlocks):
-    """Blocks whose endpoints take fewer values than they have parameters: those left out at the end get the defaults.
-
-    Gradio fills them in for its own clients and for calls by name (`/gradio_api/call/v2/infill`), but not for a plain
-    list of values (`/gradio_api/call/infill`), which it answers with an error that says nothing.
-    """
-
-    pool: ModelPool  # whose state `/healthz` and `/metrics` report
-
-    async def preprocess_data(
-        self, block_fn: Any, inputs: list[Any], state: Any, explicit_call: bool = False
-    ) -> list[Any]:
-        """Return the values that a function is called with. Raises gr.Error if there are more than its parameters."""
-        wanted = block_fn.inputs
-        if wanted and all(isinstance(each, Api) for each in wanted):
-            if len(inputs) > len(wanted):
-                raise gr.Error(
-                    f"{len(inputs)} values were given, but /{block_fn.api_name} has {len(wanted)} parameters; give them"
-                    f" in their order, or by name to /gradio_api/call/v2/{block_fn.api_name}",
-                    print_exception=False,
-                )
-            inputs = [*inputs, *(each.value for each in wanted[len(inputs) :])]
-        return await super().preprocess_data(block_fn, inputs, state, explicit_call)
 
 
 def endpoint(run: Run, request: type[InfillRequest] = InfillRequest) -> Callable[..., Iterator[dict[str, Any]]]:
@@ -71,8 +46,11 @@ def endpoint(run: Run, request: type[InfillRequest] = InfillRequest) -> Callable
         try:
             left_out = {name for name in optional if asked.get(name) is None}
             wanted = from_fields({name: value for name, value in asked.items() if name not in left_out}, request)
-            for trace in paced(run(wanted, read_model(model))):
+            gate = Gate(reader=current_reader())
+            for trace in paced(run(wanted, read_model(model), gate), gate):
                 yield _state(trace)
+            if gate.reader.left():
+                raise InfillError(LEFT)
         except InfillError as error:
             metrics.ERRORS.labels("mistake").inc()
             raise gr.Error(str(error), print_exception=False) from None

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 from app.errors import InfillError, quoted
@@ -15,18 +16,33 @@ Do = Literal["pause", "step", "go"]
 
 PAUSE = 120.0
 """Seconds after which a paused run ends: until then it holds the memory of its model."""
+TELL = 2.0
+"""Seconds from one time to the next that a run which waits for others tells how many are ahead. With many visitors each
+end of a run would otherwise cost a message to all of them, which is more than the run itself costs."""
+LEFT = "The run was ended, because its stream was closed or not read for some seconds. Fill again."
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Who reads what a run tells."""
+
+    visitor: str = ""  # the address that the call came from
+    left: Callable[[], bool] = lambda: False  # whether the reader has gone, cancelled or stalled; any thread may ask
 
 
 class Gate:
     """Says whether a run may make its next step. Any thread may ask and answer."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, *, key: str = "") -> None:
-        """Make an open gate; `clock` returns seconds, and `key` is the browser's name for the run."""
-        self.key = key
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, key: str = "", reader: Reader | None = None
+    ) -> None:
+        """Make an open gate; `clock` returns seconds, `key` is the browser's name for the run."""
+        self.key, self.reader = key, reader or Reader()
         self._clock, self._lock = clock, threading.Lock()
         self._steps = math.inf  # that may be made
         self._closed_at = 0.0
         self.halted = False  # whether the visitor has ended the run
+        self._told = -math.inf  # when it was told how many are ahead
         self.waiting = ""  # what the run is waiting for, in words; empty while it computes
 
     @property
@@ -39,6 +55,14 @@ class Gate:
         """Whether the run has been paused for too long."""
         with self._lock:
             return self._steps == 0 and self._clock() - self._closed_at > PAUSE
+
+    def may_tell(self) -> bool:
+        """Return whether a new state is to be told now; while the run waits for others, only now and then."""
+        now = self._clock()
+        if self.waiting and now - self._told < TELL:
+            return False
+        self._told = now if self.waiting else -math.inf
+        return True
 
     def control(self, do: object) -> None:
         """Pause, allow one step and pause again, or go on. Raises InfillError for anything else."""
@@ -68,9 +92,9 @@ class Gates:
         self._gates: dict[str, Gate] = {}
 
     @contextmanager
-    def open(self, run: str, key: str) -> Iterator[Gate]:
+    def open(self, run: str, key: str, reader: Reader | None = None) -> Iterator[Gate]:
         """Return the gate of a run that goes on while the context lasts; `key` is the browser's name for it."""
-        gate = self._gates[run] = Gate(key=key)
+        gate = self._gates[run] = Gate(key=key, reader=reader)
         try:
             yield gate
         finally:

@@ -54,6 +54,8 @@ def serve(options: argparse.Namespace) -> int:
     if options.mcp and importlib.util.find_spec("mcp") is None:
         raise InfillError("--mcp needs the package mcp; install it with pip install 'mcp>=1.21,<2'")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if os.environ.get("SPACE_ID"):  # there the visitors' addresses are those that the proxy in front tells uvicorn
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", "*")
     deployed = (spacefile.ROOT / spacefile.NAME).is_file()  # an installed package has no Spacefile
     file = spacefile.read(spacefile.ROOT) if deployed else None
     candidates = file.models if file else {"bundled": _BUNDLED}

@@ -13,14 +13,16 @@ from app.sampling.request import TIME_LIMIT, InfillRequest
 from app.trace.bounds import MAX_FILE
 from app.trace.examples import read_recorded
 from app.trace.messages import build_replay
+from app.ui.blocks import PageBlocks
 from app.ui.component import page_component
 from app.ui.edge import HANDLERS
-from app.ui.endpoint import LenientBlocks, endpoint
+from app.ui.endpoint import endpoint
 from app.ui.figures import figure_panel
 from app.ui.gate import Gates
 from app.ui.guard import Guard
 from app.ui.parent import LoadParent, ParentRuns, written_by
 from app.ui.pool import ModelPool
+from app.ui.queue import RUNS
 from app.ui.runner import runner, runs_at_once
 from app.ui.runs import PageRuns
 from app.ui.setup import build_setup
@@ -74,8 +76,8 @@ def build(
         request=request,
         one_by_one=zero_gpu,
     )
-    shared: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": runs_at_once(zero_gpu)}
-    with LenientBlocks(title="Infilling playground", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as page:
+    shared: dict[str, Any] = {"concurrency_id": RUNS, "concurrency_limit": runs_at_once(zero_gpu)}
+    with PageBlocks(title="Infilling playground", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as page:
         component = page_component(setup, store, gates, pool, request)
         with gr.Sidebar(position="right", open=False, width=340, label="Settings"):
             gr.HTML(_SETTINGS, elem_id="settings", js_on_load=_MOUNTED, apply_default_css=False)
@@ -86,7 +88,7 @@ def build(
         component.halt(runs.halt, None, component, cancels=running if zero_gpu else None, queue=False, **_QUIET)
         gr.api(endpoint(run_request, request), api_name="infill", **shared)  # pyright: ignore[reportPrivateImportUsage]
     page.pool = pool
-    page.queue(max_size=24)
+    page.queue()
     return page
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -41,10 +42,10 @@ START = 10.0
 """Seconds that a worker may take to start and to move the weights to its GPU."""
 PASS = 0.15
 """Seconds of a forward pass of a 7B model. Like START it is a guess, because no ZeroGPU was available to measure on."""
-AT_ONCE, WAITING = 4, 8
-"""The number of runs that share a model, and of those that may wait for it. More at once would slow all of them on a
-CPU, where merging passes saves little, and bring them closer to the time limit; with fewer, a short run waits for the
-end of a long one. Chosen, not measured."""
+AT_ONCE = 4
+"""The number of runs that share a model. More at once would slow all of them on a CPU, where merging passes saves
+little, and bring them closer to the time limit; with fewer, a short run waits for the end of a long one. Chosen, not
+measured."""
 
 
 _MOMENT = 0.05  # seconds between two looks at a run that waits
@@ -59,51 +60,63 @@ def runs_at_once(zero_gpu: bool) -> int | None:
 
 
 class Turns:
-    """The queue of one model: at most AT_ONCE runs use it at once, first come, first served."""
+    """The queue of one model: at most AT_ONCE runs use it at once.
+
+    The next turn goes to the visitor who has the fewest runs that use it, and among these to who came first.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._runs: list[object] = []  # in the order of arrival: running ones, then waiting ones
+        self._visitors: dict[object, str] = {}  # of running and waiting runs, in the order of arrival
+        self._running: set[object] = set()
 
-    def join(self, run: object) -> None:
-        """Give a run the last place. Raises InfillError if too many runs are waiting already."""
+    def join(self, run: object, visitor: str = "") -> None:
+        """Give a run the last place; nothing if it has a place."""
         with self._lock:
-            if len(self._runs) >= AT_ONCE + WAITING:
-                metrics.REFUSALS.labels("queue full").inc()
-                raise InfillError("too many runs are waiting for this model: try again in a minute, or choose another")
-            self._runs.append(run)
-
-    def join_again(self, run: object) -> None:
-        """Give a run that was paused the last place, however many are waiting; nothing if it has a place."""
-        with self._lock:
-            if run not in self._runs:
-                self._runs.append(run)
+            self._visitors.setdefault(run, visitor)
 
     def leave(self, run: object) -> None:
         """Take away a run's place, if it has one."""
         with self._lock:
-            if run in self._runs:
-                self._runs.remove(run)
+            self._visitors.pop(run, None)
+            self._running.discard(run)
 
     def ahead(self, run: object) -> int:
-        """Return how many runs must end before this one may begin; 0 is its turn."""
+        """Return how many runs must end before this one may begin; 0 is its turn, which lasts until it leaves."""
         with self._lock:
-            return max(0, self._runs.index(run) - AT_ONCE + 1)
+            if run in self._running:
+                return 0
+            ahead = max(0, self._order().index(run) + 1 + len(self._running) - AT_ONCE)
+            if not ahead:
+                self._running.add(run)
+            return ahead
+
+    def _order(self) -> list[object]:
+        """Return the waiting runs in the order in which they get their turns."""
+        counts = Counter(self._visitors[run] for run in self._running)
+        rounds: dict[object, int] = {}
+        for run, visitor in self._visitors.items():
+            if run not in self._running:
+                rounds[run] = counts[visitor]
+                counts[visitor] += 1
+        return sorted(rounds, key=rounds.__getitem__)  # runs of one round stay in the order of arrival
 
 
 def in_turn(
     traces: Iterator[Trace], waiting: Callable[[str], Trace], turns: Turns, gate: Gate, time_limit: float
 ) -> Iterator[Trace]:
-    """Yield a run's traces while it has a turn and its gate is open; see `Run`.
+    """Yield a run's traces while it has a turn, its gate is open and its reader has not left; see `Run`.
 
     `waiting` makes the trace of a run that has not begun from a notice. A paused run gives its turn away, and ends as
     stopped after a while. `time_limit` bounds the seconds of computing; pauses and other runs do not count.
     """
     me, trace, spent = object(), None, 0.0
-    turns.join(me)
+    turns.join(me, gate.reader.visitor)
     try:
-        while True:
+        while not gate.reader.left():
             while not gate.take():
+                if gate.reader.left():
+                    return
                 turns.leave(me)
                 gate.waiting = ""
                 trace = trace or waiting("Paused.")
@@ -111,7 +124,7 @@ def in_turn(
                     yield replace(trace, ended="stopped")
                     return
                 yield trace
-            turns.join_again(me)
+            turns.join(me, gate.reader.visitor)
             while ahead := turns.ahead(me):
                 told = f"{ahead} runs are ahead of you." if ahead > 1 else "1 run is ahead of you."
                 if trace is None or (told != gate.waiting and not trace.begun):
@@ -120,6 +133,8 @@ def in_turn(
                     trace = replace(trace)  # another object, so that the news is passed on
                 gate.waiting = told
                 yield trace
+                if gate.reader.left():
+                    return
             gate.waiting, began = "", time.perf_counter()
             trace = next(traces, None)
             spent += time.perf_counter() - began
@@ -134,14 +149,15 @@ def in_turn(
         turns.leave(me)
 
 
-def paced(traces: Iterator[Trace]) -> Iterator[Trace]:
-    """Yield a run's traces; wait a moment after each one that is the same as before."""
+def paced(traces: Iterator[Trace], gate: Gate | None = None) -> Iterator[Trace]:
+    """Yield a run's traces, each once and while it waits only now and then; wait a moment for each that is left out."""
     last = None
     with closing(traces):  # pyright: ignore[reportArgumentType]
         for trace in traces:
-            yield trace
-            if trace is last:
+            if trace is last or not (gate is None or gate.may_tell()):
                 time.sleep(_MOMENT)
+            else:
+                yield trace
             last = trace
 
 

@@ -17,11 +17,12 @@ from app.trace.messages import build_closing
 from app.trace.trace import Origin, Trace
 from app.ui import metrics, outgoing, shutdown
 from app.ui.asked import Asked, list_runs, read, read_key
-from app.ui.gate import Gate, Gates
+from app.ui.gate import LEFT, Gate, Gates, Reader
 from app.ui.mistakes import as_gradio_error, report_fault
 from app.ui.outgoing import Message
 from app.ui.parent import ParentRuns
 from app.ui.pool import FIRST, ModelPool
+from app.ui.queue import current_reader
 from app.ui.runner import Run
 from app.ui.store import RunStore, end
 from app.ui.watch import watched
@@ -31,9 +32,9 @@ Value = dict[str, list[Message]]
 Stream = Generator[Message | None, None, Message]
 """The live messages of a run, None whenever it waits; it returns the last message: a closing one, or why it failed."""
 
-MOMENT, NEWS, BEAT = 0.05, 0.1, 0.5
-"""Seconds between two looks at runs that wait; from one message to the next while runs take turns; and from one to the
-next while all of them wait, since a run that was left can only be closed at a message."""
+MOMENT, NEWS = 0.05, 0.1
+"""Seconds between two looks at runs that wait, and from one message to the next while runs take turns."""
+
 _BUG = "The run broke off because of a fault in the program; what was written stays. Fill again, or change a setting."
 
 
@@ -61,7 +62,8 @@ class PageRuns:
             wanted = list_runs(event._data)
         except InfillError as error:
             raise as_gradio_error(error) from None
-        streams = [self._stream(asked) for asked in wanted]
+        reader = current_reader()
+        streams = [self._stream(asked, reader) for asked in wanted]
         with ExitStack() as stack:
             for stream in streams:
                 stack.callback(stream.close)
@@ -80,10 +82,10 @@ class PageRuns:
                 ended.append(build_closing(self._store.end(name), name, gate.key))
         return {"messages": ended}
 
-    def _stream(self, asked: Any) -> Stream:
+    def _stream(self, asked: Any, reader: Reader) -> Stream:
         name, key, trace = self._store.new_name(), read_key(asked), None
         live = outgoing.Live(name, key)
-        with self._gates.open(name, key) as gate:
+        with self._gates.open(name, key, reader) as gate:
             try:
                 wanted, origin = self._branched(read(asked, self._request))
                 yield from self._wait_for_model(wanted, name, gate)
@@ -92,10 +94,11 @@ class PageRuns:
                 for new in self._traces(wanted, gate, origin):
                     kept, before = self._store.put(name, new), trace
                     trace = kept
-                    yield live.build(kept, gate) if kept is not before else None
+                    yield live.build(kept, gate) if kept is not before and gate.may_tell() else None
                     if kept.ended != "running" or gate.halted:
                         break
-                assert trace is not None
+                if reader.left() or trace is None:
+                    return outgoing.failed(name, key, LEFT)
                 return build_closing(self._store.end(name), name, key)
             except InfillError as error:
                 metrics.ERRORS.labels("mistake").inc()
@@ -121,7 +124,7 @@ class PageRuns:
         if wanted.by != "diffusion":
             return
         told = ""
-        while not gate.halted:
+        while not gate.halted and not gate.reader.left():
             shutdown.refuse()
             ready, progress = self._pool.ask_for(wanted.model)
             if ready:
@@ -147,8 +150,7 @@ def take_turns(
 ) -> Iterator[list[Message]]:
     """Yield the newest messages of the runs that have moved since the last time, in the end the last ones of all.
 
-    Each run makes a step in its turn, so its seconds are its own. While all of them wait, the newest messages of those
-    that go on are repeated now and then.
+    Each run makes a step in its turn, so its seconds are its own.
     """
     going = dict(enumerate(streams))
     newest: dict[int, Message] = {}
@@ -180,8 +182,6 @@ def take_turns(
                 yield news(moved)
         if moved:
             yield news(moved)
-        elif going and clock() - told > BEAT:
-            yield news(going)
         elif going:
             time.sleep(MOMENT)
     yield [last[number] for number in sorted(last)]

@@ -11,7 +11,7 @@ from app.errors import InfillError
 from app.infill import before, infill
 from app.sampling.request import InfillRequest
 from app.trace.trace import Trace
-from app.ui.gate import PAUSE, Gate, Gates
+from app.ui.gate import PAUSE, TELL, Gate, Gates
 from app.ui.runner import AT_ONCE, Turns, in_turn
 
 REQUEST = InfillRequest(length=6, steps=6)
@@ -89,7 +89,7 @@ def test_a_run_that_is_closed_while_it_is_paused_leaves_its_turn() -> None:
     gate.control("pause")
     next(traces)
     traces.close()  # pyright: ignore[reportAttributeAccessIssue]
-    assert not turns._runs
+    assert not turns._visitors
 
 
 def test_a_run_past_its_time_ends_and_says_so() -> None:
@@ -107,3 +107,28 @@ def test_only_a_run_that_goes_on_can_be_paused() -> None:
     for name in ("a", "b", None, ["a"]):
         with pytest.raises(InfillError, match="has ended already"):
             gates.control(name, "go")
+
+
+def test_a_run_that_waits_tells_how_many_are_ahead_only_now_and_then() -> None:
+    now = [0.0]
+    gate = Gate(lambda: now[0])
+    assert gate.may_tell()
+    gate.waiting = "3 runs are ahead of you."
+    told = []
+    for now[0] in (0.0, 0.5, TELL, TELL + 0.5):
+        told.append(gate.may_tell())
+    assert told == [True, False, True, False]
+    gate.waiting = ""
+    assert gate.may_tell()
+    assert gate.may_tell()
+
+
+def test_the_next_turn_is_that_of_who_has_fewest_runs_and_came_first() -> None:
+    turns = Turns()
+    runs = [*(("greedy", number) for number in range(8)), ("second", 0), ("third", 0)]
+    for run_ in runs:
+        turns.join(run_, run_[0])
+    going = [run_ for run_ in runs if not turns.ahead(run_)]
+    assert going == [("greedy", 0), ("greedy", 1), ("second", 0), ("third", 0)]
+    turns.leave(("second", 0))
+    assert [turns.ahead(("greedy", number)) for number in (2, 3)] == [0, 2 - 1]

@@ -445,18 +445,6 @@ def test_a_mistake_is_reported_before_the_run_waits(busy):
         next(run(InfillRequest(length=4, steps=2, strategy="core"), "large"))
 
 
-def test_if_too_many_runs_wait_the_next_one_is_refused(monkeypatch):
-    monkeypatch.setattr("app.ui.runner.WAITING", 0)
-    run = runner(ModelPool(LazyDenoiser(lambda: models.load("toy"))), 90)
-    under_way = [run(REQUEST, FIRST) for _ in range(AT_ONCE)]
-    for traces in under_way:
-        next(traces)
-    with pytest.raises(InfillError, match="too many runs are waiting for this model"):
-        next(run(REQUEST, FIRST))
-    close(under_way[0])
-    assert list(run(REQUEST, FIRST))[-1].ended == "complete"
-
-
 def test_the_first_model_also_goes_by_its_name(loading):
     models_ = ModelPool(LazyDenoiser(lambda: models.load("toy")), name="toy", offers=lambda: OFFERS, load=loading)
     assert list(runner(models_, 90)(REQUEST, "toy"))[-1].ended == "complete"

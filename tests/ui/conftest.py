@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -41,10 +43,23 @@ class ScriptedDenoiser:
         self.script = b" abcdefghijklmnopqrstuvwxyz"
         self.delay = 0.0
         self.forwards = 0
+        self.last = sys.maxsize  # forward pass after which the next one waits for `go_on`
+        self._gone_on = threading.Event()
         self.starts: WeakKeyDictionary[BeliefCache, int] = WeakKeyDictionary()
+
+    def hold_after(self, last: int) -> None:
+        """Let the pass after number `last` wait, however slow the browser is, until `go_on`."""
+        self.last = last
+        self._gone_on.clear()
+
+    def go_on(self) -> None:
+        self.last = sys.maxsize
+        self._gone_on.set()
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         self.forwards += 1
+        if self.forwards > self.last:
+            self._gone_on.wait(60)
         time.sleep(self.delay)
         return [self._believe(query) for query in queries]
 
@@ -70,6 +85,7 @@ def denoiser() -> ScriptedDenoiser:
 def _as_new(denoiser: ScriptedDenoiser) -> None:
     fresh = ScriptedDenoiser()
     denoiser.script, denoiser.delay, denoiser.forwards = fresh.script, 0.0, 0
+    denoiser.go_on()
 
 
 @pytest.fixture(scope="session")

@@ -192,9 +192,11 @@ def test_a_setting_that_changes_marks_the_run_and_its_way_back_unmarks_it(me: Pe
 def test_a_run_is_paused_makes_one_step_and_goes_on(me: Person, denoiser) -> None:
     me.set_text("Once [[12]] the end.")
     denoiser.delay = 0.15
+    denoiser.hold_after(2)
     me.press_fill()
     me.wait_for_step(2)
     me.page.get_by_role("button", name="Pause run").click()
+    denoiser.go_on()
     expect(me.part("verdict")).to_contain_text("Paused")
     expect(me.card("A").locator(".pg-card-facts")).to_contain_text("paused")
     me.page.wait_for_timeout(700)

@@ -87,10 +87,12 @@ def test_masks_wait_visibly_and_a_fresh_token_stands_out(me: Person, denoiser) -
 def test_stop_ends_the_run_after_its_pass_and_what_is_there_stays(me: Person, denoiser, tmp_path: Path) -> None:
     me.set_text("Once [[20]] the end.")
     denoiser.delay = 0.2
+    denoiser.hold_after(3)
     me.press_fill()
     expect(me.part("fill")).to_have_text("Stop")
     me.wait_for_step(3)
     me.part("fill").click()
+    denoiser.go_on()
     me.wait_until("stopped")
     spent = denoiser.forwards
     time.sleep(0.6)

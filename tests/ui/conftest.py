@@ -43,23 +43,24 @@ class ScriptedDenoiser:
         self.script = b" abcdefghijklmnopqrstuvwxyz"
         self.delay = 0.0
         self.forwards = 0
-        self.last = sys.maxsize  # forward pass after which the next one waits for `go_on`
-        self._gone_on = threading.Event()
+        self._last = sys.maxsize  # forward pass after which the next one waits for `go_on`
+        self._moved = threading.Condition()
         self.starts: WeakKeyDictionary[BeliefCache, int] = WeakKeyDictionary()
 
     def hold_after(self, last: int) -> None:
-        """Let the pass after number `last` wait, however slow the browser is, until `go_on`."""
-        self.last = last
-        self._gone_on.clear()
+        """Make passes up to number `last`; those after it wait, however slow the browser is, until `go_on`."""
+        with self._moved:
+            self._last = last
+            self._moved.notify_all()
 
     def go_on(self) -> None:
-        self.last = sys.maxsize
-        self._gone_on.set()
+        self.hold_after(sys.maxsize)
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction]:
         self.forwards += 1
-        if self.forwards > self.last:
-            self._gone_on.wait(60)
+        number = self.forwards
+        with self._moved:
+            self._moved.wait_for(lambda: number <= self._last, timeout=60)
         time.sleep(self.delay)
         return [self._believe(query) for query in queries]
 

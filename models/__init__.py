@@ -53,6 +53,7 @@ def load(
     mask_token_id: int | None = None,
     static: bool = False,
     dual_cache: int | None = None,
+    compare_cache: bool = False,
     download: bool = True,
     progress: Progress | None = None,
 ) -> Denoiser:
@@ -61,7 +62,8 @@ def load(
     `device` is cpu, cuda, cuda:1, mps, or spread (over GPUs, memory and disk); the default is the best available.
     `quantize` is int8, nf4 or fp4 (bitsandbytes), `dtype` float32, bfloat16 or float16: see `placement.place`.
     `mask_token_id` overrides the checkpoint and the catalogue. `static` uses only a few shapes (`TransformerDenoiser`);
-    `dual_cache` computes all positions only once in that many passes (`DualCacheDenoiser`), which is approximate.
+    `dual_cache` computes all positions only once in that many passes (`DualCacheDenoiser`), which is approximate;
+    `compare_cache` spends further passes to measure by how much.
     `download` False takes only what is on this machine and does not ask the hub for a newer version. `progress` is
     called during a download.
     Raises ValueError if the model does not exist, is damaged or of an unsupported kind, if settings exclude each other,
@@ -91,7 +93,7 @@ def load(
         placement = place(source.name, read_weights(folder), device=device, dtype=dtype, quantize=quantize)
     judge = functools.partial(load_parent, source.parent) if source.parent else None
     denoiser = load_denoiser(folder, source, placement, mask_token_id=mask_token_id, static=static, judge=judge)
-    return denoiser if dual_cache is None else DualCacheDenoiser(denoiser, refresh=dual_cache)
+    return denoiser if dual_cache is None else DualCacheDenoiser(denoiser, refresh=dual_cache, compared=compare_cache)
 
 
 def fetch(source: Source, *, progress: Progress | None = None) -> Path:

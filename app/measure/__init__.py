@@ -2,8 +2,8 @@
 
 `problems` reads problems, `run` runs strategies on them, `bootstrap` computes confidence intervals. `bench` is the
 command that compares strategies; its modes are in `map` (every strategy, budget and preset), `exact` (against a joint
-that can be enumerated), `loops` (against the reference loop), `lossless` (speculation), `speed` (networks of random
-weights) and `page_speed`. `calibrate` makes presets from the curves of `reliability`. `length_command` fits length
-priors (`length_fit`) and measures chosen lengths (`length_gain`). `examples_command` records the examples of the page.
-`checkpoint` evaluates and prepares checkpoints.
+that can be enumerated), `loops` (against the reference loop), `lossless` (speculation), `cached` (the dual cache),
+`speed` (networks of random weights) and `page_speed`. `likelihood` scores fills by the parent. `calibrate` makes
+presets from the curves of `reliability`. `length_command` fits length priors (`length_fit`) and measures chosen lengths
+(`length_gain`). `examples_command` records the examples of the page. `checkpoint` evaluates and prepares checkpoints.
 """

@@ -15,6 +15,7 @@ from app import presets
 from app.errors import InfillError, quoted
 from app.flags import add_model_flags, model_settings
 from app.measure import exact, lossless, page_speed, speed
+from app.measure.cached import REFRESHES, run_cached
 from app.measure.loops import FILLED, compare_loops
 from app.measure.map.command import FLAGS as MAP_FLAGS
 from app.measure.map.command import add_map_flags, run_map
@@ -44,10 +45,12 @@ _OVERHEAD = {
     "model_seconds": ("in model", ".4f"),
     "overhead": ("elsewhere %", ".2f"),
 }
+_SHARED = {"out": ("all", "cached", "exact"), "minutes": ("all", "cached")}  # modes with flags of --all
 _SPEED_FLAGS = ("dtypes", "contexts", "gaps")
-_CACHE = (
-    "dual cache, refreshed every {refresh} passes: {share:.0%} of the positions computed; error in {compared} cases: "
-    "KL {mean_kl:.4f} nats on average and {worst_kl:.4f} at most, total variation {worst_variation:.3f} at most"
+_CACHE = "dual cache, refreshed every {refresh} passes: {share:.0%} of the positions computed"
+_CACHE_ERROR = (
+    "; error in {compared} cases: KL {mean_kl:.4f} nats on average and {worst_kl:.4f} at most, total variation "
+    "{worst_variation:.3f} at most"
 )
 
 
@@ -102,6 +105,11 @@ def add_command(commands: Any) -> None:
     command.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     command.add_argument("--repeat", type=int, help="runs per problem (default: 1; with --baseline 5 per loop)")
     add_model_flags(command)
+    command.add_argument(
+        "--compare-cache",
+        action="store_true",
+        help="with --dual-cache: spend a further pass at every refresh to measure how far off its beliefs are",
+    )
     command.add_argument("--json", action="store_true", help="print JSON instead of a table")
     command.add_argument("--plot", type=Path, metavar="FILE.html", help="also draw quality against forward passes")
     _add_modes(command)
@@ -130,6 +138,13 @@ def _add_modes(command: Any) -> None:
     mode.add_argument(
         "--exact", action="store_true", help="measure how far what is written is from the true joint of a small toy"
     )
+    mode.add_argument(
+        "--cached",
+        nargs="?",
+        const=REFRESHES,
+        metavar="R,R,…",
+        help=f"compare dual caches, refreshed every R passes, with exact passes (default: {REFRESHES}); needs --out",
+    )
     mode.add_argument("--page", action="store_true", help="time the page in a headless Chromium")
     mode.add_argument("--overhead", action="store_true", help="show where the time goes, streaming and figure included")
     mode.add_argument(
@@ -144,6 +159,8 @@ def _bench(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
         return _time_networks(args)
     if args.all:
         return run_map(args, load, names=names, presets=presets.presets(args.model))
+    if args.cached is not None:
+        return run_cached(args, load)
     budgets = _numbers(args, "steps")
     if args.exact:
         exact.run_exact(names, budgets=budgets, runs=args.runs, seed=args.seed, out=args.out, as_json=args.json)
@@ -155,7 +172,8 @@ def _bench(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     if args.plot and not args.plot.parent.is_dir():
         raise InfillError(f"there is no folder '{args.plot.parent}' for the plot; create it first")
     problems = read_problems(args.problems)[: args.limit]
-    denoiser = load(args.model, **model_settings(args))
+    compared = {"compare_cache": True} if args.compare_cache else {}
+    denoiser = load(args.model, **model_settings(args), **compared)
     if args.baseline:
         found = compare_loops(problems, denoiser, seed=args.seed, repeat=args.repeat or 5)
         facts = {"model": denoiser.name, "seed": args.seed}
@@ -181,8 +199,12 @@ def _check(args: argparse.Namespace) -> None:
     if args.exact and (args.temperature, args.top_p) not in ((0.0, 1.0), (1.0, 1.0)):
         raise InfillError("--exact draws at temperature 1 and top-p 1; leave out --temperature and --top-p")
     for flag in MAP_FLAGS:
-        if getattr(args, flag) is not None and not args.all and not (flag == "out" and args.exact):
-            raise InfillError(f"--{flag} needs --all; without it strategies are only timed and compared")
+        modes = _SHARED.get(flag, ("all",))
+        if getattr(args, flag) is not None and not any(getattr(args, mode) for mode in modes):
+            needed = " or ".join(f"--{mode}" for mode in modes)
+            raise InfillError(f"--{flag} needs {needed}; without it strategies are only timed and compared")
+    if args.compare_cache and args.dual_cache is None:
+        raise InfillError("--compare-cache needs --dual-cache R: without a cache there is nothing to compare")
 
 
 def _compare_strategies(
@@ -213,7 +235,8 @@ def _compare_strategies(
     if args.dual_cache is not None:
         facts["dual_cache"] = cache_facts(denoiser)
         if not args.json:
-            print(_CACHE.format(**facts["dual_cache"]))
+            line = _CACHE + _CACHE_ERROR * args.compare_cache
+            print(line.format(**facts["dual_cache"]))
     if args.json:
         print(json.dumps(plain(facts | {"rows": [asdict(row) for row in rows]})))
     if args.plot:

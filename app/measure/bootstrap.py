@@ -1,4 +1,4 @@
-"""Confidence intervals of means over problems, by the percentile bootstrap."""
+"""Confidence intervals of means and medians over problems, by the percentile bootstrap."""
 
 from __future__ import annotations
 
@@ -15,6 +15,15 @@ class Estimate:
     """A mean over problems and its 95 % interval; NaN if there are too few problems."""
 
     mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Median:
+    """A median over problems and its 95 % interval; NaN if there are too few problems."""
+
+    median: float
     low: float
     high: float
 
@@ -40,3 +49,12 @@ def estimate_means(values: Numbers, counts: NDArray[np.int64]) -> list[Estimate]
         for column, found in zip(means.T, there.sum(0) > 1, strict=True)
     ]
     return [Estimate(mean=float(m), low=float(a), high=float(b)) for m, (a, b) in zip(middle, edges, strict=True)]
+
+
+def estimate_median(values: Numbers, *, resamples: int = 2000, seed: int = 0) -> Median:
+    """Return the median of values [problems], without NaN."""
+    if not len(values):
+        return Median(median=np.nan, low=np.nan, high=np.nan)
+    drawn = np.random.default_rng(seed).choice(values, size=(resamples, len(values)))
+    low, high = np.quantile(np.median(drawn, axis=1), (0.025, 0.975)) if len(values) > 1 else (np.nan, np.nan)
+    return Median(median=float(np.median(values)), low=float(low), high=float(high))

@@ -108,7 +108,7 @@ def time_pass(denoiser: TransformerDenoiser, context: int, gap: int, *, repeat: 
 def _window_seconds(denoiser: TransformerDenoiser, query: Query, repeat: int) -> float | None:
     if denoiser.static:
         return None
-    cached = DualCacheDenoiser(denoiser, refresh=2**30, compared=False)
+    cached = DualCacheDenoiser(denoiser, refresh=2**30)
     beliefs, ids = BeliefCache(), query.ids.copy()
 
     def look() -> None:

@@ -1,4 +1,4 @@
-"""The dual cache: between full passes only the gap is computed; an approximation that measures its error."""
+"""The dual cache: between full passes only the gap is computed; an approximation that can measure its error."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _KEY = b"dual cache"  # no state's key has this length: those are whole int64s a
 
 @dataclass(frozen=True, kw_only=True)
 class Meter:
-    """Savings of the cache and its error: pi of a full pass against that of a window pass just before it."""
+    """Savings of the cache and, if compared, its error: pi of a full pass against that of a window pass just before."""
 
     forwards: int = 0  # all passes: full ones, window passes, and window passes only for the comparison
     positions: int = 0  # computed in these passes
     whole: int = 0  # positions that the same number of full passes would have computed
-    compared: int = 0  # asked positions of all refreshes
+    compared: int = 0  # asked positions of the refreshes at which the window was passed as well
     kl: float = 0.0  # sum of KL(full || window) over these, in nats
     worst_kl: float = 0.0
     worst_variation: float = 0.0  # total variation distance, 0 to 1
 
     @property
     def mean_kl(self) -> float:
-        """Mean KL in nats per position; 0 before the first refresh."""
+        """Mean KL in nats per position; 0 if nothing was compared."""
         return self.kl / max(1, self.compared)
 
     @property
@@ -123,15 +123,18 @@ class DualCacheDenoiser(TransformerDenoiser):
 
     Keys and values outside the window are those of the last full pass; those inside are recomputed. With full
     attention every token changes the keys and values of all others above the first layer, so this is an approximation,
-    unlike an autoregressive cache; `refresh` 1 is exact. Every refresh also passes the window once more, to measure
-    the error; that pass counts in the NFE like any other. The canvases of a call are passed one by one, but count as
-    one call in a run's `calls` and budget. Queries without a cache are answered exactly.
+    unlike an autoregressive cache; `refresh` 1 is exact. A pass counts as one in the NFE, whether it computes the whole
+    canvas or only the window. The canvases of a call are passed one by one, but count as one call in a run's `calls`
+    and budget. Queries without a cache are answered exactly.
 
     Wu et al., 2025, Fast-dLLM (DualCache), arXiv:2505.22618; the window begins one token earlier, for the shift by one.
     """
 
-    def __init__(self, exact: TransformerDenoiser, *, refresh: int = 4, compared: bool = True) -> None:
-        """Use the network of `exact`; `compared=False` saves the comparing passes. Raises as `check` does."""
+    def __init__(self, exact: TransformerDenoiser, *, refresh: int = 4, compared: bool = False) -> None:
+        """Use the network of `exact`. Raises as `check` does.
+
+        `compared` passes the window once more at every refresh, to measure the error; these passes count in the NFE.
+        """
         check(refresh, static=exact.static)
         vars(self).update(vars(exact))  # the same network
         self.refresh, self.compared = refresh, compared

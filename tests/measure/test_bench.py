@@ -232,6 +232,8 @@ def test_the_plot_is_one_file_that_needs_neither_network_nor_colour(problems, tm
         (["--baseline", "--overhead"], "not allowed with"),
         (["--tau", "1"], "--tau"),
         (["--dual-cache", "4"], "the dual cache needs a transformer"),
+        (["--compare-cache"], "--compare-cache needs --dual-cache R"),
+        (["--out", "folder"], "--out needs --all or --cached or --exact"),
         (["--contexts", "64"], "--random-weights"),
         (["--random-weights", "diffulama"], "diffullama"),
         (["--random-weights", "bundled", "--dtypes", "int3"], "int8"),
@@ -267,10 +269,16 @@ def test_the_baseline_takes_a_forward_pass_in_every_step_and_random_does_not(net
     assert json.loads(capsys.readouterr().out).keys() == {"model", "seed"} | found.keys()
 
 
-def test_the_dual_cache_reports_savings_and_errors(network, problems, capsys, monkeypatch):
+def test_the_dual_cache_reports_savings_and_if_asked_errors(network, problems, capsys, monkeypatch):
     from models.networks.dual_cache import DualCacheDenoiser
 
-    monkeypatch.setattr(command_line, "load", lambda _, dual_cache: DualCacheDenoiser(network, refresh=dual_cache))
+    monkeypatch.setattr(
+        command_line,
+        "load",
+        lambda _, dual_cache, compare_cache=False: DualCacheDenoiser(
+            network, refresh=dual_cache, compared=compare_cache
+        ),
+    )
     asked = [
         "bench",
         "--strategies",
@@ -283,8 +291,14 @@ def test_the_dual_cache_reports_savings_and_errors(network, problems, capsys, mo
         "2",
     ]
     assert main(asked) == 0
-    assert "refreshed every 2 passes" in capsys.readouterr().out.splitlines()[-1]
-    assert main([*asked, "--json"]) == 0
+    plain, said = capsys.readouterr().out.splitlines()[-2:]
+    assert said.startswith("dual cache, refreshed every 2 passes")
+    assert said.endswith("of the positions computed")
+    assert main([*asked, "--compare-cache"]) == 0
+    compared, said = capsys.readouterr().out.splitlines()[-2:]
+    assert "error in" in said
+    assert float(plain.split()[2]) < float(compared.split()[2]), "NFE without and with the comparing passes"
+    assert main([*asked, "--compare-cache", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["dual_cache"]["refresh"] == 2
     assert 0 < data["dual_cache"]["share"] < 1

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from app.measure.bootstrap import draw_counts, estimate_means
+from app.measure.bootstrap import draw_counts, estimate_means, estimate_median
 
 NAN = float("nan")
 
@@ -48,3 +48,12 @@ def test_problems_without_a_run_are_left_out():
 def test_the_same_seed_draws_the_same_problems():
     assert (draw_counts(9, resamples=5) == draw_counts(9, resamples=5)).all()
     assert (draw_counts(9, resamples=5).sum(1) == 9).all()
+
+
+def test_the_interval_of_a_median_lies_between_the_order_statistics():
+    values = np.arange(1.0, 102.0)
+    found = estimate_median(np.random.default_rng(1).permutation(values))
+    assert found.median == 51
+    assert (found.low, found.high) == (pytest.approx(41, abs=2), pytest.approx(61, abs=2)), "binomial, 101 values"
+    one, nothing = estimate_median(np.array([3.0])), estimate_median(np.array([]))
+    assert (one.median, math.isnan(one.low), math.isnan(nothing.median)) == (3, True, True)

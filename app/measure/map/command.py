@@ -67,7 +67,7 @@ def run_map(args: argparse.Namespace, load: Callable[..., Denoiser], *, names: S
     """Run what is missing, then write `map.md`, `front.md`, `map.csv`, `map.json`, `map.html` and the pictures."""
     only = [pattern.strip() for pattern in (args.configurations or "").split(",") if pattern.strip()]
     _check(args)
-    source = _source(args)
+    source = source_of(args)
     budgets = None if args.steps is None else [budget.strip() for budget in args.steps.split(",")]
     above = references(budgets or ("N", "N/2", "N/4"), judged=source is not None and source.parent is not None)
     chosen = configurations(
@@ -88,7 +88,7 @@ def run_map(args: argparse.Namespace, load: Callable[..., Denoiser], *, names: S
     how = model_settings(args)
     problems = (_cut(args, load, how) if args.text else read_problems(args.problems))[: args.limit]
     seeds = range(args.seed, args.seed + (args.seeds or 1))
-    rows = Rows(args.out, _facts(args, source) | settings)
+    rows = Rows(args.out, facts_of(args, source) | settings)
     began = time.monotonic()
     work = [(remaining_tasks(problems, chosen, seeds, rows), False)]
     if args.seconds:
@@ -105,7 +105,7 @@ def run_map(args: argparse.Namespace, load: Callable[..., Denoiser], *, names: S
         )
         for number, found in enumerate(results, start=1):
             rows.add(found)
-            _report_progress(number, len(left), time.monotonic() - began)
+            report_progress(number, len(left), time.monotonic() - began)
     return _write(args, problems, chosen, seeds, rows)
 
 
@@ -132,7 +132,7 @@ def _cut(args: argparse.Namespace, load: Callable[..., Denoiser], how: dict[str,
     return cut_gaps(records, load(args.model, **how), length=args.gap, seed=args.seed)
 
 
-def _report_progress(number: int, total: int, seconds: float) -> None:
+def report_progress(number: int, total: int, seconds: float) -> None:
     """Print the progress: after every problem on a terminal, else after every tenth."""
     line = f"{number} of {total} problems, {seconds:.0f} s, about {seconds / number * (total - number):.0f} s left"
     if sys.stderr.isatty():
@@ -205,7 +205,7 @@ def _spent(facts: dict[str, Any]) -> str:
     )
 
 
-def _source(args: argparse.Namespace) -> Source | None:
+def source_of(args: argparse.Namespace) -> Source | None:
     """Return where the model comes from; None for the toy. Raises InfillError if there is no such model."""
     try:
         return models.find(args.model)
@@ -213,7 +213,7 @@ def _source(args: argparse.Namespace) -> Source | None:
         raise InfillError(str(error)) from error
 
 
-def _facts(args: argparse.Namespace, source: Source | None) -> dict[str, Any]:
+def facts_of(args: argparse.Namespace, source: Source | None) -> dict[str, Any]:
     """Return what rows depend on, besides the code."""
     return {
         "model": args.model,

@@ -178,7 +178,9 @@ def test_static_shapes_and_the_dual_cache_are_switched_on_by_name():
     loaded: Any = models.load("bundled", static=True)
     assert loaded.static
     loaded = models.load("bundled", dual_cache=3)
-    assert loaded.refresh == 3
+    assert (loaded.refresh, loaded.compared) == (3, False)
+    loaded = models.load("bundled", dual_cache=3, compare_cache=True)
+    assert loaded.compared
     with pytest.raises(ValueError, match="1 or more, not 0"):
         models.load("bundled", dual_cache=0)
     with pytest.raises(ValueError, match="which 'toy' is not"):

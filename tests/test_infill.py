@@ -203,7 +203,7 @@ def linked(source: Path, folder: Path) -> Path:
     return folder
 
 
-def test_after_the_models_folder_is_removed_numbers_fill_and_auto_says_what_is_missing(tmp_path, monkeypatch):
+def test_without_the_models_folder_numbers_fill_and_auto_says_what_is_missing(tmp_path, monkeypatch):
     bundled = models.CATALOGUE["bundled"]
     own, parent = linked(models.BUNDLED, tmp_path / "own"), linked(models.PARENT, tmp_path / "parent")
     monkeypatch.setitem(models.CATALOGUE, "bundled", replace(bundled, folder=own, parent=parent))

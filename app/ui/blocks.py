@@ -31,7 +31,7 @@ class PageBlocks(EdgeBlocks):
 
     pool: ModelPool  # whose state `/healthz` and `/metrics` report
 
-    def queue(self, **settings: Any) -> PageBlocks:
+    def queue(self, **settings: Any) -> PageBlocks:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Give the page its queue; `settings` are Gradio's."""
         super().queue(**settings)
         given = self._queue
@@ -45,7 +45,9 @@ class PageBlocks(EdgeBlocks):
         )
         return self
 
-    def launch(self, *, app_kwargs: dict[str, Any] | None = None, **settings: Any) -> Any:
+    def launch(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, *, app_kwargs: dict[str, Any] | None = None, **settings: Any
+    ) -> Any:
         """Serve the page as Gradio does, with a door in front. `settings` are Gradio's."""
         app_kwargs = {**(app_kwargs or {})}
         app_kwargs["middleware"] = [Middleware(Door, queue=self._queue), *app_kwargs.get("middleware", ())]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 from urllib.parse import parse_qs
-
-import orjson
 
 from app.ui import metrics
 from app.ui.queue import RUNS, PatientQueue
@@ -80,8 +79,8 @@ def _stream_name(scope: Any) -> str:
 def _function(body: bytes) -> Any:
     """Return the number of the function that a call names; None if it names none."""
     try:
-        asked = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        asked = json.loads(body)
+    except (ValueError, RecursionError):
         return None
     return asked.get("fn_index") if isinstance(asked, dict) else None
 
@@ -97,7 +96,7 @@ def _again(first: Any, receive: Any) -> Any:
 
 
 async def _answer(status: int, answer: Any, send: Any, *headers: tuple[bytes, bytes]) -> None:
-    body = orjson.dumps(answer)
+    body = json.dumps(answer).encode()
     described = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *headers]
     await send({"type": "http.response.start", "status": status, "headers": described})
     await send({"type": "http.response.body", "body": body})

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from fastapi.responses import JSONResponse
 from gradio.route_utils import FnIndexInferError
+from starlette.responses import JSONResponse
 
 from app.errors import quoted
 from app.ui.mistakes import report_fault
 
 if TYPE_CHECKING:
-    from fastapi import Request
+    from starlette.requests import Request
 
 _UNKNOWN = (
     "This call names a function, a component or a session that is not here; /gradio_api/info lists the functions."

@@ -80,7 +80,9 @@ class PatientQueue(Queue):
                 self.pending_event_ids_session.get(event.session_hash, set()).discard(event._id)
                 self.forget(event.session_hash)
 
-    async def process_events(self, events: list[Event], *others: Any) -> None:
+    async def process_events(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, events: list[Event], *others: Any
+    ) -> None:
         """Make the calls, and note when their places fall free."""
         try:
             await super().process_events(events, *others)

@@ -158,7 +158,12 @@ def test_a_row_is_the_mean_over_problems_and_repetitions():
 def test_the_budget_is_used_and_every_repetition_has_its_own_seed(monkeypatch):
     seen = []
     real = measure_module.infill
-    monkeypatch.setattr(measure_module, "infill", lambda request, model: seen.append(request) or real(request, model))
+
+    def infill(request, *others, **settings):
+        seen.append(request)
+        return real(request, *others, **settings)
+
+    monkeypatch.setattr(measure_module, "infill", infill)
     row = measure_strategy("first_hitting", 2, FEW, models.load("toy"), temperature=0.7, seed=5, repeat=2)
     assert row.nfe == 2
     assert [(request.steps, request.seed, request.temperature) for request in seen] == [

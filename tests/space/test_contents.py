@@ -133,7 +133,7 @@ def test_what_a_space_needs_and_git_does_not_track_is_a_mistake(space, repositor
     assert "deploy.include: no file that git tracks matches assets/**" in out
 
 
-def test_without_git_links_and_hidden_files_are_left_out_and_a_link_to_the_outside_refused(space, edit, folder):
+def test_without_git_links_and_hidden_files_are_left_out_or_refused(space, edit, folder):
     edit("deploy.exclude", [])
     (folder / "app" / ".config").mkdir()
     (folder / "app" / ".config" / "key.py").write_text("not this\n")

@@ -94,7 +94,7 @@ def empty_lists(number: int = 5_000_000) -> str:
     return _written(recorded(8, 8) | {"given_ids": "HERE"}).replace('"HERE"', "[" + "[]," * number + "[]]")
 
 
-BOMBS: dict[str, Callable[[], str]] = {
+BOMBS: dict[str, Callable[..., str]] = {
     each.__name__: each
     for each in (
         long_tokens,

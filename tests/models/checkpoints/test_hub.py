@@ -268,7 +268,7 @@ def test_without_room_for_a_newer_version_the_one_that_is_here_is_used(hub, load
     assert load(tmp_path, address(hub))[0] == REPO
 
 
-def test_without_leave_to_download_only_what_is_here_is_loaded_and_the_hub_not_asked(hub, load, tmp_path, monkeypatch):
+def test_without_leave_to_download_the_hub_is_not_asked(hub, load, tmp_path, monkeypatch):
     load(tmp_path / "empty", "http://127.0.0.1:9")  # nothing is there
     assert not models.is_here(REPO)
     with pytest.raises(ValueError, match=f"the files of {REPO} are not on this machine any more"):

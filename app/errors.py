@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-from models.quoting import MOST, quoted
+from models.quoting import MOST, quoted, typed
 
-__all__ = ["InfillError", "quoted", "unknown"]
+__all__ = ["InfillError", "quoted", "typed", "unknown"]
 
 
 class InfillError(ValueError):

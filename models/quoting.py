@@ -24,6 +24,11 @@ def quoted(value: object) -> str:
     return text if len(text) <= MOST else text[: MOST - 1] + "…"
 
 
+def typed(text: str) -> str:
+    """Return text that somebody typed between quotation marks, as it was typed, in at most MOST characters."""
+    return f"'{text}'" if len(text) <= MOST - 2 else f"'{text[: MOST - 2]}…"
+
+
 def shortened(message: str) -> str:
     """Return another library's message, which may quote all that it was given, with long words and a long end cut."""
     short = _LONG.sub(lambda word: quoted(word[0])[1:-1], message[: 100 * MOST])

@@ -78,7 +78,7 @@ def test_a_new_field_is_on_the_page_and_its_value_reaches_the_request():
 def test_a_new_field_is_a_parameter_of_the_endpoint():
     asked: list[Any] = []
 
-    def run(request: InfillRequest, model: str) -> Iterator[Trace]:
+    def run(request: InfillRequest, model: str, *others: Any) -> Iterator[Trace]:
         asked.append(request)
         yield next(infill(request, models.load("toy")))
 
@@ -121,7 +121,7 @@ def test_a_start_has_a_flag_a_parameter_and_a_place_in_the_recording():
 
     asked: list[Any] = []
 
-    def run(request: InfillRequest, model: str) -> Iterator[Trace]:
+    def run(request: InfillRequest, model: str, *others: Any) -> Iterator[Trace]:
         asked.append(request)
         yield next(infill(request, models.load("toy")))
 

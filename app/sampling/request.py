@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Annotated
 
-from app.errors import InfillError, quoted, unknown
+from app.errors import InfillError, quoted, typed, unknown
 from app.sampling import template
 from app.sampling.fields import Field, Knob, Name, OneOf, Settings, State, Switch, Text, Value, Words, declared
 from app.sampling.scripts import takes_space, whole_word
@@ -142,9 +142,9 @@ class InfillRequest:
         for gap in self.gaps:
             for pin in gap.pins:
                 if self.ban and (found := self.ban.search(pin.words)):
-                    word = f"{quoted(found[0])} is banned"
+                    word = f"{typed(found[0])} is banned"
                     why = word if found[0].strip() else "it has a line break, which one_line forbids"
-                    raise InfillError(f"{quoted(str(pin))} cannot be written, because {why}; drop one of them")
+                    raise InfillError(f"{typed(str(pin))} cannot be written, because {why}; drop one of them")
 
     @functools.cached_property
     def template(self) -> Template:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from app.errors import InfillError, quoted
+from app.errors import InfillError, typed
 from app.sampling.fields import AUTO
 
 MAX_LENGTH = 128
@@ -52,7 +52,7 @@ def read(text: str) -> Template:
     for literal, start, inside in _cut(text):
         given.append(literal)
         if inside is not None:
-            gaps.append(_gap(inside, f"gap {len(gaps) + 1}, {quoted(f'[[{inside}]]')} at character {start - 1}"))
+            gaps.append(_gap(inside, f"gap {len(gaps) + 1}, {typed(f'[[{inside}]]')} at character {start - 1}"))
     if not gaps:
         raise InfillError("the text has no gap: write [[3]] to have 3 tokens filled in")
     if len(gaps) > MAX_GAPS:
@@ -104,11 +104,11 @@ def _gap(inside: str, name: str) -> Gap:
         if not 1 <= pin.place <= (length or MAX_LENGTH):
             last = f"its positions are 1 to {length or MAX_LENGTH}"
             raise InfillError(
-                f"{name}: {quoted(str(pin))} does not fit, because {last}; move it, or make the gap longer"
+                f"{name}: {typed(str(pin))} does not fit, because {last}; move it, or make the gap longer"
             )
         if pin.place in [other.place for other in pins[:place]]:
             taken = f"another word is pinned to position {pin.place}"
-            raise InfillError(f"{name}: {quoted(str(pin))} does not fit, because {taken}; move one of them")
+            raise InfillError(f"{name}: {typed(str(pin))} does not fit, because {taken}; move one of them")
     return Gap(length, pins)
 
 
@@ -116,6 +116,6 @@ def _pin(text: str, name: str) -> Pin:
     found = re.fullmatch(r"\s*([0-9]{1,6})\s*:(.*)", text, re.DOTALL)
     if not found or not found[2].strip():
         raise InfillError(
-            f"{name}: write positions with words after the |, as in [[8|3:dog, 5:so big]], not {quoted(text.strip())}"
+            f"{name}: write positions with words after the |, as in [[8|3:dog, 5:so big]], not {typed(text.strip())}"
         )
     return Pin(int(found[1]), found[2])

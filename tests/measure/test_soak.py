@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.measure.soak import a_page, report, soak
 from app.measure.soak_visitors import HABITS, told
+from tests.beside import beside
 
 
 def test_visitors_with_every_habit_leave_each_run_as_it_is_alone(monkeypatch) -> None:
@@ -11,7 +12,7 @@ def test_visitors_with_every_habit_leave_each_run_as_it_is_alone(monkeypatch) ->
     monkeypatch.setattr("app.measure.soak._IDLE", 0.1)
     monkeypatch.setattr("app.measure.soak_visitors.HABITS", dict.fromkeys(HABITS, 1) | {"fill": 3})
     with a_page("toy") as (address, server, folder):
-        one, several = soak(address, server, folder, visitors=[1, 6], seconds=3)
+        one, several = beside(lambda: soak(address, server, folder, visitors=[1, 6], seconds=3))
     for stage in (one, several):
         assert (stage.different, stage.errors) == (0, 0)
     assert one.fills + several.fills > 0

@@ -49,16 +49,16 @@ def test_stop_is_not_armed_while_nothing_runs(me: Person, denoiser) -> None:
 
 def test_a_run_stopped_before_it_had_a_name_does_not_go_on(me: Person, denoiser) -> None:
     me.set_text("Once [[40]] the end.")
-    denoiser.delay = 0.15
+    denoiser.hold_after(1)
     me.page.evaluate("""() => {
         document.querySelector('[data-part=fill]').click();
         requestAnimationFrame(() => requestAnimationFrame(() => document.querySelector('[data-part=fill]').click()));
     }""")
     me.says("Stopped before it began")
-    me.page.wait_for_timeout(1500)
-    spent = denoiser.forwards
+    me.page.wait_for_timeout(3000)  # by then the server knows
+    denoiser.go_on()
     me.page.wait_for_timeout(600)
-    assert denoiser.forwards <= spent + 1 < 40
+    assert denoiser.forwards <= 2
     denoiser.delay = 0
     me.fill()
 

@@ -7,8 +7,7 @@ import ast
 import asyncio
 import importlib.util
 import re
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from app.ui import launch
 from app.ui.page import build, launch_options
 from app.ui.pool import ModelPool
 from models.serve.lazy import LazyDenoiser
+from tests.beside import beside
 from tests.ui.conftest import ScriptedDenoiser
 
 pytest.importorskip("mcp", reason="mcp is a development requirement")
@@ -32,12 +32,6 @@ def address() -> Iterator[str]:
     _, address, _ = page.launch(prevent_thread_lock=True, quiet=True, mcp_server=True, **launch_options())
     yield address.rstrip("/")
     page.close(verbose=False)
-
-
-def beside(run: Callable[[], Any]) -> Any:
-    """Run in a thread of its own: in the tests' own one the browser's loop may be running."""
-    with ThreadPoolExecutor(1) as threads:
-        return threads.submit(run).result()
 
 
 def asked(address: str, *calls: dict[str, Any]) -> tuple[list[str], list[Any]]:

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 import httpx
@@ -30,6 +30,7 @@ from app.ui.page import build, launch_options
 from app.ui.pool import ModelPool
 from app.ui.watch import going, watched
 from models.serve.lazy import LazyDenoiser
+from tests.beside import beside
 from tests.ui.conftest import ScriptedDenoiser
 from tests.ui.test_start import PATIENCE, ROOT, first_answer, free_port
 from tests.ui.visitor import Visitor, run
@@ -84,16 +85,20 @@ async def post(app: Guard, parts: list[bytes], path: str = CALL, *, declared: in
     return sent[0]["status"], sent[1]["body"].decode()
 
 
+def in_a_loop(work: Coroutine[Any, Any, Any]) -> Any:
+    return beside(lambda: asyncio.run(work))
+
+
 @pytest.mark.parametrize(("path", "most"), [(CALL, guard.CALL), (FUNCTION, guard.FILE), (f"{FUNCTION}/", guard.FILE)])
 def test_a_body_is_read_up_to_the_limit_of_its_path_and_no_further(path: str, most: int) -> None:
     reader = Reader()
     part = bytes(100_000)
     whole = [part] * (most // len(part))
     before = count("infill_refusals_total", reason="too large")
-    assert asyncio.run(post(Guard(reader), whole, path, declared=most)) == (200, "read")
+    assert in_a_loop(post(Guard(reader), whole, path, declared=most)) == (200, "read")
     assert reader.read == most
     reader.read = 0
-    status, told = asyncio.run(post(Guard(reader), [*whole, part, part], path))
+    status, told = in_a_loop(post(Guard(reader), [*whole, part, part], path))
     assert (status, reader.read) == (413, most)
     assert (
         json.loads(told)["detail"] == f"the request's body has more than {most:,} bytes, which is too many: send less"
@@ -103,13 +108,13 @@ def test_a_body_is_read_up_to_the_limit_of_its_path_and_no_further(path: str, mo
 
 def test_a_body_that_is_declared_too_large_is_not_read() -> None:
     reader = Reader()
-    assert asyncio.run(post(Guard(reader), [b"{"], declared=guard.CALL + 1))[0] == 413
+    assert in_a_loop(post(Guard(reader), [b"{"], declared=guard.CALL + 1))[0] == 413
     assert reader.read == 0
 
 
 def test_a_body_that_dribbles_is_given_up(monkeypatch) -> None:
     monkeypatch.setattr(guard, "PATIENCE", 0.05)
-    status, told = asyncio.run(post(Guard(Reader()), [b"{", b""], declared=1000))
+    status, told = in_a_loop(post(Guard(Reader()), [b"{", b""], declared=1000))
     assert (status, "did not arrive in time" in told) == (408, True)
 
 
@@ -135,7 +140,7 @@ def test_only_a_few_large_bodies_are_taken_at_once_and_each_makes_room_again() -
         assert {status for status, _ in await asyncio.gather(*reading, small)} == {200}
         assert (await post(guarded, [b"{"], FUNCTION, declared=size))[0] == 200
 
-    asyncio.run(visitors())
+    in_a_loop(visitors())
 
 
 def test_the_page_refuses_a_large_call_and_takes_a_large_trace(address: str) -> None:

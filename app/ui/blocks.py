@@ -53,7 +53,7 @@ class PageBlocks(EdgeBlocks):
         app_kwargs["middleware"] = [Middleware(Door, queue=self._queue), *app_kwargs.get("middleware", ())]
         launched = super().launch(app_kwargs=app_kwargs, **settings)
         self.app.state_holder = NoSessions(self)
-        ours = getattr(self, "server", None)  # not on ZeroGPU
+        ours = getattr(self, "server", None)  # a launch that something has replaced has none
         for server in ours.servers if ours and hasattr(socket, "TCP_NOTSENT_LOWAT") else ():
             for listening in server.sockets:  # and those that it accepts
                 listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)

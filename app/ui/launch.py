@@ -126,7 +126,7 @@ def _launch(
         if port is None:
             raise
         raise InfillError(f"port {port} is in use or not between 1 and 65535; choose another with --port") from None
-    if server := getattr(page, "server", None):  # on ZeroGPU it is Spaces' own
+    if server := getattr(page, "server", None):  # a launch that something has replaced has none
         connections.limit(server.config)
     denoiser.start()
     shutdown.wait(page, watch.going)

@@ -194,7 +194,7 @@ os.environ |= {{"HF_HOME": sys.argv[1], "HF_HUB_OFFLINE": "1"}}
 build = page.build
 def built(pool, **settings):
     made = build(pool, **settings)
-    made.launch, made.block_thread = lambda **_: None, lambda: print(f'"{{pool.first().name}}"')
+    made.launch = lambda **_: print(f'"{{pool.first().name}}"')
     return made
 page.build = built
 sys.argv = ["app.py", "--model", "somebody/nothing"]

@@ -12,7 +12,7 @@ def test_visitors_with_every_habit_leave_each_run_as_it_is_alone(monkeypatch) ->
     monkeypatch.setattr("app.measure.soak._IDLE", 0.1)
     monkeypatch.setattr("app.measure.soak_visitors.HABITS", dict.fromkeys(HABITS, 1) | {"fill": 3})
     with a_page("toy") as (address, server, folder):
-        one, several = beside(lambda: soak(address, server, folder, visitors=[1, 6], seconds=3))
+        one, several = beside(lambda: list(soak(address, server, folder, visitors=[1, 6], seconds=3)))
     for stage in (one, several):
         assert (stage.different, stage.errors) == (0, 0)
     assert one.fills + several.fills > 0

@@ -127,7 +127,7 @@ def summarise(
         "seconds": seconds,
         "time_ratio": ratios,
     }
-    # Means over fewer problems are not comparable, and what no user can have is no choice.
+    # Means over fewer problems are not comparable, and a row that no user can have is not an alternative.
     fair = [not errors and not _is_reference(one) for one, errors in zip(chosen, failures, strict=True)]
     # Round to tenths: equal budgets differ by hundredths of a pass in mean NFE, from rounding alone.
     cost = np.where(fair, runs.means("nfe").round(1), np.nan)

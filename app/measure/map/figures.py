@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from app.measure.map.configurations import TRUTH, YARDSTICK
-from app.measure.map.references import BEST, ORACLE
+from app.measure.map.references import is_reference
 from app.measure.map.statistics import Summary
 from app.strategies.registry import GROUPS, find
 
@@ -161,7 +161,11 @@ def draw(rows: Sequence[Summary], question: Question, *, title: str) -> Any:
         )  # fmt: skip
     if question.arrows:
         _draw_arrows(figure, question, rows)
-    named = [*front, *(row for row in rows if _is_reference(row)), *(row for pair in _pairs(rows) for row in pair)]
+    named = [
+        *front,
+        *(row for row in rows if is_reference(row.strategy)),
+        *(row for pair in _pairs(rows) for row in pair),
+    ]
     named += [*curve, *(rows if len(rows) <= _FEW else ())]
     _name_points(figure, question, rows, list({row.label: row for row in named}.values()), ranges)
     figure.update_layout(
@@ -200,11 +204,7 @@ def _pairs(rows: Sequence[Summary]) -> list[tuple[Summary, Summary]]:
 
 
 def _group(row: Summary) -> str:
-    return "What no user can have" if _is_reference(row) else find(row.strategy).group
-
-
-def _is_reference(row: Summary) -> bool:
-    return row.strategy == ORACLE or row.strategy in BEST
+    return "What no user can have" if is_reference(row.strategy) else find(row.strategy).group
 
 
 def _hover(row: Summary) -> str:
@@ -250,7 +250,7 @@ def _name_points(
     named: Sequence[Summary],
     ranges: Sequence[tuple[float, float]],
 ) -> None:
-    """Write names beside points, without overlap; those for which there is no room stay on hover."""
+    """Write names beside points, without overlap; the others are shown on hover."""
     size = (_WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM)
 
     def at(row: Summary) -> tuple[float, float]:

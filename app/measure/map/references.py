@@ -29,6 +29,11 @@ DiffuLLaMA's sampling, arXiv:2410.17891
 """
 
 
+def is_reference(strategy: str) -> bool:
+    """Check whether a row's strategy is one that no user can have."""
+    return strategy == ORACLE or strategy in BEST
+
+
 @dataclass(frozen=True)
 class Run:
     """A run, and all the passes that it took."""

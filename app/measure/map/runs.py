@@ -18,7 +18,7 @@ import models
 from app.errors import InfillError
 from app.measure.likelihood import nats_per_token
 from app.measure.map.configurations import TRUTH, YARDSTICK, Configuration
-from app.measure.map.references import BEST, ORACLE, Run, run_best_of, run_oracle
+from app.measure.map.references import BEST, ORACLE, Run, is_reference, run_best_of, run_oracle
 from app.measure.problems import Problem, as_request, gold
 from app.measure.run import run_to_end
 from app.sampling.layout import lay_out
@@ -72,7 +72,7 @@ def run_configuration(
         problem,
         denoiser,
         steps=one.steps(len(true)),
-        strategy=YARDSTICK if one.strategy in (ORACLE, *BEST) else one.strategy,
+        strategy=YARDSTICK if is_reference(one.strategy) else one.strategy,
         knobs=one.knobs,
         **({"redraw": True} if one.redraw else {}),
         **{**settings, "seed": seed},

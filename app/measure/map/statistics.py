@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.measure.bootstrap import Estimate, Numbers, draw_counts, estimate_means
 from app.measure.map.configurations import TRUTH, YARDSTICK, Configuration, part_of, yardstick
-from app.measure.map.references import BEST, ORACLE
+from app.measure.map.references import is_reference
 from app.trace import metrics
 
 Row = Mapping[str, Any]
@@ -49,7 +49,7 @@ class Summary:
     bigram: float  # nats
     repeated: float  # percent of the 3-grams that occurred before in the same fill
     distinct: Estimate  # percent of the bigrams in one problem's fills that differ; NaN with one seed
-    variety_front: bool  # on the Pareto front of nats and distinct bigrams, whatever the NFE
+    variety_front: bool  # on the Pareto front of nats and distinct bigrams, at any NFE
     rouge1: float
     rouge2: float
     rougeL: Estimate  # noqa: N815 - the measure's own name
@@ -128,7 +128,10 @@ def summarise(
         "time_ratio": ratios,
     }
     # Means over fewer problems are not comparable, and a row that no user can have is not an alternative.
-    fair = [not errors and not _is_reference(one) for one, errors in zip(chosen, failures, strict=True)]
+    fair = [
+        not errors and one.strategy != TRUTH and not is_reference(one.strategy)
+        for one, errors in zip(chosen, failures, strict=True)
+    ]
     # Round to tenths: equal budgets differ by hundredths of a pass in mean NFE, from rounding alone.
     cost = np.where(fair, runs.means("nfe").round(1), np.nan)
     nats = np.array([one.mean for one in columns["nats"]])
@@ -212,10 +215,6 @@ class _Runs:
             "repeated": [100 * metrics.repetition(all_, 3) if all_ else np.nan for all_ in together],
             "distinct": estimate_means(np.array(between).reshape(len(fills), self._problems).T, self._counts),
         }
-
-
-def _is_reference(one: Configuration) -> bool:
-    return one.strategy in (TRUTH, ORACLE, *BEST)
 
 
 def _fills(runs: Sequence[Mapping[str, Any]]) -> list[Sequence[int]]:

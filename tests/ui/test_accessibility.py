@@ -63,6 +63,7 @@ def page_at(
     page.goto(address + ("?__theme=dark" if dark else ""))
     expect(page.locator("[data-part=fill]")).to_have_text("Fill")
     expect(page.locator(".pg-settings-form")).to_have_count(1)
+    expect(page.locator(".loading")).to_have_count(0)  # Gradio's, until it has drawn its own components
     yield page
     context.close()
     assert problems == []

@@ -32,6 +32,9 @@ export interface Strategy {
 
 export interface Example { id: string; title: string; note: string; text: string; strategy: string }
 
+/** A language other than English: a file of assets/languages. The messages are by their English text. */
+export interface Language { code: string; name: string; messages: Record<string, string> }
+
 /** What the page is built with; it never changes. */
 export interface Setup {
   fields: Field[]; // without text, prefix, suffix, length, strategy, knobs and start

@@ -1,0 +1,45 @@
+// The page's sentences in another language, with values that come from people, models and Python.
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { languageCode, speak, t, told } from "../../assets/page/language.js";
+
+const messages = {
+  "Fill": "填充",
+  "{count} masks": "{count} 个掩码",
+  "step {step} of {steps}": "共 {steps} 步，第 {step} 步",
+  "{what} is not a number": "{what} 不是数字",
+  "the strategy {name} is unknown; did you mean {close}?": "未知策略 {name}；是不是 {close}？",
+  "the strategy {name} is unknown{rest}": "未知策略 {name}{rest}",
+};
+beforeEach(() => speak({ code: "zh", name: "中文", messages }));
+
+test("an English sentence is its own key, and what the table lacks stays English", () => {
+  assert.equal(t("Fill"), "填充");
+  assert.equal(t("step {step} of {steps}", { step: 3, steps: 12 }), "共 12 步，第 3 步");
+  assert.equal(t("Keep {name}", { name: "A" }), "Keep A");
+  assert.equal(told("Fill"), "填充");
+  assert.equal(told("nothing like it"), "nothing like it");
+  assert.equal(languageCode(), "zh");
+  speak(null);
+  assert.equal(t("step {step} of {steps}", { step: 3, steps: 12 }), "step 3 of 12");
+  assert.equal(told("12 masks"), "12 masks");
+  assert.equal(languageCode(), "en");
+});
+
+test("values are inserted as they are: no HTML, no placeholder, no entry of the table, no pattern of replace", () => {
+  for (const value of ["<b>&lt;", "{steps}", "Fill", "$& $1 $$", "\\", "a\nb", "toString", ""]) {
+    assert.equal(t("{count} masks", { count: value }), `${value} 个掩码`);
+    assert.equal(told(`${value} is not a number`), `${value} 不是数字`);
+    assert.equal(told(`step ${value} of {step}`), `共 {step} 步，第 ${value} 步`);
+  }
+  assert.equal(t("{toString} {count}", { count: 1 }), "{toString} 1");
+  for (const name of ["toString", "__proto__", "constructor"]) assert.equal(told(name), name);
+});
+
+test("a sentence of Python is found by its words, the one with the most of them first", () => {
+  assert.equal(told("the strategy 'a' is unknown; did you mean 'b'?"), "未知策略 'a'；是不是 'b'？");
+  assert.equal(told("the strategy 'a' is unknown. Known: b, c"), "未知策略 'a'. Known: b, c");
+  assert.equal(told("12 masks"), "12 个掩码");
+  assert.equal(told("12 masks left"), "12 masks left", "from its beginning to its end");
+  assert.equal(told("step of "), "step of ", "the words of a sentence do not overlap");
+});

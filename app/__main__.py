@@ -14,7 +14,7 @@ from typing import Any
 
 from app import branching, cli
 from app.errors import InfillError
-from app.measure import bench, calibrate, examples_command, length_command, soak
+from app.measure import bench, calibrate, examples_command, length_command, lessons_command, soak
 from app.measure.checkpoint import evaluate, frequencies, quantize, quantized
 from app.space import command as space
 from app.ui import launch
@@ -59,6 +59,7 @@ def _run(arguments: list[str]) -> int:
         quantize,
         frequencies,
         examples_command,
+        lessons_command,
         soak,
         space,
     ):

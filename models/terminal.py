@@ -1,9 +1,11 @@
-"""A progress bar on standard error, numbers and tables as text."""
+"""What a terminal shows: a progress bar on standard error, numbers and tables as text, the name of the processor."""
 
 from __future__ import annotations
 
 import math
+import platform
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -45,3 +47,13 @@ def table(rows: Sequence[Sequence[str]], *, header: Sequence[str] | None = None,
         for line in lines
     )
     return "\n".join("  ".join(cells).rstrip() for cells in aligned)
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()

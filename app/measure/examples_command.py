@@ -6,6 +6,7 @@ import argparse
 import functools
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from app.errors import InfillError, unknown
@@ -40,7 +41,7 @@ def _record(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     differing = 0
     for example in _chosen(args.ids):
         trace = run_to_end(example.request, load(example.model))
-        difference = compare(trace, example)
+        difference = compare(trace, example.recording(ASSETS))
         if difference is None:
             print(f"{example.id}: the same as its recording")
             continue
@@ -65,9 +66,8 @@ def _chosen(ids: list[str]) -> list[Example]:
     return [examples[name] for name in ids or examples]
 
 
-def compare(trace: Trace, example: Example) -> str | None:
-    """Say where a run first differs from the example's recording; None if it differs only by rounding and time."""
-    file = example.recording(ASSETS)
+def compare(trace: Trace, file: Path) -> str | None:
+    """Say where a run first differs from its recording; None if it differs only by rounding and time."""
     try:
         content = file.read_text(encoding="utf-8")
         recording.load(content)

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import json
 import os
-import platform
 import socket
 import subprocess
 import sys
@@ -25,7 +24,7 @@ import psutil
 from app.errors import InfillError
 from app.measure.soak_visitors import Crowd, Tally, record_solo
 from app.trace.examples import ASSETS, read_examples
-from models.terminal import as_text, table
+from models.terminal import as_text, processor, table
 
 START = 300.0
 """Seconds that the page may take to start and to load its model."""
@@ -196,7 +195,7 @@ def _run(args: argparse.Namespace) -> int:
             if not args.json:
                 print(report(stages[-1:], header=len(stages) == 1), flush=True)
     if args.json:
-        print(json.dumps({"machine": platform.processor() or platform.machine(), "stages": [*map(asdict, stages)]}))
+        print(json.dumps({"machine": processor(), "stages": [*map(asdict, stages)]}))
     return int(any(stage.different or stage.errors for stage in stages))
 
 

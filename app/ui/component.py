@@ -19,6 +19,7 @@ from app.trace import messages, recording
 from app.ui import metrics
 from app.ui.asked import read_model
 from app.ui.gate import Gates
+from app.ui.lessons import LessonDesk, about_lessons
 from app.ui.mistakes import report_fault
 from app.ui.outgoing import Answer
 from app.ui.parent import written_by
@@ -31,7 +32,12 @@ start({ element, props, trigger, watch, server, setup: %s });
 
 
 def page_component(
-    setup: dict[str, Any], store: RunStore, gates: Gates, pool: ModelPool, request: type[InfillRequest]
+    setup: dict[str, Any],
+    store: RunStore,
+    gates: Gates,
+    pool: ModelPool,
+    lessons: LessonDesk,
+    request: type[InfillRequest],
 ) -> gr.HTML:
     """Return a gr.HTML whose value is {"messages": […]}, see `outgoing`; its template is static.
 
@@ -43,7 +49,13 @@ def page_component(
         elem_id="page",
         html_template=(script.ASSETS / "page.html").read_text(encoding="utf-8"),
         js_on_load=script.script("main.js") + _START % json.dumps(setup, ensure_ascii=False),
-        server_functions=[*about_runs(store, gates, request), *about_models(pool), inspect_text(pool), shell],
+        server_functions=[
+            *about_runs(store, gates, request),
+            *about_models(pool),
+            *about_lessons(lessons, answering),
+            inspect_text(pool),
+            shell,
+        ],
         apply_default_css=False,
     )
 

@@ -8,6 +8,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from app.export import script
+from app.lessons.lesson import describe, read_lessons
 from app.presets import Presets
 from app.sampling.request import TIME_LIMIT, InfillRequest
 from app.trace.bounds import MAX_FILE
@@ -20,6 +21,7 @@ from app.ui.endpoint import endpoint
 from app.ui.figures import figure_panel
 from app.ui.gate import Gates
 from app.ui.guard import Guard
+from app.ui.lessons import LessonDesk
 from app.ui.parent import LoadParent, ParentRuns, written_by
 from app.ui.pool import ModelPool
 from app.ui.queue import RUNS
@@ -54,7 +56,7 @@ def build(
     `zero_gpu` runs the model in ZeroGPU's workers. `request` is the class whose fields the page and endpoint have.
     There is no gr.State: with one, Gradio keeps a stream for every tab, and browsers allow six for a server.
     """
-    examples = read_recorded()
+    examples, lessons = read_recorded(), read_lessons()
     store = RunStore(examples={example.run: written_by(trace) for example, trace in examples})
     setup = build_setup(
         request,
@@ -65,6 +67,7 @@ def build(
         has_models=pool.has_others,
         has_parent=parent is not None,
         can_pause=not zero_gpu,
+        lessons=[describe(lesson) for lesson in lessons],
     )
     gates, run_request = Gates(), runner(pool, time_limit, zero_gpu=zero_gpu)
     runs = PageRuns(
@@ -78,7 +81,7 @@ def build(
     )
     shared: dict[str, Any] = {"concurrency_id": RUNS, "concurrency_limit": runs_at_once(zero_gpu)}
     with PageBlocks(title="Infilling playground", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as page:
-        component = page_component(setup, store, gates, pool, request)
+        component = page_component(setup, store, gates, pool, LessonDesk(lessons, pool, store), request)
         with gr.Sidebar(position="right", open=False, width=340, label="Settings"):
             gr.HTML(_SETTINGS, elem_id="settings", js_on_load=_MOUNTED, apply_default_css=False)
         figure_panel(store, component)

@@ -6,6 +6,7 @@ import { createEditor } from "./editor.js";
 import { createExamples } from "./examples.js";
 import { createKeepMenu } from "./keep.js";
 import { createKeys } from "./keys.js";
+import { createLessons, lessonAsked } from "./lesson.js";
 import { createMap } from "./map.js";
 import { createOrderPicker, createSeed, createSteps } from "./orders.js";
 import { createPlayer } from "./player.js";
@@ -98,7 +99,12 @@ export function start({ element, props, trigger, watch, server, setup }) {
   });
   const headButton = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => void} */ act, /** @type {string} */ name) =>
     h("button", { type: "button", title, onclick: act, dataset: { part: name } }, text);
+  const lessons = createLessons(part("lessons"), root, setup, store, {
+    server, openRuns: (replays) => runs.openAll(replays, "recorded"), play: () => player.start(), pause: () => player.pause(), fill, say,
+  });
+  painters.push(lessons);
   const headButtons = [
+    headButton("Lessons", "Learn how a diffusion language model writes, on this page", () => lessons.toggle(), "lessons-button"),
     headButton("Large", "Presenter size: the passage and the player only (f)", present, "present"),
     headButton("Keys", "Keyboard (?)", () => keys.open(), "keys"),
     headButton("Settings", "Everything else that can be set", toggleSettings, "settings-button"),
@@ -472,6 +478,9 @@ export function start({ element, props, trigger, watch, server, setup }) {
   if (hidden.trouble.length) say(hidden.trouble.join(" "), true);
 
   void (async () => {
+    const asked = lessonAsked(location.search, setup.lessons);
+    if (asked?.trouble) say(asked.trouble, true);
+    if (asked?.number) return lessons.open(asked.number, asked.step);
     if (await openLink()) return;
     const restored = restoreSession(sessionStorage, setup);
     if (restored && (restored.runs.length || restored.draft.text !== setup.draft.text)) {

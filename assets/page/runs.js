@@ -138,11 +138,21 @@ export function createRuns(setup, store, { trigger, server, say }) {
    * Shows a run that was recorded, or opened from a file; the form takes its settings over.
    * @param {Replay | import("./types.d.ts").Closing} closing @param {string} key @param {string} label @param {Run["source"]} source
    */
-  function open(closing, key, label, source) {
-    const run = newRun(key, label, source);
-    receive(run, closing);
-    add([run], { draft: draftOf(setup, closing.opening.request, modelName(setup, store.state.models, closing.opening.model)) });
-    return run;
+  const open = (closing, key, label, source) => openAll([{ closing, key, label }], source)[0];
+
+  /**
+   * Shows recorded runs, one or up to four to compare; the form takes the settings of the first over.
+   * @param {{ closing: Replay | import("./types.d.ts").Closing, key: string, label: string }[]} recorded @param {Run["source"]} source
+   */
+  function openAll(recorded, source) {
+    const runs = recorded.map(({ closing, key, label }) => {
+      const run = newRun(key, label, source);
+      receive(run, closing);
+      return run;
+    });
+    const { request, model } = recorded[0].closing.opening;
+    add(runs, { draft: draftOf(setup, request, modelName(setup, store.state.models, model)) });
+    return runs;
   }
 
   /** Opens a trace file. @param {File} file */
@@ -170,5 +180,5 @@ export function createRuns(setup, store, { trigger, server, say }) {
     store.change({ runs: store.state.runs });
   }
 
-  return { ask, read, stop, lost, recover, open, openFile, openExample, control, newKey, nextLabel, active };
+  return { ask, read, stop, lost, recover, open, openAll, openFile, openExample, control, newKey, nextLabel, active };
 }

@@ -49,6 +49,7 @@ export interface Setup {
   has_models: boolean; // whether others can be chosen
   has_parent: boolean;
   can_pause: boolean;
+  lessons: LessonHead[];
 }
 
 export type Ended = "running" | "complete" | "stopped" | "time limit";
@@ -119,6 +120,9 @@ export interface Server {
   opened(asked: { content: string }): Promise<{ closing?: Closing; error?: string }>;
   example(asked: { id: string }): Promise<{ replay?: Replay; error?: string }>;
   control(asked: { run: string; do: "pause" | "step" | "go" }): Promise<{ error?: string }>;
+  lesson(asked: { number: number }): Promise<{ lesson?: Lesson; replays?: Record<string, Replay>; error?: string }>;
+  /** A table for a figure of a lesson, made by the model now: app/ui/lessons.py. */
+  table(asked: { make: string; text?: string; run?: string; step?: number }): Promise<{ table?: any; error?: string }>;
   inspect(asked: { text: string; model: string }): Promise<{ tokens?: number; unknown?: number; warning?: string; error?: string }>;
   /** `loading` says that the list is not whole yet, because the first model is being loaded: ask again. */
   models(asked: {}): Promise<{ models?: { name: string; label: string }[]; loading?: boolean; error?: string }>;
@@ -190,4 +194,57 @@ export interface PageState {
   presenting: boolean;
   loop?: boolean; // the player begins again at the end, as the landing does until the first touch
   models?: { name: string; label: string }[]; // the models that can be chosen, once their list has arrived
+}
+
+// ---- lessons: app/lessons/lesson.py ----------------------------------------------------------------------------------
+
+/** What the list of lessons shows. */
+export interface LessonHead { number: number; id: string; title: string; about: string; minutes: number; learnt: string; length: number }
+
+/** What is put on the stage: one run, or up to four to compare. */
+export interface LessonShow { runs: string[]; at?: number | "end" | "play"; place?: number; by?: "passes" | "progress" }
+
+export interface LessonFigure { kind: string; table?: string; [parameter: string]: any }
+
+export interface LessonStep {
+  title: string;
+  text?: string[];
+  show?: LessonShow;
+  light?: string[];
+  figure?: LessonFigure;
+  ask?: {
+    kind: "place" | "choice" | "number"; question: string; run?: string; options?: string[];
+    answer: number | string; // of a place the rule by which it is found
+    within?: number;
+  };
+  reveal?: string[];
+  then?: LessonShow;
+  own?: Record<string, any>; // settings for the reader's own text
+}
+
+export interface Lesson extends LessonHead {
+  runs: string[];
+  labels?: Record<string, string>; // of runs that are compared
+  tables: Record<string, any>;
+  facts: Record<string, string>;
+  steps: LessonStep[];
+}
+
+/** What the reader answered; it counts unless the answer had been on the screen. */
+export interface LessonAnswer { value: any; right: boolean; counted: boolean; words: string; yours: string }
+
+export interface FigureContext {
+  table: any; facts: Record<string, string>; server: Server; store: import("./store.js").Store;
+  say: (text: string, bad?: boolean) => void; runOf: () => Run | undefined;
+}
+
+/** One step under the lens: app/lessons/lens.py. */
+export interface Lens { text: string; step: number; tokens: number; temperatures: number[]; positions: LensPosition[] }
+export interface LensPosition { place: number; tops: [text: string, logit: number][]; tail: number[] }
+
+/** Every order of the words of a gap: app/lessons/orders.py. */
+export interface Orders {
+  text: string; pieces: string[];
+  nats: (number | null)[][]; // [state][word]; bit i of a state says whether word i is written
+  orders: { name: string; order: number[] | null; nats: number }[];
 }

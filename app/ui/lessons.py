@@ -1,0 +1,125 @@
+"""The server functions of lessons: a lesson with its recorded runs, and tables that the model makes for the reader."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from app.errors import InfillError, quoted
+from app.lessons import lens, orders, rows, tables
+from app.lessons.lesson import Lesson
+from app.sampling.request import fields_of
+from app.trace.messages import build_replay
+from app.trace.trace import Trace
+from app.ui.outgoing import Answer
+from app.ui.parent import written_by
+from app.ui.pool import FIRST, ModelPool
+from app.ui.store import RunStore
+from models.denoiser import Denoiser
+
+TABLES = ("lens", "orders", "pieces", "rows")
+"""Tables that a reader may have made."""
+AT_ONCE = 2
+"""Tables that are made at a time, for all readers; each costs up to 256 canvases."""
+
+
+class LessonDesk:
+    """Hands out lessons, each read once, and makes tables, a few at a time."""
+
+    def __init__(self, lessons: list[Lesson], pool: ModelPool, store: RunStore) -> None:
+        self._lessons = {lesson.number: lesson for lesson in lessons}
+        self._pool, self._store = pool, store
+        self._room = threading.Semaphore(AT_ONCE)
+        self._measuring = threading.Lock()
+
+    def lesson(self, asked: dict[str, Any]) -> Answer:
+        """Return a lesson and the replays of its runs. Raises InfillError if there is no such lesson."""
+        number = asked.get("number")
+        if not isinstance(number, int) or number not in self._lessons:
+            raise InfillError(f"there is no lesson {quoted(number)}; the lessons are 1 to {len(self._lessons)}")
+        return self._read(number)
+
+    @functools.cache  # noqa: B019 - a desk lives as long as its page
+    def _read(self, number: int) -> Answer:
+        lesson = self._lessons[number]
+        replays = {}
+        for run in lesson.runs:
+            name = f"lesson-{lesson.id}-{run}"
+            self._store.examples[name] = trace = written_by(lesson.trace(run))
+            replays[run] = build_replay(trace, name)
+        return {"lesson": lesson.to_json(), "replays": replays}
+
+    def table(self, asked: dict[str, Any]) -> Answer:
+        """Return a table made by the page's first model, or by the model of the run that it is about.
+
+        Raises InfillError while the model is not loaded, if the run is not there, and if too many are being made.
+        """
+        make = asked.get("make")
+        if make not in TABLES:
+            raise InfillError(f"a table of the kind {quoted(make)} cannot be made; use {', '.join(TABLES)}")
+        if make == "pieces":
+            text = fields_of_request()["text"].check(asked.get("text"))
+            return {"table": tables.pieces(self._model(FIRST), text)}
+        if make == "rows":
+            return {"table": self._rows()}
+        trace = self._store.get(asked.get("run"))
+        if trace.by != "diffusion":
+            raise InfillError("this run was written by the parent: choose one by the diffusion model")
+        with self._seat():
+            return {"table": self._of_run(make, trace, asked.get("step"))}
+
+    def _of_run(self, make: str, trace: Trace, step: Any) -> Any:
+        model = self._model(FIRST if trace.model == self._pool.name else trace.model)
+        if make == "orders":
+            return orders.of_run(trace, model)
+        if type(step) is not int or not 0 <= step <= len(trace.steps):
+            raise InfillError(f"the run has the steps 0 to {len(trace.steps)}, not {quoted(step)}")
+        return lens.look_at(trace, step, model)
+
+    def _rows(self) -> Any:
+        """Measure once: visitors after the first get the same figures."""
+        with self._measuring:
+            return self._measured()
+
+    @functools.cache  # noqa: B019
+    def _measured(self) -> Any:
+        return rows.measure_rows(self._model(FIRST))
+
+    def _model(self, name: str) -> Denoiser:
+        model = self._pool.loaded(name)
+        if model is None:
+            self._pool.ask_for(name)
+            raise InfillError("the model is still being loaded: try again in a moment")
+        return model
+
+    @contextmanager
+    def _seat(self) -> Iterator[None]:
+        if not self._room.acquire(blocking=False):
+            raise InfillError("the model is busy with other readers' figures: try again in a few seconds")
+        try:
+            yield
+        finally:
+            self._room.release()
+
+
+@functools.cache
+def fields_of_request() -> dict[str, Any]:
+    """Return the fields of a request by name."""
+    return {field.name: field for field in fields_of()}
+
+
+def about_lessons(desk: LessonDesk, answering: Callable[..., Any]) -> list[Callable[[Any], Answer]]:
+    """Return the server functions; `answering` makes them from what looks something up."""
+
+    @answering
+    def lesson(asked: dict[str, Any]) -> Answer:
+        return desk.lesson(asked)
+
+    @answering
+    def table(asked: dict[str, Any]) -> Answer:
+        return desk.table(asked)
+
+    return [lesson, table]

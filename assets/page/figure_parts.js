@@ -19,7 +19,7 @@ export function figureSlider(name, { min, max, step, value }, written, moved) {
     set(Number(input.value));
     moved(Number(input.value));
   });
-  const element = h("label", { className: "fg-slider" }, h("span", {}, name), input, output);
+  const element = h("label", { className: "fg-slider" }, h("span", {}, name), output, input);
   return { element };
 }
 

@@ -138,7 +138,7 @@ export function createLessons(panel, root, setup, store, { server, openRuns, pla
     leaveLesson();
     lesson = null;
     unlight();
-    root.classList.remove("pg-learning", "pg-guessing");
+    root.classList.remove("pg-learning", "pg-guessing", "pg-figure-only");
     panel.hidden = true;
     panel.replaceChildren();
     if (before) {
@@ -169,7 +169,7 @@ export function createLessons(panel, root, setup, store, { server, openRuns, pla
 
   function showList() {
     question = figure = null;
-    root.classList.remove("pg-guessing");
+    root.classList.remove("pg-guessing", "pg-figure-only");
     unlight();
     const score = lessonScore(Object.values(answers));
     const title = h("h2", { tabIndex: -1 }, t("Lessons"));
@@ -263,6 +263,7 @@ export function createLessons(panel, root, setup, store, { server, openRuns, pla
   /** Puts on the stage what the step shows. */
   function stage() {
     const now = step();
+    root.classList.toggle("pg-figure-only", Boolean(now.figure && !now.show && !now.own));
     const answered = answers[keyOf(at)];
     if (now.own) prepareOwn(now);
     else if (now.show) showRuns(answered && now.then ? now.then : now.show);

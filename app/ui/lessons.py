@@ -11,6 +11,7 @@ from typing import Any
 from app.errors import InfillError, quoted
 from app.lessons import lens, orders, rows, tables
 from app.lessons.lesson import Lesson
+from app.lessons.reading import read_reading
 from app.sampling.request import fields_of
 from app.trace.messages import build_replay
 from app.trace.trace import Trace
@@ -22,6 +23,8 @@ from models.denoiser import Denoiser
 
 TABLES = ("lens", "orders", "pieces", "rows")
 """Tables that a reader may have made."""
+READING = "reading"
+"""What is asked for in place of a number for the cards and the reading list."""
 AT_ONCE = 2
 """Tables that are made at a time, for all readers; each costs up to 256 canvases."""
 
@@ -36,8 +39,10 @@ class LessonDesk:
         self._measuring = threading.Lock()
 
     def lesson(self, asked: dict[str, Any]) -> Answer:
-        """Return a lesson and the replays of its runs. Raises InfillError if there is no such lesson."""
+        """Return a lesson and the replays of its runs, or the reading list. Raises InfillError for another number."""
         number = asked.get("number")
+        if number == READING:
+            return {"reading": read_reading()}
         if not isinstance(number, int) or number not in self._lessons:
             raise InfillError(f"there is no lesson {quoted(number)}; the lessons are 1 to {len(self._lessons)}")
         return self._read(number)

@@ -184,8 +184,27 @@ export function createLessons(panel, root, setup, store, { server, openRuns, pla
             h("span", {}, h("b", {}, t(each.title)), h("span", { className: "pg-quiet" }, t(each.about)),
               h("span", { className: "pg-quiet" }, t("{minutes} minutes", { minutes: each.minutes }) + (done ? ` · ${t("{count} answered", { count: done })}` : ""))))); 
         })),
+        h("button", { type: "button", className: "ls-reading", onclick: () => void showReading() }, t("Relatives and reading")),
         score.of > 0 && h("p", { className: "ls-score" }, t("Your score: {right} of {of} predictions right.", score)),
         score.of > 0 && h("button", { type: "button", onclick: forget }, t("Forget my score"))));
+    title.focus({ preventScroll: true });
+  }
+
+  /** Shows the cards about related systems, and the reading list. */
+  async function showReading() {
+    const turn = ++wanted;
+    const { reading, error } = await server.lesson({ number: "reading" }).catch(() => ({ reading: undefined, error: t("The server did not answer.") }));
+    if (turn !== wanted || !isOpen) return;
+    if (!reading) return say(error ?? t("The reading list could not be opened; try again."), true);
+    const link = (/** @type {string} */ href, /** @type {string} */ text) => h("a", { href, target: "_blank", rel: "noreferrer" }, text);
+    const title = h("h2", { tabIndex: -1 }, t("Relatives and reading"));
+    panel.replaceChildren(
+      h("header", { className: "ls-head" }, h("button", { type: "button", className: "ls-all", title: t("All lessons"), onclick: () => void open(0) }, "☰"), title, closeButton()),
+      h("div", { className: "ls-body" },
+        h("p", { className: "pg-quiet" }, t("Systems that are related to what you see here, of another kind or size: what they share with it, in a few sentences.")),
+        ...reading.cards.map((card) => h("section", {}, h("h3", { className: "ls-title" }, card.title), h("p", {}, t(card.text)), link(`https://arxiv.org/abs/${card.paper}`, `arXiv ${card.paper}`))),
+        h("h3", { className: "ls-title" }, t("To read")),
+        h("ul", { className: "ls-reading-list" }, ...reading.reading.map((each) => h("li", {}, link(each.url, each.title), ": ", t(each.text))))));
     title.focus({ preventScroll: true });
   }
 

@@ -120,7 +120,7 @@ export interface Server {
   opened(asked: { content: string }): Promise<{ closing?: Closing; error?: string }>;
   example(asked: { id: string }): Promise<{ replay?: Replay; error?: string }>;
   control(asked: { run: string; do: "pause" | "step" | "go" }): Promise<{ error?: string }>;
-  lesson(asked: { number: number }): Promise<{ lesson?: Lesson; replays?: Record<string, Replay>; error?: string }>;
+  lesson(asked: { number: number | "reading" }): Promise<{ lesson?: Lesson; replays?: Record<string, Replay>; reading?: Reading; error?: string }>;
   /** A table for a figure of a lesson, made by the model now: app/ui/lessons.py. */
   table(asked: { make: string; text?: string; run?: string; step?: number }): Promise<{ table?: any; error?: string }>;
   inspect(asked: { text: string; model: string }): Promise<{ tokens?: number; unknown?: number; warning?: string; error?: string }>;
@@ -228,6 +228,12 @@ export interface Lesson extends LessonHead {
   tables: Record<string, any>;
   facts: Record<string, string>;
   steps: LessonStep[];
+}
+
+/** What the lessons end with: assets/reading.json. */
+export interface Reading {
+  cards: { title: string; paper: string; text: string }[];
+  reading: { title: string; url: string; text: string }[];
 }
 
 /** What the reader answered; it counts unless the answer had been on the screen. */

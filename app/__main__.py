@@ -14,10 +14,11 @@ from typing import Any
 
 from app import branching, cli
 from app.errors import InfillError
-from app.measure import bench, calibrate, examples_command, length_command, lessons_command, soak
+from app.measure import adaptation, bench, calibrate, examples_command, length_command, lessons_command, soak
 from app.measure.checkpoint import evaluate, frequencies, quantize, quantized
 from app.space import command as space
 from app.ui import launch
+from app.watching import one_line
 from models import load
 from models.denoiser import Denoiser
 
@@ -29,10 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _run(sys.argv[1:] if arguments is None else list(arguments))
     except InfillError as error:
-        print(f"error: {cli.one_line(str(error))}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 2
     except MemoryError as error:
-        print(f"error: {cli.one_line(str(error)) or 'there is too little memory for this'}", file=sys.stderr)
+        print(f"error: {one_line(str(error)) or 'there is too little memory for this'}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -58,6 +59,7 @@ def _run(arguments: list[str]) -> int:
         quantized,
         quantize,
         frequencies,
+        adaptation,
         examples_command,
         lessons_command,
         soak,

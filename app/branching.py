@@ -82,7 +82,7 @@ def _branch(args: argparse.Namespace, load: cli.Load) -> int:
     request = _requested(args, trace)
     denoiser = load(_model(args, trace), **model_settings(args))
     origin = Origin("standard input" if args.file == "-" else Path(args.file).stem, args.step)
-    return cli.show(infill(request, denoiser, time_limit=args.time_limit, origin=origin), as_json=args.json)
+    return cli.show(infill(request, denoiser, time_limit=args.time_limit, origin=origin), args)
 
 
 def _model(args: argparse.Namespace, trace: Trace) -> str:
@@ -102,7 +102,7 @@ def _model(args: argparse.Namespace, trace: Trace) -> str:
 
 def _requested(args: argparse.Namespace, trace: Trace) -> InfillRequest:
     """Return the run's request with the start and the flags. Raises InfillError before a model is loaded."""
-    cli.check_time_limit(args)
+    cli.check_output(args)
     start = branch_start(trace, args.step, _edits(args))
     names = [field.name for field in fields_of() if not isinstance(field.domain, Settings | State)]
     given = {name: getattr(args, name, None) for name in names}

@@ -6,7 +6,6 @@ import argparse
 import itertools
 import json
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,13 +25,14 @@ from app.strategies.registry import BUDGETS, GROUPS, Strategy, by_group, find, s
 from app.trace import recording
 from app.trace.trace import Trace
 from app.trace.verdict import verdict
+from app.watching import check_terminal, one_line, state_line, watched
 from models.denoiser import Denoiser
 from models.quoting import shortened
 
 Load = Callable[..., Denoiser]
 """`models.load`, with its mistakes as InfillError."""
-MASK = "░"
-_CONTEXT = 32  # characters of the given text shown on either side of the span
+_PAUSE, _LONGEST_PAUSE = 0.3, 60
+"""Seconds for which --watch shows a state."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -106,15 +106,28 @@ _SHOWN_DEFAULTS = {
 
 
 def add_output_flags(command: Any) -> None:
-    """Add the flags that `show` and `check_time_limit` need."""
+    """Add the flags that `show` and `check_output` need."""
     command.add_argument("--time-limit", type=float, default=float("inf"), help="seconds of decoding")
-    command.add_argument("--json", action="store_true", help="print the trace of the run instead of its text")
+    form = command.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the trace of the run instead of its text")
+    form.add_argument(
+        "--watch",
+        type=float,
+        nargs="?",
+        const=_PAUSE,
+        metavar="SECONDS",
+        help=f"repaint the passage in the terminal at every step, which stays that long (default: {_PAUSE})",
+    )
 
 
-def check_time_limit(args: argparse.Namespace) -> None:
-    """Raise InfillError unless the time limit is above 0."""
+def check_output(args: argparse.Namespace) -> None:
+    """Raise InfillError unless the time limit is above 0, and the terminal can be repainted if that is wanted."""
     if not args.time_limit > 0:
         raise InfillError(f"the time limit must be a number of seconds above 0, not {args.time_limit}")
+    if args.watch is not None:
+        if not 0 <= args.watch <= _LONGEST_PAUSE:
+            raise InfillError(f"--watch takes 0 to {_LONGEST_PAUSE} seconds a step, not {args.watch}")
+        check_terminal()
 
 
 def _flag_default(field: Field) -> Any:
@@ -163,7 +176,7 @@ def _requested(args: argparse.Namespace, request: type[InfillRequest]) -> Infill
     if args.steps is None:  # one for each mask that there may be
         wanted = replace(wanted, steps=min(MAX_STEPS, sum(gap.length or LONGEST for gap in wanted.gaps)))
     policy_of(wanted)
-    check_time_limit(args)
+    check_output(args)
     return wanted
 
 
@@ -172,44 +185,30 @@ def _infill(args: argparse.Namespace, load: Load, request: type[InfillRequest]) 
     denoiser = load(args.model, **model_settings(args))
     if (found := unfamiliar(wanted.parts, denoiser.tokenizer)) and found.warning:
         print(found.warning, file=sys.stderr)
-    return show(infill(wanted, denoiser, time_limit=args.time_limit), as_json=args.json)
+    return show(infill(wanted, denoiser, time_limit=args.time_limit), args)
 
 
-def show(traces: Iterator[Trace], *, as_json: bool) -> int:
-    """Run to the end and print the text or the trace; return the exit code. Ctrl-C ends the run with what is there."""
+def show(traces: Iterator[Trace], args: argparse.Namespace) -> int:
+    """Run to the end and print the text or the trace; return the exit code. Ctrl-C ends the run with what is there.
+
+    `args` are the flags of `add_output_flags`.
+    """
     trace = start = next(traces)
+    traces = itertools.chain([start], traces)
     try:
-        for trace in itertools.chain([start], traces):
+        for trace in traces if args.watch is None else watched(traces, pause=args.watch):
             if trace.begun and not trace.steps:
                 lines = (*trace.notices, *(choice.describe(number) for number, choice in trace.choices.items()))
                 print(*lines, sep="\n", end="\n" * bool(lines), file=sys.stderr)
-            elif trace.begun and sys.stderr.isatty():
+            elif trace.begun and args.watch is None and sys.stderr.isatty():
                 print(state_line(trace, len(trace.steps)), file=sys.stderr)
     except KeyboardInterrupt:
         trace = replace(trace, ended="stopped")
     if not trace.begun:
         print(*trace.notices, sep="\n", file=sys.stderr)
     print(verdict(trace), file=sys.stderr)
-    print(recording.dump(trace) if as_json else trace.text)
+    print(recording.dump(trace) if args.json else trace.text)
     return 130 if trace.ended == "stopped" else 0
-
-
-def state_line(trace: Trace, number: int) -> str:
-    """Return step, forward passes, masks left and the text of one state in a line, masks as ░."""
-    before, *between, after = trace.given
-    before = "…" + before[-_CONTEXT:] if len(before) > _CONTEXT else before
-    after = after[:_CONTEXT] + "…" if len(after) > _CONTEXT else after
-    text, pieces = before, iter(trace.pieces(number))
-    for gap, part in zip(trace.start.gaps, [*between, after], strict=True):
-        text += "".join(MASK if piece is None else piece for piece in itertools.islice(pieces, len(gap))) + part
-    nfe = trace.steps[number - 1].nfe if number else 0
-    return f"step {number:>3}  NFE {nfe:>3}  masks {trace.masks_left[number]:>3}  {one_line(text)}"
-
-
-def one_line(text: str) -> str:
-    """Return text with line breaks as ↵, and control characters and lone surrogates as �."""
-    text = text.replace("\n", "↵")
-    return "".join("�" if unicodedata.category(character) in ("Cc", "Cs") else character for character in text)
 
 
 def _replay(args: argparse.Namespace, load: Load) -> int:

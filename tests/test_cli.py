@@ -19,6 +19,7 @@ from app.strategies.registry import BUDGETS, GROUPS, find, strategies
 from app.trace import recording
 from app.trace.messages import list_candidates
 from app.trace.trace import Origin
+from app.watching import MASK
 
 ROOT = Path(__file__).parents[1]
 RUN = ["infill", "--model", "toy", "--prefix", "the cat", "--suffix", "sat", "--length", "6"]
@@ -72,7 +73,7 @@ def test_on_a_terminal_every_step_is_shown_on_standard_error(capsys, monkeypatch
     printed = capsys.readouterr()
     *lines, verdict = printed.err.splitlines()
     assert verdict.startswith("Done in all 3 passes")
-    assert [line.count(cli.MASK) for line in lines] == [4, 2, 0]
+    assert [line.count(MASK) for line in lines] == [4, 2, 0]
     assert lines[1].startswith("step   2  NFE   2  masks   2  the cat")
     assert lines[-1].endswith(printed.out.rstrip("\n"))
 
@@ -247,8 +248,8 @@ def test_replay_shows_every_state_in_one_line(recorded, capsys):
     assert main(["replay", str(recorded)]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
     assert "low_confidence on toy" in head
-    assert [line.count(cli.MASK) for line in lines] == [6, 4, 2, 0]
-    assert lines[0].endswith("the cat" + cli.MASK * 6 + " sat")
+    assert [line.count(MASK) for line in lines] == [6, 4, 2, 0]
+    assert lines[0].endswith("the cat" + MASK * 6 + " sat")
 
 
 def test_replay_of_one_step_says_what_it_committed(recorded, capsys):
@@ -455,7 +456,7 @@ def test_replay_shows_a_branch_and_what_it_comes_from(first, capsys, tmp_path):
     assert main(["replay", str(file)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "branched from step 3 of first"
-    assert [line.count(cli.MASK) for line in lines[2:]] == [3, 2, 1, 0]
+    assert [line.count(MASK) for line in lines[2:]] == [3, 2, 1, 0]
 
 
 def test_a_branch_is_read_from_standard_input(first, capsys, monkeypatch):

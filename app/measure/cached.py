@@ -69,7 +69,7 @@ class Comparison:
 
 def run_cached(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
     """Run what is missing in `rows.jsonl` of the folder --out, then print the comparisons."""
-    from models.bench.speed import machine  # imports torch
+    from models.checkpoints.placement import machine  # imports torch
     from models.networks.transformer import TransformerDenoiser
 
     refreshes = parse_refreshes(args.cached)

@@ -54,6 +54,7 @@ def time_networks(plan: SpeedPlan, *, as_json: bool = False) -> None:
     """
     try:
         from models.bench import speed, untrained
+        from models.checkpoints.placement import machine
 
         device = speed.find_device(plan.device)
         numbers = plan.numbers or (("bf16", "int8", "nf4") if device.type == "cuda" else ("fp32",))
@@ -73,7 +74,7 @@ def time_networks(plan: SpeedPlan, *, as_json: bool = False) -> None:
     facts = {
         "model": f"{plan.shape}, random weights",
         "device": str(device),
-        "machine": speed.machine(device),
+        "machine": machine(device),
         "torch": speed.TORCH,
         "date": datetime.date.today().isoformat(),
         "bytes_per_second": rate,

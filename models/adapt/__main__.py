@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,10 @@ from models.adapt import ablation, curves, stages
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one stage; the exit code is 2 for a user error, 130 after Ctrl-C."""
-    options = vars(_parser().parse_args(arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    options = vars(_parser().parse_args(given))
+    if "steps" in options:
+        options["command"] = shlex.join(["python", "-m", "models.adapt", *given])
     try:
         options.pop("run")(**options)
     except (ValueError, OSError) as error:
@@ -73,6 +77,10 @@ def _parser() -> argparse.ArgumentParser:
 _TEXT = "text file (.xz is unpacked), each record ended by a line <|endoftext|>"
 
 
+def _steps(text: str) -> tuple[int, ...]:
+    return tuple(sorted({_natural(each) for each in text.split(",")}))
+
+
 def _positive(text: str) -> int:
     return _from(1, text)
 
@@ -130,6 +138,13 @@ def _training(command: argparse.ArgumentParser, data: str) -> None:
     )
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--save-every", type=_positive, default=200, help="steps between checkpoints and validations")
+    command.add_argument(
+        "--keep-at",
+        type=_steps,
+        default=(),
+        metavar="STEPS",
+        help="such as 0,100,1000: keep these steps' checkpoints in the folder .kept (0: before the first step)",
+    )
     command.add_argument("--compile", action="store_true", help="torch.compile")
 
 

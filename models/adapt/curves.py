@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x")
+
+
+@dataclass(frozen=True)
+class Mask:
+    """The attention mask that a step was trained with."""
+
+    step: int
+    share: float  # of all pairs of a token and a later one, those in which the later one could be seen
+    rows: list[str]  # of 0 and 1: whether token i of the first 12 could see token j
 
 
 @dataclass(frozen=True)
@@ -20,6 +30,18 @@ class Curve:
     validated: list[int]  # steps
     tokens: list[int]  # seen by these steps
     validation: list[float]  # nats per token
+    masks: list[Mask] = field(default_factory=list)  # of an adaptation
+
+
+def kept_folder(out: Path, step: int) -> Path:
+    """Return the folder of a checkpoint that the training of `out` keeps."""
+    return out.with_name(f"{out.name}.kept") / f"step_{step:05}"
+
+
+def kept(out: Path, curve: Curve) -> dict[int, Path]:
+    """Return the folders of the checkpoints that the training of `out` has kept, by step; `curve` is its log."""
+    folders = {step: kept_folder(out, step) for step in sorted(curve.validated)}
+    return {step: folder for step, folder in folders.items() if folder.is_dir()}
 
 
 def read_log(path: Path) -> Curve:
@@ -29,6 +51,7 @@ def read_log(path: Path) -> Curve:
     """
     training: dict[int, float] = {}
     validation: dict[int, tuple[int, float]] = {}
+    masks: dict[int, Mask] = {}
     try:
         whole = path.read_text(encoding="utf-8").split("\n")[:-1]
         if not whole:
@@ -39,10 +62,13 @@ def read_log(path: Path) -> Curve:
                 first = record["resumed_at"]
                 training = {step: loss for step, loss in training.items() if step <= first}
                 validation = {step: point for step, point in validation.items() if step <= first}
+                masks = {step: mask for step, mask in masks.items() if step <= first}
             elif "validation" in record:
                 validation[record["step"]] = record["tokens"], record["validation"]
             else:
                 training[record["step"]] = record["loss"]
+                if "mask" in record:
+                    masks[record["step"]] = Mask(record["step"], record["future"], record["mask"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not the log of a training: {error}") from error
     return Curve(
@@ -51,7 +77,20 @@ def read_log(path: Path) -> Curve:
         list(validation),
         [tokens for tokens, _ in validation.values()],
         [loss for _, loss in validation.values()],
+        list(masks.values()),
     )
+
+
+def read_start(path: Path) -> dict[str, Any]:
+    """Return what a log says of its training: `parent`, `machine`, `command` and the plan, as it was started last.
+
+    Raises ValueError if it says none of it.
+    """
+    starts = [line for line in path.read_text(encoding="utf-8").split("\n")[:-1] if '"resumed_at"' in line]
+    start = json.loads(starts[-1]) if starts else {}
+    if not {"parent", "machine", "command"} <= start.keys():
+        raise ValueError(f"{path} does not say how the training was started; train again with this version")
+    return start
 
 
 def draw(curves: Mapping[str, Curve], out: Path, *, title: str, training: bool = True) -> None:
@@ -64,7 +103,7 @@ def draw(curves: Mapping[str, Curve], out: Path, *, title: str, training: bool =
     figure = go.Figure()
     for number, (name, curve) in enumerate(curves.items()):
         colour = _COLOURS[number % len(_COLOURS)]
-        per_step = curve.tokens[-1] / curve.validated[-1] if curve.validated else 1
+        per_step = curve.tokens[-1] / curve.validated[-1] if any(curve.validated) else 1
         if training:
             figure.add_scatter(
                 x=[step * per_step / 1e6 for step in curve.steps],

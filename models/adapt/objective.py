@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 T_MIN = 1e-3
+SKETCHED = 12
+"""Tokens in the corner of the mask that `sketch` shows."""
 Weighting = Literal["elbo", "uniform"]
 Normalization = Literal["tokens", "masked"]
 
@@ -95,6 +97,26 @@ def annealed_attention(length: int, ratio: float, generator: torch.Generator) ->
         return None
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     return (causal | (torch.rand(length, length, generator=generator) < ratio))[None, None]
+
+
+def sketch(exercise: Exercise, network: nn.Module) -> dict[str, Any]:
+    """Return what an exercise lets its tokens see of later ones: for a log, and for people.
+
+    `future` is the share of the pairs (token, later token) in which the first may attend to the second, of all pairs in
+    the context. `mask` is the first corner of the mask that this very step trained with, a text of 0 and 1 for each of
+    the first 12 tokens: character j of text i says whether token i sees token j. Empty for causal training, and where
+    every sequence has a mask of its own.
+    """
+    attention, length = exercise.attention, exercise.inputs.shape[1]
+    if getattr(network.config, "is_causal", True) or (attention is not None and len(attention) > 1):
+        return {}
+    seen = torch.ones(length, length, dtype=torch.bool) if attention is None else attention[0, 0]
+    later = torch.ones_like(seen).triu(1)
+    corner = seen[:SKETCHED, :SKETCHED].int().tolist()
+    return {
+        "future": round((seen & later).sum().item() / max(1, int(later.sum())), 4),
+        "mask": ["".join(map(str, row)) for row in corner],
+    }
 
 
 class Trainee(nn.Module):

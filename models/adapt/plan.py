@@ -13,7 +13,10 @@ from models.adapt.objective import Trainee
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """Settings of a training. `batch` is the number of sequences in a step, over all processes."""
+    """Settings of a training. `batch` is the number of sequences in a step, over all processes.
+
+    Raises ValueError if a checkpoint is to be kept after the last step.
+    """
 
     steps: int
     batch: int
@@ -30,6 +33,14 @@ class Plan:
     save_every: int = 200
     validation_sequences: int = 96
     compile: bool = False
+    keep_at: tuple[int, ...] = ()  # steps whose checkpoints are validated and kept; 0: before the first step
+    command: str = ""  # how the training was started, for its log
+
+    def __post_init__(self) -> None:
+        if self.keep_at and max(self.keep_at) > self.steps:
+            raise ValueError(
+                f"--keep-at {max(self.keep_at)} is after the last step, {self.steps}; leave it out or give more --steps"
+            )
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step: linear warm-up; then cosine, or constant with a linear cool-down."""

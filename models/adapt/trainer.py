@@ -19,11 +19,12 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from models.adapt.checkpoints import load_state, save_folder, save_state
-from models.adapt.curves import draw, read_log
+from models.adapt.curves import draw, kept_folder, read_log
 from models.adapt.data import Source
-from models.adapt.objective import Exercise, Trainee
+from models.adapt.objective import Exercise, Trainee, sketch
 from models.adapt.plan import Plan, optimizers
 from models.checkpoints.folders import recover, refuse_other_folders
+from models.checkpoints.placement import machine
 from models.corpus import Batch
 
 Ask = Callable[[Batch, int | None, torch.Generator], Exercise]
@@ -48,18 +49,15 @@ def train(
     """Train to `plan.steps`; a killed run continues from its last checkpoint exactly as if it had not been killed.
 
     `out` becomes the checkpoint folder; `out`.state holds the state to resume from, `out`.jsonl the log, `out`.html its
-    chart. `merged` turns the network's weights into those to save. Raises ValueError if the plan does not fit the
-    number of processes, the loss is not finite, a state is damaged, or the disk is full.
+    chart, and `out`.kept the checkpoint folders of the steps `plan.keep_at`. `merged` turns the network's weights into
+    those to save. Raises ValueError if the plan does not fit the number of processes, the loss is not finite, a state
+    is damaged, or the disk is full.
     """
     share = _share(plan, accelerator)
-    network, prepared = trainee.network, accelerator.prepare(trainee, *optimizers(trainee, plan))
-    model, steppers = prepared[0], prepared[1:]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if accelerator.is_main_process:
-        recover(out)
-    refuse_other_folders(out)
-    state = _beside(out, "state")
-    first, before = load_state(accelerator, state)
+    network = trainee.network
+    model, *steppers = accelerator.prepare(trainee, *optimizers(trainee, plan))
+    _make_room(out, plan, accelerator)
+    first, before = load_state(accelerator, state := _beside(out, "state"))
     if plan.compile:
         network.base_model.compile()
 
@@ -67,40 +65,67 @@ def train(
     model.train()
     began, tokens = time.monotonic(), before
     with _log(out, accelerator) as log, _bar(plan, first, accelerator) as bar:
-        _write(log, {"resumed_at": first, **asdict(plan)})
+
+        def validate_and_save(done: int, folders: Sequence[Path]) -> None:
+            value = _finite(_validate(model, own, share, accelerator), done)
+            _write(log, {"step": done, "tokens": tokens, "validation": value})
+            tensors = accelerator.get_state_dict(model)  # all processes take part in gathering
+            if accelerator.is_main_process:
+                if out in folders:
+                    _draw(out)
+                _save(trainee, tokenizer, tensors, folders, merged)
+
+        _write(log, {"resumed_at": first, **_facts(network, accelerator), **asdict(plan)})
+        if first == 0 and 0 in plan.keep_at:
+            validate_and_save(0, [kept_folder(out, 0)])
         for step, batch in zip(range(first, plan.steps), source.batches(plan.batch, skip=first), strict=False):
             # Every process draws the noise of the whole batch, so that it does not depend on their number.
             exercise = ask(batch, step, torch.Generator().manual_seed(plan.seed * 1_000_003 + step))
             loss = _step(model, exercise, steppers, plan, plan.rate(step), share, accelerator)
             done, tokens = step + 1, tokens + (batch.ids.size if batch.real is None else int(batch.real.sum()))
-            saving = done % plan.save_every == 0 or done == plan.steps
+            saving, keeping = done % plan.save_every == 0 or done == plan.steps, done in plan.keep_at
             bar.update()
-            if done % 20 == 0 or saving:
+            if done % 20 == 0 or saving or keeping:
                 value = _finite(accelerator.reduce(loss, "sum").item(), done)
-                speed = round((tokens - before) / (time.monotonic() - began))
-                bar.set_postfix(loss=value, tokens_per_s=speed)
-                _write(log, {"step": done, "loss": value, "tokens_per_s": speed})
+                found = {"loss": value, "tokens_per_s": round((tokens - before) / (time.monotonic() - began))}
+                bar.set_postfix(found)
+                _write(log, {"step": done, **found, **sketch(exercise, network)})
+            if folders := [kept_folder(out, done)] * keeping + [out] * saving:
+                validate_and_save(done, folders)
             if saving:
-                value = _finite(_validate(model, own, share, accelerator), done)
-                _write(log, {"step": done, "tokens": tokens, "validation": value})
-                tensors = accelerator.get_state_dict(model)  # all processes take part in gathering
-                if accelerator.is_main_process:
-                    _save(trainee, tokenizer, tensors, out, merged)
                 save_state(accelerator, state, done, tokens)
+
+
+def _make_room(out: Path, plan: Plan, accelerator: Accelerator) -> None:
+    """Make the parent folder, and restore what a crash put aside. Raises ValueError if a folder has other content."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if accelerator.is_main_process:
+        recover(out)
+    for folder in (out, *(kept_folder(out, step) for step in plan.keep_at)):
+        refuse_other_folders(folder)
+
+
+def _facts(network: Any, accelerator: Accelerator) -> dict[str, str]:
+    return {"parent": Path(network.name_or_path).name, "machine": machine(accelerator.device)}
+
+
+def _draw(out: Path) -> None:
+    draw({out.name: read_log(_beside(out, "jsonl"))}, _beside(out, "html"), title=f"Training of {out.name}")
 
 
 def _save(
     trainee: Trainee,
     tokenizer: PreTrainedTokenizerBase,
     tensors: Mapping[str, torch.Tensor],
-    out: Path,
+    folders: Sequence[Path],
     merged: Merge | None,
 ) -> None:
-    """Write the checkpoint folder and the chart of the log."""
-    draw({out.name: read_log(_beside(out, "jsonl"))}, _beside(out, "html"), title=f"Training of {out.name}")
+    """Write the same checkpoint into each of the folders."""
     tied = dict(trainee.named_parameters(remove_duplicate=False)).keys() - dict(trainee.named_parameters())
     weights = {name.removeprefix("network."): tensors[name] for name in tensors if name not in tied}
-    save_folder(trainee.network, tokenizer, out, weights=merged(weights) if merged else weights)
+    for folder in folders:
+        folder.parent.mkdir(exist_ok=True)
+        save_folder(trainee.network, tokenizer, folder, weights=merged(weights) if merged else weights)
 
 
 def _share(plan: Plan, accelerator: Accelerator) -> int:

@@ -16,7 +16,6 @@ from models.denoiser import BeliefCache, Ids, Query, Sampling
 from models.networks.dual_cache import DualCacheDenoiser
 from models.networks.transformer import TransformerDenoiser
 from models.quoting import quoted
-from models.terminal import processor
 
 TORCH = torch.__version__
 
@@ -144,10 +143,3 @@ def bandwidth(device: torch.device, *, repeat: int = 10) -> float:
     source = torch.zeros(COPIED[device.type] // 4, device=device)
     target = torch.empty_like(source)
     return 2 * source.nbytes / _median(lambda: target.copy_(source), device, repeat)
-
-
-def machine(device: torch.device) -> str:
-    """Return the name of the GPU or the processor."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{processor()}, {torch.get_num_threads()} threads"

@@ -16,6 +16,7 @@ import torch
 from models.catalogue import CATALOGUE, Source
 from models.checkpoints.weights import BYTES, QUANTISED, Weights, read_weights
 from models.quoting import quoted
+from models.terminal import processor
 
 ROOM = 1.15
 """Memory of weights and forward pass over that of the weights: states, kernels' buffers, the logits of a gap."""
@@ -217,3 +218,11 @@ def _too_large(name: str, weights: Weights, placement: Placement, needed: float,
         f"'{name}' needs about {needed / 1e9:.1f} GB in {form}, and {placement.device} has {free / 1e9:.1f} GB free: "
         f"try {', or '.join(smaller)}"
     )
+
+
+def machine(device: torch.device) -> str:
+    """Return the name of the GPU or the processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{processor()}, {threads} thread{'s' * (threads != 1)}"

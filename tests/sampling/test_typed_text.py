@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import models
-from app.cli import one_line, state_line
 from app.errors import InfillError
 from app.export.gif_layout import items_of
 from app.infill import infill
@@ -21,6 +20,7 @@ from app.sampling.scripts import takes_space, whole_word
 from app.trace import recording
 from app.trace.messages import build_closing, build_replay
 from app.trace.trace import Trace
+from app.watching import one_line, state_line
 from models.toy import toy
 from tests.models.checkpoints import small_tokenizers
 from tests.models.checkpoints.small_tokenizers import ADDED, SPECIAL, TOKENIZERS

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from models.bench.speed import bandwidth, canvas, find_device, forget, machine, time_pass
+from models.bench.speed import bandwidth, canvas, find_device, forget, time_pass
 from models.bench.untrained import SHAPES, build, check, weight_bytes
+from models.checkpoints.placement import machine
 from models.denoiser import Query
 from models.networks.transformer import TransformerDenoiser, compile_shapes
 from models.serve.batching import BatchingDenoiser
@@ -201,7 +202,7 @@ def test_the_machine_is_named_and_its_bandwidth_is_a_number(monkeypatch):
     monkeypatch.setattr("models.bench.speed.COPIED", {"cpu": 2**16})
     device = find_device("cpu")
     assert bandwidth(device, repeat=1) > 0
-    assert "threads" in machine(device)
+    assert "thread" in machine(device)
 
 
 def test_recorded_graphs_are_given_back_before_the_memory_is(monkeypatch):

@@ -7,6 +7,7 @@ import itertools
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,7 +26,7 @@ from app.strategies.registry import BUDGETS, GROUPS, Strategy, by_group, find, s
 from app.trace import recording
 from app.trace.trace import Trace
 from app.trace.verdict import verdict
-from app.watching import check_terminal, one_line, state_line, watched
+from app.watching import Painter, check_terminal, one_line, state_line
 from models.denoiser import Denoiser
 from models.quoting import shortened
 
@@ -90,7 +91,9 @@ def add_commands(commands: Any, strategy: Strategy, request: type[InfillRequest]
 
     command = commands.add_parser("replay", help="show a recorded run, without a model", allow_abbrev=False)
     command.add_argument("file", metavar="FILE", help="what `infill --json` printed, or - for standard input")
-    command.add_argument("--step", type=int, metavar="K", help="only the state after step K, and what that step did")
+    one = command.add_mutually_exclusive_group()
+    one.add_argument("--step", type=int, metavar="K", help="only the state after step K, and what that step did")
+    _add_watch_flag(one)
     write.add_flags(command)
     command.set_defaults(run=_replay)
 
@@ -110,7 +113,11 @@ def add_output_flags(command: Any) -> None:
     command.add_argument("--time-limit", type=float, default=float("inf"), help="seconds of decoding")
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print the trace of the run instead of its text")
-    form.add_argument(
+    _add_watch_flag(form)
+
+
+def _add_watch_flag(command: Any) -> None:
+    command.add_argument(
         "--watch",
         type=float,
         nargs="?",
@@ -124,6 +131,10 @@ def check_output(args: argparse.Namespace) -> None:
     """Raise InfillError unless the time limit is above 0, and the terminal can be repainted if that is wanted."""
     if not args.time_limit > 0:
         raise InfillError(f"the time limit must be a number of seconds above 0, not {args.time_limit}")
+    _check_watch(args)
+
+
+def _check_watch(args: argparse.Namespace) -> None:
     if args.watch is not None:
         if not 0 <= args.watch <= _LONGEST_PAUSE:
             raise InfillError(f"--watch takes 0 to {_LONGEST_PAUSE} seconds a step, not {args.watch}")
@@ -194,14 +205,17 @@ def show(traces: Iterator[Trace], args: argparse.Namespace) -> int:
     `args` are the flags of `add_output_flags`.
     """
     trace = start = next(traces)
-    traces = itertools.chain([start], traces)
+    painter = None if args.watch is None else Painter(sys.stdout, args.watch)
     try:
-        for trace in traces if args.watch is None else watched(traces, pause=args.watch):
-            if trace.begun and not trace.steps:
-                lines = (*trace.notices, *(choice.describe(number) for number, choice in trace.choices.items()))
-                print(*lines, sep="\n", end="\n" * bool(lines), file=sys.stderr)
-            elif trace.begun and args.watch is None and sys.stderr.isatty():
-                print(state_line(trace, len(trace.steps)), file=sys.stderr)
+        with painter or nullcontext():
+            for trace in itertools.chain([start], traces):
+                if trace.begun and not trace.steps:
+                    lines = (*trace.notices, *(choice.describe(number) for number, choice in trace.choices.items()))
+                    print(*lines, sep="\n", end="\n" * bool(lines), file=sys.stderr)
+                elif trace.begun and not painter and sys.stderr.isatty():
+                    print(state_line(trace, len(trace.steps)), file=sys.stderr)
+                if painter:
+                    painter.paint(trace)
     except KeyboardInterrupt:
         trace = replace(trace, ended="stopped")
     if not trace.begun:
@@ -213,11 +227,18 @@ def show(traces: Iterator[Trace], args: argparse.Namespace) -> int:
 
 def _replay(args: argparse.Namespace, load: Load) -> int:
     to_files = write.is_wanted(args)
+    _check_watch(args)
     trace = recording.load(read(args.file))
     if to_files:
         write.write(trace, args)
         return 0
     last = len(trace.steps)
+    if args.watch is not None:
+        with Painter(sys.stdout, args.watch) as painter:
+            for number in range(last):
+                painter.paint(replace(trace, steps=trace.steps[:number], ended="running"))
+            painter.paint(trace)
+        return 0
     if args.step is not None and not 0 <= args.step <= last:
         raise InfillError(f"--step must be from 0 to {last} for this trace, not {args.step}")
     print(one_line(f"{trace.request.strategy} on {trace.model}, T = {trace.request.steps}, ended: {trace.ended}"))

@@ -7,8 +7,7 @@ import os
 import sys
 import time
 import unicodedata
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from app.errors import InfillError
 from app.trace.trace import Trace
@@ -16,6 +15,7 @@ from app.trace.verdict import UNSURE
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
+    from rich.live import Live
     from rich.text import Text
 
 MASK = "░"
@@ -25,7 +25,7 @@ _CONTEXT = 32  # characters of the given text shown on either side of the span
 _SMALL = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _BARS = "▁▂▃▄▅▆▇█"
 _NEW, _GIVEN, _FAINT = "reverse bold", "none", "dim"
-_OTHER = 3  # rows of a frame that are not passage: the tokens just written, the status, and the cursor's
+_OTHER = 4  # rows of a frame without the passage: an empty one, the tokens just written, the status, the cursor's
 
 
 def state_line(trace: Trace, number: int) -> str:
@@ -60,37 +60,47 @@ def check_terminal() -> None:
         raise InfillError(f"--watch cannot repaint a terminal of the kind '{kind}'; leave it out, or set TERM")
 
 
-def watched(traces: Iterable[Trace], *, pause: float) -> Iterator[Trace]:
-    """Pass traces on, and paint the last state of each over the one before, where it stays for `pause` seconds.
+class Painter:
+    """Paints the last state of a trace over the one before; as a context manager it gives the cursor back.
 
-    Closing the iterator leaves the last frame, and the cursor visible below it. Colours are left out where NO_COLOR is
-    set. A terminal whose size changes is wiped, because lines that it wrapped again cannot be found.
+    The last frame stays. Colours are left out where NO_COLOR is set. A terminal whose size changes is wiped, because
+    lines that it has wrapped again cannot be found.
     """
-    from rich.live import Live
 
-    size, live = os.get_terminal_size(sys.stdout.fileno()), None
-    try:
-        for trace in traces:
-            now = os.get_terminal_size(sys.stdout.fileno())
-            if live is None or now != size:
-                if live is not None:
-                    live.stop()
-                    live.console.clear()
-                size, live = now, Live(console=_console(now), auto_refresh=False, vertical_overflow="crop")
-                live.start()
-            live.update(frame(trace, live.console), refresh=True)
-            yield trace  # before the pause, in which Ctrl-C may come
-            if trace.ended == "running":
-                time.sleep(pause)
-    finally:
-        if live is not None:
-            live.stop()
+    def __init__(self, terminal: TextIO, pause: float) -> None:
+        """Paint on a terminal, and show every state for `pause` seconds, in which Ctrl-C may come."""
+        self._terminal, self._pause, self._size = terminal, pause, os.terminal_size((0, 0))
+        self._live: Live | None = None
 
+    def __enter__(self) -> Painter:
+        return self
 
-def _console(size: os.terminal_size) -> Console:
-    from rich.console import Console
+    def __exit__(self, *error: object) -> None:
+        if self._live is not None:
+            self._live.stop()
 
-    return Console(file=sys.stdout, force_terminal=True, width=size.columns, height=size.lines, highlight=False)
+    def paint(self, trace: Trace) -> None:
+        """Paint the last state, and wait if the run goes on."""
+        live = self._on_terminal()
+        live.update(frame(trace, live.console), refresh=True)
+        if trace.ended == "running":
+            time.sleep(self._pause)
+
+    def _on_terminal(self) -> Live:
+        from rich.console import Console
+        from rich.live import Live
+
+        size = os.get_terminal_size(self._terminal.fileno())
+        if self._live is None or size != self._size:
+            if self._live is not None:
+                self._live.stop()
+                self._live.console.clear()
+            console = Console(
+                file=self._terminal, force_terminal=True, width=size.columns, height=size.lines, highlight=False
+            )
+            self._live, self._size = Live(console=console, auto_refresh=False, vertical_overflow="crop"), size
+            self._live.start()
+        return self._live
 
 
 def frame(trace: Trace, console: Console) -> Group:
@@ -101,11 +111,12 @@ def frame(trace: Trace, console: Console) -> Group:
     is cut to the rows around what was just written.
     """
     from rich.console import Group
+    from rich.text import Text
 
     number = len(trace.steps)
     lines = passage(trace, number).wrap(console, console.width, overflow="fold")
     shown = _window(list(lines), max(1, console.height - _OTHER))
-    below = [just_written(trace, number), _status(trace, number)]
+    below = [Text(), just_written(trace, number), _status(trace, number)]
     for line in below:
         line.truncate(console.width, overflow="ellipsis")
     return Group(*shown, *below)
@@ -174,4 +185,5 @@ def _status(trace: Trace, number: int) -> Text:
     from rich.text import Text
 
     passes = f"{trace.calls} of {trace.request.steps} passes" if trace.begun else f"{trace.choosing.calls} passes"
-    return Text(f"step {number}  ·  {passes}  ·  {trace.masks_left[number]} masks left", style=_FAINT)
+    left = trace.masks_left[number]
+    return Text(f"step {number} · {passes} · {left} mask{'s' * (left != 1)} left", style=_FAINT)

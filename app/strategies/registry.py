@@ -230,7 +230,8 @@ def strategy(
     reads; `reads_committed` asks about committed positions as well. `least` is the smallest step budget with which it
     differs from another strategy (one that probes needs passes for it), `judged` whether it asks an autoregressive
     parent; both may depend on the knobs. `ranks` is one of RANKS, and `may_loop` says that it takes tokens back by a
-    rule and not by lot, so that a state which returns is a loop. Raises TypeError for a knob without a domain.
+    rule and not by lot, so that a state which returns is a loop. A notebook's strategy replaces its own earlier version
+    when its cell runs again. Raises TypeError for a knob without a domain.
     """
 
     def register(choose: Callable[..., Selection]) -> Strategy:
@@ -253,7 +254,9 @@ def strategy(
             may_loop=may_loop,
             knobs=knobs,
         )
-        assert made.name not in _strategies, f"two strategies are called {made.name}"
+        earlier = _strategies.get(made.name)
+        again = earlier is not None and earlier.choose.__module__ == choose.__module__ == "__main__"
+        assert earlier is None or again, f"two strategies are called {made.name}"
         assert group in GROUPS, f"{made.name} is in an unknown group, {group}"
         _strategies[made.name] = made
         return made
@@ -261,12 +264,16 @@ def strategy(
     return register
 
 
-@functools.cache
 def strategies() -> Mapping[str, Strategy]:
-    """Return all strategies by name, in alphabetical order."""
+    """Return all strategies by name, in alphabetical order: those with a file, and those registered since."""
+    _read_files()
+    return dict(sorted(_strategies.items()))
+
+
+@functools.cache
+def _read_files() -> None:
     for module in pkgutil.iter_modules(app.strategies.__path__):
         importlib.import_module(f"app.strategies.{module.name}")
-    return dict(sorted(_strategies.items()))
 
 
 def by_group() -> Mapping[str, Sequence[Strategy]]:

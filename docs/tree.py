@@ -19,6 +19,7 @@ PLAIN = {
     "docs": "Reference: everything that is not in the README",
     "models/bundled": "Weights of the diffusion model that ships here",
     "models/bundled_parent": "Weights of the autoregressive model that it was adapted from",
+    "notebooks": "Fill, draw, and write a strategy in a notebook",
     "tests": "Mirror app/ and models/",
     "CHANGELOG.md": "What users notice, by release",
     "CONTRIBUTING.md": "How to add a strategy, a view, a measurement or a model",

@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -37,7 +38,7 @@ from models.adapt.curves import Curve, kept, read_log, read_start
 from models.denoiser import Denoiser
 from models.terminal import progress
 
-GAPS = ASSETS / "adaptation" / "gaps.json"
+GAPS, RECORD = ASSETS / "adaptation" / "gaps.json", ASSETS / "adaptation" / "adaptation.json"
 
 
 def add_command(commands: Any) -> None:
@@ -103,6 +104,28 @@ def read_gaps(file: Path) -> list[InfillRequest]:
             raise InfillError(f"text {number} in '{file}' has a gap of auto length; write a number of masks")
         requests.append(replace(request, steps=request.length))
     return requests
+
+
+def markdown(file: Path = RECORD, number: int = 0) -> str:
+    """Return a record for the documents: five of its masks, and the fill of text `number` at every checkpoint."""
+    record = json.loads(file.read_text(encoding="utf-8"))
+    bounds = dict(zip(record["steps"], record["validation"], strict=True))
+    text = re.sub(r"\[\[.*?\]\]", "…", record["checkpoints"][0]["fills"][number]["text"])
+    rows = [f"| step | tokens | bound, nats per token | {text} |", "| ---: | ---: | ---: | --- |"]
+    for checkpoint in record["checkpoints"]:
+        fill = "".join(checkpoint["fills"][number]["pieces"]).replace("\n", "↵").replace("|", "\\|").strip()
+        step, tokens = checkpoint["step"], checkpoint["tokens"]
+        rows.append(f"| {step} | {tokens:,} | {bounds[step]:.2f} | {fill} |")
+    return "\n".join([*_masks(record), "", *rows])
+
+
+def _masks(record: dict[str, Any]) -> list[str]:
+    """Return a fenced block of masks side by side, from causal to full: ■ is seen, · is hidden."""
+    chosen = [min(record["masks"], key=lambda mask: abs(mask["share"] - share)) for share in (0, 0.25, 0.5, 0.75, 1)]
+    heads = [f"step {mask['step']}: {mask['share']:.0%}" for mask in chosen]
+    rows = zip(*(mask["rows"] for mask in chosen), strict=True)
+    lines = [heads, *([row.translate({48: "·", 49: "■"}) for row in rows_] for rows_ in rows)]
+    return ["```", *("  ".join(f"{cell:<14}" for cell in line).rstrip() for line in lines), "```"]
 
 
 def _fills(requests: Sequence[InfillRequest], load: Callable[..., Denoiser], folder: Path) -> list[dict[str, Any]]:

@@ -121,6 +121,8 @@ def draw(curves: Mapping[str, Curve], out: Path, *, title: str, training: bool =
             marker={"symbol": _SYMBOLS[number % len(_SYMBOLS)], "size": 7},
             name=f"{name}, validation" if training else name,
         )
+    if len(curves) == 1:
+        _shade_annealing(figure, *curves.values())
     lowest, highest = _range([curve.validation for curve in curves.values()])
     figure.update_layout(
         title=title,
@@ -130,6 +132,22 @@ def draw(curves: Mapping[str, Curve], out: Path, *, title: str, training: bool =
         legend={"x": 0.99, "xanchor": "right", "y": 0.99},
     )
     figure.write_html(out, include_plotlyjs="directory")
+
+
+def _shade_annealing(figure: Any, curve: Curve) -> None:
+    """Shade the steps in which attention was opened from causal to full, if there were any."""
+    half_open = [mask.step for mask in curve.masks if mask.share < 1]
+    if half_open and any(curve.validated):
+        end = min((mask.step for mask in curve.masks if mask.step > half_open[-1]), default=half_open[-1])
+        figure.add_vrect(
+            x0=0,
+            x1=end * curve.tokens[-1] / curve.validated[-1] / 1e6,
+            fillcolor="#000000",
+            opacity=0.06,
+            line_width=0,
+            annotation_text="attention opens",
+            annotation_position="bottom left",
+        )
 
 
 def plot(*, logs: Sequence[Path], out: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from models.adapt import curves, trainer
 from models.adapt.__main__ import main
-from models.adapt.curves import Curve, draw, read_log
+from models.adapt.curves import Curve, Mask, draw, read_log
 from tests.models.adapt.runs import command, interrupt
 
 
@@ -96,6 +97,16 @@ def test_a_page_shows_every_curve_by_name_dash_and_symbol(tmp_path):
 def test_training_losses_can_be_left_out_and_empty_curves_are_no_trouble(tmp_path):
     draw({**CURVES, "none": Curve([], [], [], [], [])}, tmp_path / "page.html", title="Two", training=False)
     assert [trace["name"] for trace in drawn(tmp_path / "page.html")] == [*CURVES, "none"]
+
+
+def test_the_part_in_which_attention_opens_is_shaded(tmp_path):
+    opening = [Mask(1, 0.5, ["10", "11"]), Mask(2, 1.0, ["11", "11"])]
+    alone = replace(CURVES["full recipe"], masks=opening)
+    draw({"child": alone}, tmp_path / "one.html", title="One")
+    draw({"child": alone, **CURVES}, tmp_path / "three.html", title="Three")
+    shaded = ['"x1":2e-05' in (tmp_path / name).read_text().replace(" ", "") for name in ("one.html", "three.html")]
+    assert shaded == [True, False]
+    assert "attention opens" in (tmp_path / "one.html").read_text()
 
 
 def test_a_wild_start_of_the_training_does_not_flatten_the_validation(tmp_path):

@@ -104,7 +104,7 @@ def test_the_part_in_which_attention_opens_is_shaded(tmp_path):
     alone = replace(CURVES["full recipe"], masks=opening)
     draw({"child": alone}, tmp_path / "one.html", title="One")
     draw({"child": alone, **CURVES}, tmp_path / "three.html", title="Three")
-    shaded = ['"x1":2e-05' in (tmp_path / name).read_text().replace(" ", "") for name in ("one.html", "three.html")]
+    shaded = ['"x1":0.00002' in (tmp_path / name).read_text().replace(" ", "") for name in ("one.html", "three.html")]
     assert shaded == [True, False]
     assert "attention opens" in (tmp_path / "one.html").read_text()
 

@@ -93,7 +93,7 @@ def test_every_step_is_painted_over_the_one_before(terminal):
     assert not terminal.screen.history.top, "the screen was scrolled"
 
 
-def test_tokens_just_written_are_reversed_and_unsure_ones_underlined_with_and_without_colour(terminal, monkeypatch):
+def test_new_tokens_are_reversed_and_unsure_ones_underlined_without_colour_too(terminal, monkeypatch):
     *_, before, last = traces()
     for no_color in ("", "1"):
         monkeypatch.setenv("NO_COLOR", no_color)

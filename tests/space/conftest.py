@@ -36,6 +36,8 @@ def folder(tmp_path) -> Path:
     (folder / "models" / "weights.safetensors").write_bytes(WEIGHTS)
     (folder / "assets").mkdir()
     (folder / "assets" / "page.png").write_bytes(b"\x89PNG\r\n\x1a\n\xff")
+    (folder / "notebooks").mkdir()
+    (folder / "notebooks" / "one.ipynb").write_text("{}\n")
     (folder / "notes.txt").write_text("not this\n")
     return folder
 

@@ -12,7 +12,7 @@ from tests.space.fake_hub import TOKEN, Space
 UPLOADED = {
     *("LICENSE", "README.md", "Spacefile", "requirements.txt", "app.py", "app/one.py"),
     *("CONTRIBUTING.md", "CHANGELOG.md", "LOG.md", "docs/one.md"),
-    *("assets/page.png", "models/weights.safetensors"),
+    *("assets/page.png", "models/weights.safetensors", "notebooks/one.ipynb"),
 }
 SECRET = "the-words-that-nobody-may-see"
 

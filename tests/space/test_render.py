@@ -11,7 +11,7 @@ from huggingface_hub import SpaceCard
 OWN = {
     *("LICENSE", "README.md", "Spacefile", "requirements.txt", "app.py", "app/one.py"),
     *("CONTRIBUTING.md", "CHANGELOG.md", "LOG.md", "docs/one.md"),
-    *("assets/page.png", "models/weights.safetensors"),
+    *("assets/page.png", "models/weights.safetensors", "notebooks/one.ipynb"),
 }
 
 

@@ -95,9 +95,8 @@ class Painter:
             if self._live is not None:
                 self._live.stop()
                 self._live.console.clear()
-            console = Console(
-                file=self._terminal, force_terminal=True, width=size.columns, height=size.lines, highlight=False
-            )
+            width, height = size.columns or 80, size.lines or 24  # some pseudo-terminals have no size
+            console = Console(file=self._terminal, force_terminal=True, width=width, height=height, highlight=False)
             self._live, self._size = Live(console=console, auto_refresh=False, vertical_overflow="crop"), size
             self._live.start()
         return self._live

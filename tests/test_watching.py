@@ -155,6 +155,14 @@ def test_a_terminal_that_changes_its_width_is_wiped(terminal):
     assert max(map(len, rows)) <= 12
 
 
+def test_a_terminal_that_does_not_know_its_size_is_taken_for_one_of_80_columns(terminal):
+    terminal.resize(80, 24)
+    fcntl.ioctl(terminal.slave, termios.TIOCSWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+    with Painter(terminal.output, 0) as painter:
+        painter.paint(traces()[-1])
+    assert terminal.read()[-1] == "step 3 · 3 of 3 passes · 0 masks left"
+
+
 def test_a_model_that_writes_control_characters_cannot_move_the_cursor(terminal):
     *_, last = traces()
     bell = dict.fromkeys(last.lexicon, b"\x1b[2Ja\x07")

@@ -52,6 +52,17 @@ NUMBERS: Mapping[str, Callable[[Trace], Any]] = {
 """What can be asked of a recorded run."""
 
 
+def places_of(trace: Trace, rule: str) -> list[int]:
+    """Return the places of a run, from 0, that a rule of a question means; the page does the same with its own copy."""
+    order = trace.order
+    if rule == "taken back":
+        return sorted({place for step in trace.steps for place in trace.start.places(step.selection.remask)})
+    if rule == "least sure":
+        confidence = np.where(order > 0, trace.commits().confidence[trace.start.slots].round(4), np.inf)
+        return np.flatnonzero(confidence == confidence.min()).tolist()
+    return np.flatnonzero(order == (1 if rule == "written first" else len(trace.steps))).tolist()
+
+
 def run_numbers(trace: Trace) -> dict[str, Any]:
     """Return all NUMBERS of a run."""
     return {name: compute(trace) for name, compute in NUMBERS.items()}

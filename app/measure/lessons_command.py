@@ -6,9 +6,11 @@ import argparse
 import functools
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from app.errors import unknown
+from app.errors import InfillError, unknown
+from app.lessons.handout import handout
 from app.lessons.lesson import Lesson, read_lessons
 from app.lessons.tables import MEASURED, make_table
 from app.measure.examples_command import compare
@@ -21,13 +23,28 @@ from models.denoiser import Denoiser
 
 def add_command(commands: Any) -> None:
     """Add the command `lessons` to what `add_subparsers` returned."""
-    about = "record the runs and tables of the lessons again"
+    about = "record the runs and tables of the lessons again, or print a handout"
     command = commands.add_parser("lessons", help=about, description=about, allow_abbrev=False)
     command.add_argument("ids", nargs="*", metavar="ID", help="ids of lessons, such as masks (default: all)")
     command.add_argument(
         "--check", action="store_true", help="write nothing; end with exit code 1 if something differs"
     )
-    command.set_defaults(run=_record)
+    command.add_argument("--handout", type=Path, metavar="FILE.html", help="write a page to print for a class instead")
+    command.add_argument("--answers", action="store_true", help="mark the right answers on the handout")
+    command.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
+    if args.answers and not args.handout:
+        raise InfillError("--answers is for the handout: name its file with --handout FILE.html")
+    if not args.handout:
+        return _record(args, load)
+    try:
+        args.handout.write_text(handout(read_lessons(), answers=args.answers), encoding="utf-8")
+    except OSError as error:
+        raise InfillError(f"'{args.handout}' cannot be written: {error}") from None
+    print(f"{args.handout}: print it from a browser, on A4")
+    return 0
 
 
 def _record(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:

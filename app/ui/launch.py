@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import socket
 import sys
 from typing import Any
 
 import models
 from app import presets
-from app.errors import InfillError
+from app.errors import InfillError, quoted
 from app.flags import add_model_flags, model_settings
 from app.space import model_choice, spacefile
 from app.space.hardware import in_a_space, on_zero_gpu
@@ -24,7 +25,7 @@ _BUNDLED = Candidate(repo=None, family="llama", quant="none", memory=0)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the page: the model's, those that are offered, the port."""
+    """Add the flags of the page: the model's, those that are offered, where to listen."""
     add_model_flags(parser, default=None)
     parser.add_argument(
         "--offer",
@@ -34,6 +35,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         f"fit into memory; downloaded when chosen) (default: {models.HERE}; in a Space, what the Spacefile says)",
     )
     parser.add_argument("--port", type=int, default=None, help="default: 7860 or the next free one")
+    parser.add_argument(
+        "--host",
+        metavar="ADDRESS",
+        help="address to listen at; 0.0.0.0 lets everybody in the network in (default: this machine only)",
+    )
     parser.add_argument("--log-format", choices=log.FORMATS, default="text", help="a line a run, as text or JSON")
     parser.add_argument("--mcp", action="store_true", help="also offer filling as a tool to assistants, over MCP")
 
@@ -49,7 +55,8 @@ def serve(options: argparse.Namespace) -> int:
     """Serve the page until SIGTERM or Ctrl-C, which let runs end first and the process with exit code 0.
 
     On ZeroGPU the model is loaded before the launch, which packs what is on the emulated GPU for the workers.
-    Raises InfillError for a model that does not exist, a port that cannot be used, and `--mcp` without its package.
+    Raises InfillError for a model that does not exist, an address or port that cannot be used, and `--mcp` without its
+    package.
     """
     if options.mcp and importlib.util.find_spec("mcp") is None:
         raise InfillError("--mcp needs the package mcp; install it with pip install 'mcp>=1.21,<2'")
@@ -81,7 +88,15 @@ def serve(options: argparse.Namespace) -> int:
     # On ZeroGPU the other models would be loaded outside a worker, where torch sees an emulated GPU.
     offers = None if zero_gpu else lambda: models.offers(named)
     pool = ModelPool(denoiser, name=choice.model, offers=offers, named=named, merge=not zero_gpu)
-    _launch(choice.model, denoiser, pool, calibrated, port=options.port, zero_gpu=zero_gpu, mcp=options.mcp)
+    _launch(
+        choice.model,
+        denoiser,
+        pool,
+        calibrated,
+        address=(options.host, options.port),
+        zero_gpu=zero_gpu,
+        mcp=options.mcp,
+    )
     return 0
 
 
@@ -107,7 +122,7 @@ def _launch(
     pool: ModelPool,
     calibrated: presets.Presets,
     *,
-    port: int | None,
+    address: tuple[str | None, int | None],
     zero_gpu: bool,
     mcp: bool,
 ) -> None:
@@ -120,8 +135,11 @@ def _launch(
     if zero_gpu:
         denoiser.get()
     shutdown.listen()
+    host, port = address
+    if host is not None and not _is_ours(host):  # uvicorn would try a hundred ports
+        raise InfillError(f"{quoted(host)} is not an address of this machine; try --host 0.0.0.0")
     try:
-        page.launch(server_port=port, prevent_thread_lock=True, mcp_server=mcp, **launch_options())
+        page.launch(server_name=host, server_port=port, prevent_thread_lock=True, mcp_server=mcp, **launch_options())
     except (OSError, OverflowError):
         if port is None:
             raise
@@ -130,6 +148,16 @@ def _launch(
         connections.limit(server.config)
     denoiser.start()
     shutdown.wait(page, watch.going)
+
+
+def _is_ours(host: str) -> bool:
+    """Return whether this machine can listen at an address."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        try:
+            probe.bind((host, 0))
+        except OSError:
+            return False
+    return True
 
 
 def main() -> int:

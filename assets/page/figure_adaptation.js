@@ -19,6 +19,9 @@ function maskPicture(rows, label) {
     ...rows.flatMap((row, y) => [...row].map((seen, x) => svgShape("rect", { x: x + 0.05, y: y + 0.05, width: 0.9, height: 0.9, class: seen === "1" ? (x > y ? "fg-ahead" : "fg-seen") : "fg-unseen" }))));
 }
 
+/** Returns the mask of a left-to-right model: every position sees itself and what is before it. @param {number} size */
+export const causalRows = (size) => Array.from({ length: size }, (_, row) => "1".repeat(row + 1) + "0".repeat(size - row - 1));
+
 /** @param {LessonFigure} asked with `parts`, of "mask", "loss" and "fills" @param {FigureContext} context */
 export function createAdaptationFigure(asked, { table }) {
   const parts = /** @type {string[]} */ (asked.parts ?? ["mask", "loss", "fills"]);
@@ -40,7 +43,7 @@ export function createAdaptationFigure(asked, { table }) {
   function paint() {
     const { step, tokens, fills: made } = checkpoints[at];
     if (parts.includes("mask") && table.masks.length) {
-      const now = entryAt(table.masks, step);
+      const now = step ? entryAt(table.masks, step) : { step, share: 0, rows: causalRows(table.masks[0].rows.length) }; // the parent's
       const label = t("Attention mask at step {step}: {share} of the later positions are seen", { step: now.step, share: `${Math.round(100 * now.share)} %` });
       mask.replaceChildren(maskPicture(now.rows, label), h("p", { className: "fg-caption" }, label));
     }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { beatenBy, natsOf } from "../../assets/page/figure_sampler.js";
 import { distancesOf, jointOf, productOf } from "../../assets/page/figure_joint.js";
-import { entryAt } from "../../assets/page/figure_adaptation.js";
+import { causalRows, entryAt } from "../../assets/page/figure_adaptation.js";
 import { lensProbabilities, nucleusOf } from "../../assets/page/figure_lens.js";
 import { lessonAsked, lessonScore } from "../../assets/page/lesson.js";
 import { lessonPlaces } from "../../assets/page/lesson_question.js";
@@ -96,5 +96,6 @@ test("what was there before is marked, with its own letters and punctuation", ()
 
 test("the entry of a step is the last one before it", () => {
   const entries = [{ step: 0 }, { step: 10 }, { step: 20 }];
+  assert.deepEqual(causalRows(3), ["100", "110", "111"]);
   assert.deepEqual([0, 9, 10, 99].map((step) => entryAt(entries, step).step), [0, 0, 10, 20]);
 });

@@ -18,7 +18,7 @@ CHAIN = MarkovDenoiser(ToyTokenizer("abc"), np.array([[0.7, 0.2, 0.1], [0.1, 0.6
 TEXT = InfillRequest(text="a[[4]]c", steps=4, space=False)  # the toy reads a space as an a
 
 
-def test_with_exact_beliefs_every_order_costs_the_same_which_is_the_probability_of_the_words():
+def test_with_exact_beliefs_every_order_costs_what_the_words_cost():
     found = orders.of_text(TEXT, "abbc", CHAIN)
     chain = CHAIN.transition
     words = [0, 0, 1, 1, 2, 2]
@@ -50,7 +50,7 @@ def test_the_best_and_the_mean_are_over_all_orders():
     assert found["least entropy first"]["order"] == [1, 0, 2]  # 1.0, then 0.1 of those that are left
 
 
-def test_what_a_run_has_written_can_be_ordered_unless_masks_are_left_or_it_is_too_long():
+def test_a_finished_run_of_a_few_words_can_be_ordered():
     *_, trace = infill(TEXT, CHAIN)
     assert len(orders.of_run(trace, CHAIN)["nats"]) == 2**4 - 1
     first = next(infill(TEXT, CHAIN))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from app.lessons.facts import places_of
 from app.lessons.lesson import Lesson, read_lessons
 
 pytestmark = pytest.mark.browser
@@ -54,18 +55,6 @@ def tab_to(page: Page, selector: str) -> None:
     raise AssertionError(f"Tab does not lead to {selector}")
 
 
-def right_places(lesson: Lesson, ask: dict[str, Any]) -> list[int]:
-    """Work out from the trace what `lessonPlaces` works out from the page's run."""
-    trace = lesson.trace(ask["run"])
-    order = trace.order
-    if ask["answer"] == "written first":
-        return [place for place, step in enumerate(order) if step == 1]
-    if ask["answer"] == "written last":
-        return [place for place, step in enumerate(order) if step == len(trace.steps)]
-    assert ask["answer"] == "taken back"
-    return sorted({place for step in trace.steps for place in trace.start.places(step.selection.remask)})
-
-
 def answer(page: Page, lesson: Lesson, ask: dict[str, Any], *, well: bool) -> None:
     """Answer a question by keyboard, rightly or wrongly."""
     if ask["kind"] == "choice":
@@ -78,7 +67,7 @@ def answer(page: Page, lesson: Lesson, ask: dict[str, Any], *, well: bool) -> No
         page.keyboard.type(str(ask["answer"] if well else ask["answer"] + 10 + ask.get("within", 0)))
         page.keyboard.press("Enter")
     else:
-        right = right_places(lesson, ask)
+        right = places_of(lesson.trace(ask["run"]), ask["answer"])
         places = range(len(lesson.trace(ask["run"]).order))
         place = right[0] if well else next(each for each in places if each not in right)
         arrow_to(page, ".ls-places button", f'[data-choose="{place}"]', key="ArrowRight")

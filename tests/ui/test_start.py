@@ -63,6 +63,12 @@ def test_a_port_that_cannot_be_used_is_reported_in_one_line(port) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_an_address_of_another_machine_is_refused_before_anything_is_served(capsys, monkeypatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["app.py", "--model", "toy", "--host", "192.0.2.1"])  # for documentation only
+    assert launch.main() == 2
+    assert "'192.0.2.1' is not an address of this machine; try --host 0.0.0.0" in capsys.readouterr().err
+
+
 def test_app_py_serves_the_page_at_the_port_that_was_asked_for_and_fills_a_gap() -> None:
     from gradio_client import Client
 

@@ -15,7 +15,8 @@ from typing import Any
 from app import branching, cli
 from app.errors import InfillError
 from app.measure import adaptation, bench, calibrate, examples_command, length_command, lessons_command, soak
-from app.measure.checkpoint import evaluate, frequencies, quantize, quantized
+from app.measure.checkpoint import evaluate, frequencies, quantize, quantized, topics
+from app.measure.differences import command as differences
 from app.space import command as space
 from app.ui import launch
 from app.watching import one_line
@@ -60,6 +61,8 @@ def _run(arguments: list[str]) -> int:
         quantize,
         frequencies,
         adaptation,
+        topics,
+        differences,
         examples_command,
         lessons_command,
         soak,

@@ -14,7 +14,16 @@ from typing import Any
 
 from app import branching, cli
 from app.errors import InfillError
-from app.measure import adaptation, bench, calibrate, examples_command, length_command, lessons_command, soak
+from app.measure import (
+    adaptation,
+    bench,
+    calibrate,
+    examples_command,
+    length_command,
+    lessons_command,
+    proofread_command,
+    soak,
+)
 from app.measure.checkpoint import evaluate, frequencies, quantize, quantized, topics
 from app.measure.differences import command as differences
 from app.space import command as space
@@ -63,6 +72,7 @@ def _run(arguments: list[str]) -> int:
         adaptation,
         topics,
         differences,
+        proofread_command,
         examples_command,
         lessons_command,
         soak,

@@ -115,7 +115,9 @@ class TransformerDenoiser:
         rows = [row for query in queries for row in query.rows]
         looked = iter(self._look([row for row in rows if row.attention]))
         read = [next(looked) if row.attention else None for row in rows]
-        known = [seen[0] if seen else row.cache and row.cache.get(row.state) for row, seen in zip(rows, read, strict=True)]
+        known = [
+            seen[0] if seen else row.cache and row.cache.get(row.state) for row, seen in zip(rows, read, strict=True)
+        ]
         fresh = iter(self._forward([row for row, logits in zip(rows, known, strict=True) if logits is None]))
         believed = [
             next(fresh) if logits is None else (logits, int(seen is not None))

@@ -159,6 +159,4 @@ def _written(
             parent.complete([prompt.ids], length, temperature=TEMPERATURE, seed=number)[0] for number, prompt in mine
         ]
     sampler = sampler_of(way, denoiser, length)
-    return list(
-        threads.map(lambda one: write_text(way, one[1], sampler, length=length, seed=one[0]), mine)
-    )
+    return list(threads.map(lambda one: write_text(way, one[1], sampler, length=length, seed=one[0]), mine))

@@ -47,8 +47,8 @@ def add_command(commands: Any, strategy: Strategy) -> None:
         "--perturb",
         type=float,
         metavar="SHARE",
-        help="mask a random share of the written places again, such as 0.25, finish with the run's own settings, and say "
-        "how many of these places and of the others end as another token",
+        help="mask a random share of the written places again, such as 0.25, finish with the run's own settings, and "
+        "say how many of these places and of the others end as another token",
     )
     for field in fields_of():
         # The start decides the lengths, and knobs have flags of their own.
@@ -98,15 +98,14 @@ def _branch(args: argparse.Namespace, load: cli.Load) -> int:
     traces = infill(request, denoiser, time_limit=args.time_limit, origin=origin)
     if args.perturb is None:
         return cli.show(traces, args)
-    last = trace
+    ends = [trace]
 
     def noted() -> Iterator[Trace]:
-        nonlocal last
-        for last in traces:
-            yield last
+        for ends[0] in traces:
+            yield ends[0]
 
     code = cli.show(noted(), args)
-    print(count_changes(trace, last, edits), file=sys.stderr)
+    print(count_changes(trace, ends[0], edits), file=sys.stderr)
     return code
 
 

@@ -109,8 +109,8 @@ def swap_word(
 ) -> tuple[str, tuple[int, int], int] | None:
     """Swap a random word in a random sentence of a passage for one that is about as common.
 
-    Return the passage, where the sentence starts and stops in it, and where the new word starts; None if no sentence has
-    _FEWEST words and one to swap.
+    Return the passage, where the sentence starts and stops in it, and where the new word starts; None if no sentence
+    has _FEWEST words and one to swap.
     """
     sentences = [each.span() for each in _SENTENCE.finditer(passage)]
     long = [(start, stop) for start, stop in sentences if len(passage[start:stop].split()) >= _FEWEST]
@@ -167,7 +167,7 @@ def beliefs_of_redrawn(problem: Problem, denoiser: Denoiser, rng: np.random.Gene
 
 
 def area(texts: Sequence[tuple[Floats, Floats]]) -> float:
-    """Return the area under the ROC curve for finding redrawn tokens by low belief; ties count half. NaN without any."""
+    """Return the area under the ROC curve for finding redrawn tokens by low belief; ties count half, NaN if none is."""
     original, redrawn = (np.concatenate([text[which] for text in texts]) for which in (0, 1))
     if not len(original) or not len(redrawn):
         return np.nan

@@ -176,7 +176,7 @@ def draw(made: Mapping[str, Any]) -> Any:
     figure.update_layout(
         title={"text": f"How does its text differ?<br><sup>{note}</sup>", "x": 0.02},
         template="plotly_white",
-        height=420,
+        height=700,
         showlegend=False,
         margin={"l": 230, "r": 20, "t": 100, "b": 40},
     )

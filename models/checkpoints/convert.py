@@ -10,10 +10,10 @@ from models.checkpoints.checkpoint import read_network
 from models.checkpoints.facts import is_diffusion, mask_id_of
 from models.checkpoints.folders import refuse_other_folders, replace
 from models.checkpoints.frequencies import NAME as FREQUENCIES
-from models.checkpoints.topics import NAME as TOPICS
 from models.checkpoints.hub import fetch
 from models.checkpoints.placement import place
 from models.checkpoints.tokenizer import read_tokenizer
+from models.checkpoints.topics import NAME as TOPICS
 from models.checkpoints.weights import read_weights
 
 MEASURED = (FREQUENCIES, TOPICS, "calibration.json", "length_bias.json")

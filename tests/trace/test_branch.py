@@ -231,7 +231,7 @@ def test_a_start_is_json_in_the_recording(trace):
     assert data["origin"] is None
 
 
-def test_a_perturbation_takes_back_a_share_of_what_is_written_and_the_seed_repeats_it(trace):
+def test_a_perturbation_takes_back_a_share_and_the_seed_repeats_it(trace):
     for step, share, count in ((4, 0.25, 1), (4, 0.5, 2), (1, 0.25, 1), (6, 1.0, 6)):
         edits = perturb(trace, step, share)
         assert len(edits) == count

@@ -104,7 +104,7 @@ def test_a_trace_of_another_vocabulary_is_refused() -> None:
 def test_a_model_that_is_not_loaded_is_loaded_for_the_next_press() -> None:
     pool = ModelPool(LazyDenoiser(lambda: models.load("toy")), name="toy", merge=False)
     asked = {"parts": ["a cat"], "model": ""}
-    with pytest.raises(InfillError, match="toy is being loaded. Press again when it is ready"):
+    with pytest.raises(InfillError, match=r"toy is being loaded\. Press again when it is ready"):
         Looks(pool).proofread(asked)
     pool.first()
     assert len(Looks(pool).proofread(asked)["words"]) == 2

@@ -14,8 +14,18 @@ from typing import Any
 
 from app import branching, cli
 from app.errors import InfillError
-from app.measure import adaptation, bench, calibrate, examples_command, length_command, lessons_command, soak
-from app.measure.checkpoint import evaluate, frequencies, quantize, quantized
+from app.measure import (
+    adaptation,
+    bench,
+    calibrate,
+    examples_command,
+    length_command,
+    lessons_command,
+    proofread_command,
+    soak,
+)
+from app.measure.checkpoint import evaluate, frequencies, quantize, quantized, topics
+from app.measure.differences import command as differences
 from app.space import command as space
 from app.ui import launch
 from app.watching import one_line
@@ -60,6 +70,9 @@ def _run(arguments: list[str]) -> int:
         quantize,
         frequencies,
         adaptation,
+        topics,
+        differences,
+        proofread_command,
         examples_command,
         lessons_command,
         soak,

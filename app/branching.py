@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from app.sampling.fields import Settings, State
 from app.sampling.request import InfillRequest, fields_of
 from app.strategies.registry import Strategy, find
 from app.trace import recording
-from app.trace.branch import Edit, branch_start, default_steps
+from app.trace.branch import Edit, branch_start, count_changes, default_steps, perturb
 from app.trace.trace import Origin, Trace
 
 _SHOWN_DEFAULTS = {"steps": "one for each mask that is left, or what the run had left if that is less"}
@@ -42,6 +43,13 @@ def add_command(commands: Any, strategy: Strategy) -> None:
         command.add_argument(
             f"--{name}", type=_place, action="append", default=[], metavar="PLACE", help=f"{about}; may be repeated"
         )
+    command.add_argument(
+        "--perturb",
+        type=float,
+        metavar="SHARE",
+        help="mask a random share of the written places again, such as 0.25, finish with the run's own settings, and "
+        "say how many of these places and of the others end as another token",
+    )
     for field in fields_of():
         # The start decides the lengths, and knobs have flags of their own.
         if field.name != "length" and not isinstance(field.domain, Settings | State):
@@ -79,10 +87,26 @@ def _edits(args: argparse.Namespace) -> list[Edit]:
 
 def _branch(args: argparse.Namespace, load: cli.Load) -> int:
     trace = recording.load(cli.read(args.file))
-    request = _requested(args, trace)
+    edits = _edits(args)
+    if args.perturb is not None:
+        if edits:
+            raise InfillError("--perturb chooses the places itself: leave out --take, --mask and --lock")
+        edits = perturb(trace, args.step, args.perturb)
+    request = _requested(args, trace, edits)
     denoiser = load(_model(args, trace), **model_settings(args))
     origin = Origin("standard input" if args.file == "-" else Path(args.file).stem, args.step)
-    return cli.show(infill(request, denoiser, time_limit=args.time_limit, origin=origin), args)
+    traces = infill(request, denoiser, time_limit=args.time_limit, origin=origin)
+    if args.perturb is None:
+        return cli.show(traces, args)
+    ends = [trace]
+
+    def noted() -> Iterator[Trace]:
+        for ends[0] in traces:
+            yield ends[0]
+
+    code = cli.show(noted(), args)
+    print(count_changes(trace, ends[0], edits), file=sys.stderr)
+    return code
 
 
 def _model(args: argparse.Namespace, trace: Trace) -> str:
@@ -100,10 +124,10 @@ def _model(args: argparse.Namespace, trace: Trace) -> str:
     return trace.model
 
 
-def _requested(args: argparse.Namespace, trace: Trace) -> InfillRequest:
+def _requested(args: argparse.Namespace, trace: Trace, edits: Sequence[Edit]) -> InfillRequest:
     """Return the run's request with the start and the flags. Raises InfillError before a model is loaded."""
     cli.check_output(args)
-    start = branch_start(trace, args.step, _edits(args))
+    start = branch_start(trace, args.step, edits)
     names = [field.name for field in fields_of() if not isinstance(field.domain, Settings | State)]
     given = {name: getattr(args, name, None) for name in names}
     changes = {name: value for name, value in given.items() if value is not None}
@@ -114,7 +138,8 @@ def _requested(args: argparse.Namespace, trace: Trace) -> InfillRequest:
         changes |= {"prefix": "", "suffix": ""}
     strategy = find(changes.get("strategy", trace.request.strategy))
     changes["knobs"] = _knobs(args, trace, strategy)
-    changes.setdefault("steps", default_steps(trace, args.step, start, least=strategy.least_steps(changes["knobs"])))
+    least, again = strategy.least_steps(changes["knobs"]), 0 if args.perturb is None else len(edits)
+    changes.setdefault("steps", default_steps(trace, args.step, start, least=least, again=again))
     request = replace(trace.request, **changes, start=start)
     policy_of(request)
     return request

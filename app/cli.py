@@ -266,7 +266,7 @@ def read(file: str) -> str:
     except OSError as error:
         raise InfillError(f"cannot read '{file}': {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise InfillError(f"'{file}' is not a trace: it is not UTF-8 text, see byte {error.start}") from None
+        raise InfillError(f"cannot read '{file}': it is not UTF-8 text, see byte {error.start}") from None
 
 
 def _strategies(args: argparse.Namespace, load: Load) -> int:

@@ -86,6 +86,7 @@ class Query:
     lookback: int = 0  # number of the run's earlier predictions to compare with; see `Prediction.drift`
     tops: int = TOP  # number of most probable tokens wanted for each position
     targets: Ids | None = None  # [n] a token for each position whose probability is wanted
+    attention: bool = False  # also say which positions the network reads; see `Prediction.columns`
     aside: bool = False  # this canvas is not a state of the run: caches that follow a run leave it alone
 
     @property
@@ -93,7 +94,9 @@ class Query:
         """The canvases that must pass through the network: its own and, with guidance, the other one."""
         if self.guidance is None:
             return (self,)
-        return replace(self, guidance=None), replace(self, ids=self.guidance.ids, guidance=None, aside=True)
+        return replace(self, guidance=None), replace(
+            self, ids=self.guidance.ids, guidance=None, attention=False, aside=True
+        )
 
     @property
     def state(self) -> bytes:

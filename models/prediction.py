@@ -31,6 +31,8 @@ class Prediction:
     top_probs: NDArray[np.float64]  # [length, tops] of pi
     drift: NDArray[np.float64]  # [length, lookback] KL(pi || pi of 1, 2, … predictions ago), in nats; inf: no such pi
     log_targets: NDArray[np.float64] | None = None  # [length] log pi of the query's targets; -inf if one is banned
+    columns: NDArray[np.float64] | None = None  # [length] share of the attention that each position gets when the asked
+    # positions are predicted, averaged over layers, heads and these; sums to 1. None: not asked for, or no transformer
     forwards: int = 1  # canvases that went through the network for it; 0 if its logits were cached
 
     @property

@@ -415,6 +415,17 @@ def test_a_branch_continues_after_the_step_with_the_runs_settings(first, capsys)
     assert capsys.readouterr().out == old.text + "\n"
 
 
+def test_a_perturbation_says_what_changed_and_keeps_the_runs_pace(first, capsys):
+    old = recording.load(first.read_text(encoding="utf-8"))
+    assert main(["branch", str(first), "--step", "3", "--perturb", "0.5", "--json"]) == 0
+    out, said = capsys.readouterr()
+    trace = recording.load(out)
+    assert (len(trace.start.masks), trace.request.steps) == (len(old.state(3).masks) + 2, 5)
+    assert said.splitlines()[-1].startswith("taken back: 2, of which 0 became another token (direct); of the 4 other")
+    assert main(["branch", str(first), "--step", "3", "--perturb", "0.5", "--mask", "1"]) == 2
+    assert "leave out --take, --mask and --lock" in capsys.readouterr().err
+
+
 def test_places_and_candidates_are_counted_from_1_and_each_edit_may_be_repeated(first, capsys):
     old = recording.load(first.read_text(encoding="utf-8"))
     edits = ["--take", "1=2", "--take", "7=5", "--mask", "3", "--lock", "4", "--lock", "5"]

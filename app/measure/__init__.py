@@ -6,5 +6,6 @@ that can be enumerated), `loops` (against the reference loop), `lossless` (specu
 `speed` (networks of random weights) and `page_speed`. `likelihood` scores fills by the parent. `calibrate` makes
 presets from the curves of `reliability`. `length_command` fits length priors (`length_fit`) and measures chosen lengths
 (`length_gain`). `examples_command` records the examples of the page, `adaptation` what a model learns while it is
-adapted. `checkpoint` evaluates and prepares checkpoints.
+adapted. `differences` compares the text of parent and child. `proofread_command` marks words that look wrong, and
+`proofreading` measures how well. `checkpoint` evaluates and prepares checkpoints.
 """

@@ -51,6 +51,18 @@ def estimate_means(values: Numbers, counts: NDArray[np.int64]) -> list[Estimate]
     return [Estimate(mean=float(m), low=float(a), high=float(b)) for m, (a, b) in zip(middle, edges, strict=True)]
 
 
+def estimate_pooled(value: float, draws: Numbers) -> Estimate:
+    """Return the estimate of a figure of all problems together, such as an entropy, from its draws [resamples].
+
+    A resample holds some problems twice and others not at all, which makes most such figures smaller. So the interval
+    is that of the draws, moved so that their mean lies on the value.
+    """
+    if np.isnan(draws).all():
+        return Estimate(mean=value, low=np.nan, high=np.nan)
+    low, high = np.nanquantile(draws, (0.025, 0.975)) - np.nanmean(draws) + value
+    return Estimate(mean=value, low=float(low), high=float(high))
+
+
 def estimate_median(values: Numbers, *, resamples: int = 2000, seed: int = 0) -> Median:
     """Return the median of values [problems], without NaN."""
     if not len(values):

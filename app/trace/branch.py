@@ -96,14 +96,71 @@ def branch_start(trace: Trace, step: int, edits: Sequence[Edit] = ()) -> Start:
     )
 
 
-def default_steps(trace: Trace, step: int, start: Start, *, least: int = 1) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Perturbed:
+    """What became of a run of which some tokens were taken back: compared with the run itself, slot by slot."""
+
+    taken: int  # tokens that were taken back
+    direct: int  # of these, how many became another token in the end
+    others: int  # slots of the span that were not taken back, written by then or not
+    collateral: int  # of these, how many are another token in the end
+
+    def __str__(self) -> str:
+        return (
+            f"taken back: {self.taken}, of which {self.direct} became another token (direct); of the {self.others} "
+            f"other places {self.collateral} did (collateral)"
+        )
+
+
+def perturb(trace: Trace, step: int, share: float) -> list[Edit]:
+    """Return the edits that take back a random share of what is written after a step: rounded, at least one token.
+
+    The run's seed and the step decide which. What is pinned or locked stays. Raises InfillError if nothing else is
+    written in that state.
+
+    After the perturbations of arXiv:2604.23235
+    """
+    if not 0 < share <= 1:
+        raise InfillError(f"the share to take back must be above 0 and at most 1, not {share}")
+    if type(step) is not int or not 0 <= step <= len(trace.steps):
+        raise InfillError(f"this run has the states 0 to {len(trace.steps)}, not {quoted(step)}: choose one of these")
+    state = trace.state(step)
+    written = state.places(np.flatnonzero(state.editable & ~state.masked))
+    if not written:
+        raise InfillError("nothing is written in this state that could be taken back: choose a later step")
+    rng = np.random.default_rng([trace.request.seed, step])
+    taken = rng.permutation(written)[: max(1, round(share * len(written)))]
+    return [Edit(int(place), mask=True) for place in sorted(taken)]
+
+
+def count_changes(trace: Trace, branch: Trace, edits: Sequence[Edit]) -> Perturbed:
+    """Compare the end of a branch with that of the run that it comes from. Masks that are left count as no change.
+
+    Above temperature 0 a branch draws anew, so some tokens would differ without any perturbation.
+    """
+    slots = trace.start.slots
+    ends, starts = branch.canvas, trace.canvas
+    known = ~(ends.masked | starts.masked)[slots] & trace.start.editable[slots]
+    differs = (ends.ids != starts.ids)[slots] & known
+    taken = np.zeros(len(slots), dtype=np.bool_)
+    taken[[edit.place for edit in edits]] = True
+    return Perturbed(
+        taken=int(taken.sum()),
+        direct=int((differs & taken).sum()),
+        others=int((trace.start.editable[slots] & ~taken).sum()),
+        collateral=int((differs & ~taken).sum()),
+    )
+
+
+def default_steps(trace: Trace, step: int, start: Start, *, least: int = 1, again: int = 0) -> int:
     """Return a budget for a branch: one step for each mask, or what the run had left after the step if that is less.
 
     What is left counts probes, as `Snapshot.remaining` does. `least` is the smallest budget of the branch's strategy.
+    `again` is a number of masks for which the budget grows, so that they are written at the run's own pace.
     """
     masks = sum(token is None for gap in start.gaps for token in gap)
     used = max(step, trace.steps[step - 1].calls) if step else 0
-    left = trace.request.steps - used
+    left = trace.request.steps - used - (-again * trace.request.steps // max(1, len(trace.start.masks)))
     return max(least, min(masks, left) if left >= least else masks)
 
 

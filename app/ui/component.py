@@ -20,6 +20,7 @@ from app.ui import metrics
 from app.ui.asked import read_model
 from app.ui.gate import Gates
 from app.ui.lessons import LessonDesk, about_lessons
+from app.ui.looks import Looks
 from app.ui.mistakes import report_fault
 from app.ui.outgoing import Answer
 from app.ui.parent import written_by
@@ -37,6 +38,7 @@ def page_component(
     gates: Gates,
     pool: ModelPool,
     lessons: LessonDesk,
+    looks: Looks,
     request: type[InfillRequest],
 ) -> gr.HTML:
     """Return a gr.HTML whose value is {"messages": […]}, see `outgoing`; its template is static.
@@ -54,6 +56,7 @@ def page_component(
             *about_models(pool),
             *about_lessons(lessons, answering),
             inspect_text(pool),
+            *about_looks(looks, store),
             shell,
         ],
         apply_default_css=False,
@@ -155,6 +158,20 @@ def inspect_text(pool: ModelPool) -> Callable[[Any], Answer]:
         return {"tokens": found.tokens, "unknown": found.unknown, "warning": found.warning} if found else {}
 
     return inspect
+
+
+def about_looks(looks: Looks, store: RunStore) -> list[Callable[[Any], Answer]]:
+    """Return the server functions that take a forward pass but are no runs."""
+
+    @answering
+    def proofread(asked: dict[str, Any]) -> Answer:
+        return looks.proofread(asked)
+
+    @answering
+    def reads(asked: dict[str, Any]) -> Answer:
+        return looks.reads(asked, store.get(asked.get("run")))
+
+    return [proofread, reads]
 
 
 @answering

@@ -22,6 +22,7 @@ from app.ui.figures import figure_panel
 from app.ui.gate import Gates
 from app.ui.guard import Guard
 from app.ui.lessons import LessonDesk
+from app.ui.looks import Looks
 from app.ui.parent import LoadParent, ParentRuns, written_by
 from app.ui.pool import ModelPool
 from app.ui.queue import RUNS
@@ -68,6 +69,7 @@ def build(
         has_parent=parent is not None,
         can_pause=not zero_gpu,
         lessons=[describe(lesson) for lesson in lessons],
+        can_look=not zero_gpu,
     )
     gates, run_request = Gates(), runner(pool, time_limit, zero_gpu=zero_gpu)
     runs = PageRuns(
@@ -81,7 +83,8 @@ def build(
     )
     shared: dict[str, Any] = {"concurrency_id": RUNS, "concurrency_limit": runs_at_once(zero_gpu)}
     with PageBlocks(title="Infilling playground", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as page:
-        component = page_component(setup, store, gates, pool, LessonDesk(lessons, pool, store), request)
+        looks = Looks(pool, zero_gpu=zero_gpu)
+        component = page_component(setup, store, gates, pool, LessonDesk(lessons, pool, store), looks, request)
         with gr.Sidebar(position="right", open=False, width=340, label="Settings"):
             gr.HTML(_SETTINGS, elem_id="settings", js_on_load=_MOUNTED, apply_default_css=False)
         figure_panel(store, component)

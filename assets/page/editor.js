@@ -615,6 +615,8 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     },
     /** Opens a gap at the selection or the caret; the focus goes to its number. */
     makeGap: () => openGap(true),
+    /** Puts other text and gaps into the passage; undo brings back what was there. @param {Segment[]} segments */
+    replace: (segments) => push(segments),
     element: box,
   };
 }

@@ -9,8 +9,11 @@ import { createKeys } from "./keys.js";
 import { createLessons, lessonAsked } from "./lesson.js";
 import { createMap } from "./map.js";
 import { createOrderPicker, createSeed, createSteps } from "./orders.js";
+import { createPerturb } from "./perturb.js";
 import { createPlayer } from "./player.js";
 import { comparisons, createPresets, requestOf } from "./presets.js";
+import { createProofread } from "./proofread.js";
+import { createReads } from "./reads.js";
 import { createRuns } from "./runs.js";
 import { createSettings } from "./settings.js";
 import { createStage } from "./stage.js";
@@ -88,6 +91,9 @@ export function start({ element, props, trigger, watch, server, setup }) {
     player,
     createMap(part("map"), store, { columnsOf }),
     why,
+    createProofread(part("stage"), setup, store, { server, box: editor.element, replace: editor.replace, pause: player.pause, say }),
+    createReads(part("stage"), setup, store, { server, box: editor.element, say, schedule: () => schedule() }),
+    createPerturb(part("status"), store, { branch, onward }),
     createTray(part("tray"), setup, store, {
       show, share: (run) => void copyLink(run), keepMenu, branch: (run) => show(run, true), open: (file) => void runs.openFile(file), say,
     }),

@@ -50,6 +50,7 @@ export interface Setup {
   has_parent: boolean;
   can_pause: boolean;
   lessons: LessonHead[];
+  can_look: boolean; // whether the server makes single passes that are no runs
 }
 
 export type Ended = "running" | "complete" | "stopped" | "time limit";
@@ -111,6 +112,9 @@ export type Candidate = [text: string, probability: number];
 /** A closing message with everything that is needed to replay it without a server. */
 export interface Replay extends Closing { candidates: Candidate[][][] } // [steps][slots][<= 5]
 
+/** A word of a text, the tokens it is made of, and the log of the least probability among them. */
+export interface BelievedWord { from: number; to: number; tokens: number; belief: number }
+
 /** What Gradio gives the component. Every server function takes one object and returns one that may hold `error`. */
 export interface Server {
   candidates(asked: { run: string; step: number }): Promise<{ candidates?: Candidate[][]; error?: string }>;
@@ -124,6 +128,10 @@ export interface Server {
   /** A table for a figure of a lesson, made by the model now: app/ui/lessons.py. */
   table(asked: { make: string; text?: string; run?: string; step?: number }): Promise<{ table?: any; error?: string }>;
   inspect(asked: { text: string; model: string }): Promise<{ tokens?: number; unknown?: number; warning?: string; error?: string }>;
+  /** Masks are numbers; `from` and `to` count the characters of the texts, joined, and a belief is in nats. */
+  proofread(asked: { parts: (string | number)[]; model: string }): Promise<{ words?: BelievedWord[]; error?: string }>;
+  /** Shares of the attention, of each token of each stretch of given text and of each slot. */
+  reads(asked: { run: string; step: number }): Promise<{ given?: [text: string, share: number][][]; slots?: number[]; error?: string }>;
   /** `loading` says that the list is not whole yet, because the first model is being loaded: ask again. */
   models(asked: {}): Promise<{ models?: { name: string; label: string }[]; loading?: boolean; error?: string }>;
   model(asked: { name: string }): Promise<{ ready?: boolean; text?: string; error?: string }>;

@@ -13,9 +13,10 @@ from models.checkpoints.frequencies import NAME as FREQUENCIES
 from models.checkpoints.hub import fetch
 from models.checkpoints.placement import place
 from models.checkpoints.tokenizer import read_tokenizer
+from models.checkpoints.topics import NAME as TOPICS
 from models.checkpoints.weights import read_weights
 
-MEASURED = (FREQUENCIES, "calibration.json", "length_bias.json")
+MEASURED = (FREQUENCIES, TOPICS, "calibration.json", "length_bias.json")
 """Measurements in a checkpoint folder that hold nearly as well once quantised; `app` writes and reads two of them."""
 
 

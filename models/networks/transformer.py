@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.denoiser import Judge, Query, Tokenizer
+from models.denoiser import Floats, Judge, Query, Tokenizer
+from models.networks.columns import reading
 from models.networks.reduction import contrasted, reduce
 from models.prediction import Prediction
 
@@ -111,21 +113,43 @@ class TransformerDenoiser:
     @torch.inference_mode()
     def _predict(self, queries: Sequence[Query]) -> list[Prediction]:
         rows = [row for query in queries for row in query.rows]
-        known = [row.cache and row.cache.get(row.state) for row in rows]
+        looked = iter(self._look([row for row in rows if row.attention]))
+        read = [next(looked) if row.attention else None for row in rows]
+        known = [
+            seen[0] if seen else row.cache and row.cache.get(row.state) for row, seen in zip(rows, read, strict=True)
+        ]
         fresh = iter(self._forward([row for row, logits in zip(rows, known, strict=True) if logits is None]))
-        believed = [next(fresh) if logits is None else (logits, 0) for logits in known]
-        parts = iter(believed)
+        believed = [
+            next(fresh) if logits is None else (logits, int(seen is not None))
+            for logits, seen in zip(known, read, strict=True)
+        ]
+        parts = iter(zip(believed, read, strict=True))
         predictions = []
         for query in queries:
-            own, *other = list(islice(parts, len(query.rows)))
-            logits = contrasted(own[0], other[0][0], query.guidance.weight) if query.guidance else own[0]
-            forwards = sum(passed for _, passed in (own, *other))
-            predictions.append(reduce(self._ban(logits, query), query, forwards=forwards))
+            (own, seen), *other = list(islice(parts, len(query.rows)))
+            logits = contrasted(own[0], other[0][0][0], query.guidance.weight) if query.guidance else own[0]
+            forwards = own[1] + sum(passed for (_, passed), _ in other)
+            found = reduce(self._ban(logits, query), query, forwards=forwards)
+            predictions.append(replace(found, columns=seen[1]) if seen else found)
         for row, (logits, _) in zip(rows, believed, strict=True):
             if row.cache is not None:
                 # Only now, because after an error in one query the others are asked again.
                 row.cache.put(row.state, logits)
         return predictions
+
+    def _look(self, queries: Sequence[Query]) -> list[tuple[Tensor, Floats]]:
+        """Return raw logits as `_forward` does, and what `Prediction.columns` holds; one exact pass, never compiled.
+
+        Output i - 1 is about token i, so the rows that read are those before the asked positions.
+        """
+        if not queries:
+            return []
+        with reading(self.body, [query.positions - 1 for query in queries]) as columns:
+            passed = TransformerDenoiser._forward(self, queries)
+        return [
+            (logits, columns.means(row, len(query.ids)))
+            for row, (query, (logits, _)) in enumerate(zip(queries, passed, strict=True))
+        ]
 
     def _forward(self, queries: Sequence[Query]) -> list[tuple[Tensor, int]]:
         """Return raw logits [n, vocabulary rows] of each query's positions, and the forward passes that they cost.
@@ -147,7 +171,8 @@ class TransformerDenoiser:
             seen[row, : len(query.ids)] = 1
         # Without a mask attention can be flash attention; a static graph needs the mask for other canvases.
         attention = None if seen.all() and not static else torch.from_numpy(seen).to(self.device)
-        run = self.body if high else self._run
+        looks = any(query.attention for query in queries)  # a compiled network calls no function of ours
+        run = self.body if high or looks else self._run
         hidden = run(
             input_ids=torch.from_numpy(ids).to(self.device), attention_mask=attention, use_cache=False
         ).last_hidden_state

@@ -32,7 +32,7 @@ export const SETUP = {
     text: "Tom went to the [[3]].", strategy: "low_confidence", knobs: {}, steps: null, model: "", start: null,
     temperature: 0.7, top_p: 0.95, seed: 0, guidance: 0, guided_by: "suffix", space: true, banned: [], one_line: false,
   },
-  examples: [], landing: null, model: "bundled", has_models: true, has_parent: true, can_pause: true,
+  examples: [], landing: null, model: "bundled", has_models: true, has_parent: true, can_pause: true, can_look: true,
 };
 
 /** Returns the start draft with other values. @param {object} values */

@@ -13,7 +13,7 @@ from app.infill import before, infill
 from app.sampling.request import InfillRequest
 from app.sampling.start import Start
 from app.strategies.registry import strategies
-from app.trace.branch import Edit, branch_start, default_steps
+from app.trace.branch import Edit, branch_start, count_changes, default_steps, perturb
 from app.trace.messages import list_candidates
 from app.trace.recording import dump, load
 from app.trace.trace import Origin, Trace
@@ -229,3 +229,45 @@ def test_a_start_is_json_in_the_recording(trace):
     assert Start.from_json(data["request"]["start"]) == start
     assert data["gaps"] == [[None, None, start.gaps[0][2], None], [None, None]]
     assert data["origin"] is None
+
+
+def test_a_perturbation_takes_back_a_share_and_the_seed_repeats_it(trace):
+    for step, share, count in ((4, 0.25, 1), (4, 0.5, 2), (1, 0.25, 1), (6, 1.0, 6)):
+        edits = perturb(trace, step, share)
+        assert len(edits) == count
+        assert all(edit.mask and edit.place < step for edit in edits), "left to right, so these are written"
+        assert edits == perturb(trace, step, share)
+    locked = run(
+        text="the [[4|2:q]].", start=Start(gaps=((1, None, None, None),), locked=(0,)), steps=3, strategy="random"
+    )
+    assert [edit.place for edit in perturb(locked, len(locked.steps), 1.0)] == [3], "0 is locked, 1 and 2 are pinned"
+
+
+@pytest.mark.parametrize(
+    ("step", "share", "why"), [(0, 0.5, "nothing is written"), (9, 0.5, "states 0 to 6"), (2, 0, "above 0")]
+)
+def test_a_perturbation_that_cannot_be_is_refused(trace, step, share, why):
+    with pytest.raises(InfillError, match=why):
+        perturb(trace, step, share)
+
+
+def test_the_budget_grows_by_what_is_taken_back_at_the_runs_own_pace(trace):
+    start = branch_start(trace, 4, [Edit(0, mask=True), Edit(1, mask=True)])
+    assert default_steps(trace, 4, start) == 2
+    assert default_steps(trace, 4, start, again=2) == 4
+    halved = run(text="the cat [[6]].", strategy="left_to_right", steps=3)
+    start = branch_start(halved, 2, [Edit(0, mask=True), Edit(1, mask=True)])
+    assert default_steps(halved, 2, start, again=2) == 2, "two tokens a step"
+
+
+def test_changes_are_direct_where_tokens_were_taken_back_and_collateral_elsewhere():
+    trace = run(text="the cat [[4]] sat.", **LEFT_TO_RIGHT)
+    edits = [Edit(1, mask=True), Edit(2, mask=True)]
+    same = run(text="the cat [[4]] sat.", start=branch_start(trace, 3, edits), **LEFT_TO_RIGHT)
+    found = count_changes(trace, same, edits)
+    assert (found.taken, found.direct, found.others, found.collateral) == (2, 0, 2, 0), "the chain is exact"
+    a, b, c, d = trace.canvas.ids[trace.start.slots].tolist()
+    other = run(text="the cat [[4]] sat.", start=Start(gaps=((a + 1, b + 1, None, d),)), **LEFT_TO_RIGHT)
+    assert other.canvas.ids[other.start.slots[2]] in range(28)
+    found = count_changes(trace, other, edits)
+    assert (found.direct, found.collateral) == (1 + (other.canvas.ids[other.start.slots[2]] != c), 1)

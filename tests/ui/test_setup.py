@@ -19,7 +19,7 @@ PRESETS = {
     },
     "threshold": {"safe": {"tau": 0.85}, "balanced": {"tau": 0.55}, "fast": {"tau": 0.35}},
 }
-FACTS = {"model": "bundled", "has_models": False, "has_parent": True, "can_pause": True}
+FACTS = {"model": "bundled", "has_models": False, "has_parent": True, "can_pause": True, "can_look": True}
 ASKED = InfillRequest(text="x [[2]]", strategy="random", steps=2, seed=3)
 EXAMPLE = Example(id="a", title="A", note="n", model="bundled", request=ASKED)
 
@@ -33,7 +33,7 @@ def test_it_is_json_and_has_the_entries_of_the_browsers_type(setup):
     assert json.loads(json.dumps(setup)) == setup
     assert set(setup) == {
         *("fields", "strategies", "groups", "limits", "draft", "examples", "landing", "model", "has_models"),
-        *("has_parent", "can_pause"),
+        *("has_parent", "can_pause", "can_look"),
     }
 
 

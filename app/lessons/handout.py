@@ -63,8 +63,14 @@ def _section(lesson: Mapping[str, Any], *, answers: bool, translate: Callable[[s
         f"<h2>{lesson['number']} · {title} <small>({html.escape(minutes)})</small></h2>",
         f"<p class='learnt'>{html.escape(translate(lesson['learnt']))}</p>",
     ]
-    if ask := next((step["ask"] for step in lesson["steps"] if step.get("ask", {}).get("kind") == "choice"), None):
-        lines.append(f"<p>{_plain(translate(ask['question']), lesson['facts'])}</p><ol>")
+    asking = [step for step in lesson["steps"] if step.get("ask", {}).get("kind") == "choice"]
+    asking.sort(key=lambda step: "show" in step)  # a question about what is on the screen only if there is no other
+    if asking:
+        ask = asking[0]["ask"]
+        before = [_plain(translate(text), lesson["facts"]) for text in asking[0].get("text", ())[-1:]]
+        lines.append(
+            f"<p>{' '.join([*before, '<b>' + _plain(translate(ask['question']), lesson['facts']) + '</b>'])}</p><ol>"
+        )
         for number, option in enumerate(ask["options"]):
             right = " class='right'" if answers and number == ask["answer"] else ""
             lines.append(f"<li{right}>{_plain(translate(option), lesson['facts'])}</li>")

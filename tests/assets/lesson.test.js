@@ -9,7 +9,6 @@ import { lensProbabilities, nucleusOf } from "../../assets/page/figure_lens.js";
 import { lessonAsked, lessonScore } from "../../assets/page/lesson.js";
 import { lessonPlaces } from "../../assets/page/lesson_question.js";
 import { maskedAt } from "../../assets/page/figure_forward.js";
-import { repeatedIn } from "../../assets/page/figure_differences.js";
 
 const close = (a, b) => assert.ok(Math.abs(a - b) < 1e-9, `${a} is not ${b}`);
 
@@ -84,14 +83,6 @@ test("a link leads to a step of a lesson, never past its end, and a wrong one sa
 
 test("only answers that count are in the score", () => {
   assert.deepEqual(lessonScore([{ right: true, counted: true }, { right: false, counted: true }, { right: true, counted: false }]), { right: 1, of: 2 });
-});
-
-test("what was there before is marked, with its own letters and punctuation", () => {
-  const text = "She saw a tree. Then she SAW a tree, and left.";
-  const again = repeatedIn(text);
-  assert.equal(again.map((each) => each.text).join(""), text);
-  assert.deepEqual(again.filter((each) => each.again).map((each) => each.text), [" she SAW a tree,"]);
-  assert.deepEqual(repeatedIn("one two"), [{ text: "one two", again: false }]);
 });
 
 test("the entry of a step is the last one before it", () => {

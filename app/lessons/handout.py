@@ -11,12 +11,12 @@ from app.lessons.facts import places_of
 from app.lessons.lesson import Lesson
 
 _STYLE = """
-@page { size: A4; margin: 11mm; }
-body { font: 8.6pt/1.32 "IBM Plex Sans", system-ui, "Noto Sans SC", sans-serif; color: #111; margin: 0; }
+@page { size: A4; margin: 9mm; }
+body { font: 7.9pt/1.28 "IBM Plex Sans", system-ui, "Noto Sans SC", sans-serif; color: #111; margin: 0; }
 h1 { font-size: 14pt; margin: 0 0 1mm; } p { margin: 0; } .lead { margin-bottom: 2.5mm; }
 main { columns: 2; column-gap: 7mm; }
 section { break-inside: avoid; margin-bottom: 2.4mm; }
-h2 { font-size: 9.6pt; margin: 0; border-bottom: 0.3mm solid #4338ca; }
+h2 { font-size: 9pt; margin: 0; border-bottom: 0.3mm solid #4338ca; }
 .learnt { font-weight: 600; margin: 0.5mm 0; }
 ol { margin: 0.5mm 0 0; padding-left: 4.5mm; list-style: lower-alpha; }
 .right { font-weight: 700; } .right::after { content: " ✓"; }

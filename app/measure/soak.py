@@ -157,8 +157,8 @@ def add_command(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     if min(args.visitors) < 1 or args.minutes <= 0:
         raise InfillError("--visitors must be 1 or more, and --minutes above 0")
-    if args.memory is not None and args.memory < soak_memory.PARTS:
-        raise InfillError(f"--memory must be {soak_memory.PARTS} runs or more")
+    if args.memory is not None and args.memory < 100:
+        raise InfillError("--memory must be 100 runs or more")
     return _measure_memory(args) if args.memory is not None else _measure_load(args)
 
 
@@ -175,9 +175,10 @@ def _measure_load(args: argparse.Namespace) -> int:
 
 
 def _measure_memory(args: argparse.Namespace) -> int:
-    readings = []
+    readings, runs = [], args.memory
     with a_page(args.model) as (address, server, _):
-        for reading in soak_memory.readings(address, server, runs=args.memory, seed=args.seed):
+        found = soak_memory.readings(address, server, runs=runs, others=runs // 10, seed=args.seed)
+        for reading in found:
             readings.append(reading)
             if not args.json:
                 print(soak_memory.report(reading, readings[0], header=len(readings) == 1), flush=True)

@@ -22,7 +22,7 @@ from models.terminal import table
 MOST = 0.1
 """How far above its value after the warm-up the memory may rise, as a share of that."""
 PARTS = 10
-"""Number of times that the memory is read; also how many runs there are for each upload and each refused body."""
+"""Number of times that the memory is read after the warm-up."""
 _AT_ONCE = 4  # visitors
 _SHORT = [each for each in REQUESTS if each["steps"] <= 10]
 
@@ -40,13 +40,15 @@ class Reading:
     threads: int
 
 
-def readings(address: str, server: psutil.Process, *, runs: int = 1000, seed: int = 0) -> Iterator[Reading]:
+def readings(
+    address: str, server: psutil.Process, *, runs: int = 1000, others: int = 100, seed: int = 0
+) -> Iterator[Reading]:
     """Yield the memory after the warm-up, and PARTS times while visitors come, each with an address of its own.
 
-    The warm-up is one part, with as many uploads as the server keeps traces: memory that is taken by design is no
-    growth. Raises InfillError if a visitor is not served.
+    There are `others` uploads, and as many refused bodies. The warm-up is one part, with as many uploads as the server
+    keeps traces: memory that is taken by design is no growth. Raises InfillError if a visitor is not served.
     """
-    each, other = runs // PARTS, max(1, runs // PARTS**2)
+    each, other = runs // PARTS, others // PARTS
     parts = [_mixed(each, max(CAPACITY, other), other, seed)]
     parts += [_mixed(each, other, other, seed + number + 1) for number in range(PARTS)]
     page, trace, numbers = component(address), read_examples()[0].recording(ASSETS).read_text("utf-8"), count(1)

@@ -88,6 +88,21 @@ def measure(server: Server, label: str, times: int, act: Callable[[], httpx.Resp
     )
 
 
+def wait_behind_unopened(server: Server, number: int = 60) -> None:
+    """Print how long a visitor's run takes after calls for long runs whose streams nobody opens."""
+    url, long = f"{server.address}/gradio_api/call/v2/infill", {"text": "the cat [[60]] sat", "steps": 60}
+    answers = set()
+    for caller in range(number):
+        answer = httpx.post(url, json=long, headers={"X-Forwarded-For": f"10.0.0.{caller}"}, timeout=60)
+        answers.add(answer.status_code)
+    began = time.perf_counter()
+    joined = httpx.post(url, json={"text": "the cat [[3]] sat"}, timeout=60).raise_for_status().json()
+    told = httpx.get(f"{server.address}/gradio_api/call/infill/{joined['event_id']}", timeout=600).text
+    assert "event: complete" in told
+    seconds = time.perf_counter() - began
+    print(f"a run behind {number} calls whose stream nobody opens: {seconds:.1f} s, answers {answers}", flush=True)
+
+
 def refuse(server: Server, *, places: int = 24, number: int = 2000) -> None:
     """Print the processor time of the server for each call that is refused because all places are taken.
 
@@ -218,6 +233,7 @@ def main() -> None:
         server = Server()
         server.ask({"text": "", "model": ""})
         short = ["", "the", "", 2]
+        wait_behind_unopened(server)
         measure(server, "200 runs whose stream nobody opens", 200, lambda: server.call([*short]))
         server.process.kill()
     if "half" in only:

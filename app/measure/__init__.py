@@ -6,6 +6,6 @@ that can be enumerated), `loops` (against the reference loop), `lossless` (specu
 `speed` (networks of random weights) and `page_speed`. `likelihood` scores fills by the parent. `calibrate` makes
 presets from the curves of `reliability`. `length_command` fits length priors (`length_fit`) and measures chosen lengths
 (`length_gain`). `soak` loads a page of its own (`soak_page`) with visitors (`soak_visitors`), and `soak_memory` is its
-mode that watches the memory. `examples_command` records the examples of the page, `adaptation` what a model learns while
-it is adapted. `checkpoint` evaluates and prepares checkpoints.
+mode that watches the memory. `examples_command` records the examples of the page, `adaptation` what a model learns
+while it is adapted. `checkpoint` evaluates and prepares checkpoints.
 """

@@ -29,7 +29,7 @@ from app.measure.differences import command as differences
 from app.space import command as space
 from app.ui import launch
 from app.watching import one_line
-from models import load
+from models import disk, load
 from models.denoiser import Denoiser
 
 PACKAGE = "infilling-playground"
@@ -110,7 +110,7 @@ def _load(name: str, **settings: Any) -> Denoiser:
 
 
 def program() -> int:
-    """Run `main` for a terminal or a pipe, which may lack characters or close before everything is printed."""
+    """Run `main` for a terminal, a pipe or a file, which may lack characters, close early, or be on a full disk."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -118,8 +118,16 @@ def program() -> int:
         code = main()
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains on exit
-        return 1
+        code = 1
+    except OSError as error:
+        if not disk.is_full(error):
+            raise
+        what = f"'{error.filename}'" if error.filename else "the output"
+        print(f"error: cannot write {what}: {error.strerror}; make room on the disk, then try again", file=sys.stderr)
+        code = 2
+    else:
+        return code
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains on exit
     return code
 
 

@@ -381,6 +381,17 @@ def test_a_closed_pipe_and_a_terminal_without_the_characters_do_not_crash(record
     assert b"????" in done.stdout  # the masks
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_output_for_which_the_disk_has_no_room_is_one_line_and_exit_code_2(recorded):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "app", "replay", recorded]
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: cannot write the output: No space left on device; make room on the disk, then try again\n"
+    )
+
+
 def test_an_invalid_length_is_reported_in_words(capsys):
     assert main(["infill", "--length", "x"]) == 2
     assert "a number of masks, or auto, not 'x'" in capsys.readouterr().err

@@ -41,7 +41,7 @@ def is_wanted(args: argparse.Namespace) -> bool:
 
 
 def write(trace: Trace, args: argparse.Namespace) -> None:
-    """Write every form that is asked for; a file that exists is replaced, as a redirection of the shell does.
+    """Write every form that is asked for; a file that exists is replaced when the new one is complete.
 
     Raises InfillError if there is nothing to show or a file cannot be written.
     """
@@ -57,10 +57,25 @@ def write(trace: Trace, args: argparse.Namespace) -> None:
             if out == "-":
                 sys.stdout.buffer.write(data)
                 continue
-            Path(out).write_bytes(data)
+            _put(Path(out), data)
         except OSError as error:
             raise InfillError(f"cannot write '{out}': {error.strerror}") from None
         print(f"wrote {out} ({len(data) / 1000:,.0f} kB)", file=sys.stderr)
+
+
+def _put(out: Path, data: bytes) -> None:
+    """Write a file completely or not at all. Raises OSError."""
+    if out.exists() and not out.is_file():  # a device, or a pipe
+        out.write_bytes(data)
+        return
+    out = out.resolve()  # a link stays one
+    fresh = out.with_name(f"{out.name}.writing")
+    try:
+        fresh.write_bytes(data)
+        fresh.replace(out)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def _title(trace: Trace) -> str:

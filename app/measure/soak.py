@@ -5,14 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
-import socket
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median, quantiles
@@ -22,13 +16,12 @@ import httpx
 import psutil
 
 from app.errors import InfillError
+from app.measure import soak_memory
+from app.measure.soak_page import a_page, component, rest
 from app.measure.soak_visitors import Crowd, Tally, record_solo
 from app.trace.examples import ASSETS, read_examples
 from models.terminal import as_text, processor, table
 
-START = 300.0
-"""Seconds that the page may take to start and to load its model."""
-_IDLE = 3.0  # seconds for the server to end what a stage has left, before its memory is read
 _COLUMNS = {  # heading and format of each number of a Stage
     "visitors": ("visitors", "d"),
     "steps_per_second": ("steps/s", ".1f"),
@@ -81,11 +74,7 @@ def soak(
 
     Raises InfillError, with the first message, if a run fails while it is alone.
     """
-    page = next(
-        each["id"]
-        for each in httpx.get(f"{address.rstrip('/')}/config", timeout=60).json()["components"]
-        if each["props"].get("elem_id") == "page"
-    )
+    page = component(address)
     trace = read_examples()[0].recording(ASSETS).read_text(encoding="utf-8")
     try:
         solo = asyncio.run(record_solo(address))
@@ -96,15 +85,22 @@ def soak(
         before = sum(server.cpu_times()[:2])
         tally = asyncio.run(crowd.stay(number, seconds, seed=seed + number))
         spent = sum(server.cpu_times()[:2]) - before
-        time.sleep(_IDLE)
+        megabytes = rest(server)
         for error in list(dict.fromkeys(tally.errors))[:5]:
             print(error, file=sys.stderr)
         first = first or tally.steps
-        yield _stage(number, seconds, tally, first, spent, server, folder)
+        yield _stage(number, seconds, tally, first, spent, megabytes, server, folder)
 
 
 def _stage(
-    visitors: int, seconds: float, tally: Tally, first: float, spent: float, server: psutil.Process, folder: Path
+    visitors: int,
+    seconds: float,
+    tally: Tally,
+    first: float,
+    spent: float,
+    megabytes: float,
+    server: psutil.Process,
+    folder: Path,
 ) -> Stage:
     return Stage(
         visitors=visitors,
@@ -122,7 +118,7 @@ def _stage(
         unserved=tally.without,
         different=len(tally.different),
         errors=len(tally.errors),
-        megabytes=server.memory_info().rss / 1e6,
+        megabytes=megabytes,
         threads=server.num_threads(),
         files=sum(path.is_file() for path in folder.rglob("*")),
         done=dict(tally.done),
@@ -137,48 +133,21 @@ def _nearly_all(times: Sequence[float]) -> float:
     return quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else _middle(times)
 
 
-@contextmanager
-def a_page(model: str) -> Iterator[tuple[str, psutil.Process, Path]]:
-    """Serve a page in a process of its own; give its address, its process and its folder of temporary files.
-
-    Raises InfillError if it does not start.
-    """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        environment = os.environ | {"GRADIO_TEMP_DIR": folder, "TMPDIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}
-        command = [sys.executable, "-m", "app", "page", "--model", model, "--port", str(port)]
-        log = Path(folder).with_suffix(".log")
-        with log.open("wb") as out, subprocess.Popen(command, env=environment, stdout=out, stderr=out) as process:
-            try:
-                address = f"http://127.0.0.1:{port}"
-                _wait(address, process, log)
-                yield address, psutil.Process(process.pid), Path(folder)
-            finally:
-                process.terminate()
-                process.wait(20)
-        log.unlink()
-
-
-def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + START
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            if httpx.get(f"{address}/config", timeout=5).status_code == httpx.codes.OK:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.2)
-    raise InfillError(f"the page did not start: {log.read_text(errors='replace').strip()[-500:]}")
-
-
 def add_command(commands: Any) -> None:
     """Add the command `soak` to what `add_subparsers` returned."""
     about = "load a page with many visitors, who fill, cancel, leave and stall, and measure how it holds"
     command = commands.add_parser("soak", help=about, description=about, allow_abbrev=False)
     command.add_argument("--visitors", type=int, nargs="+", default=[1, 4, 16, 50], help="a stage for each number")
     command.add_argument("--minutes", type=float, default=1.0, help="how long each stage lasts (default: %(default)s)")
+    command.add_argument(
+        "--memory",
+        type=int,
+        nargs="?",
+        const=1000,
+        metavar="RUNS",
+        help="instead, whether memory stays flat over so many runs (default: %(const)s), and a tenth as many uploads "
+        "and refused bodies",
+    )
     command.add_argument("--model", default="bundled", help="the model of the page (default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="what visitors do depends on it (default: %(default)s)")
     command.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -188,6 +157,12 @@ def add_command(commands: Any) -> None:
 def _run(args: argparse.Namespace) -> int:
     if min(args.visitors) < 1 or args.minutes <= 0:
         raise InfillError("--visitors must be 1 or more, and --minutes above 0")
+    if args.memory is not None and args.memory < 100:
+        raise InfillError("--memory must be 100 runs or more")
+    return _measure_memory(args) if args.memory is not None else _measure_load(args)
+
+
+def _measure_load(args: argparse.Namespace) -> int:
     stages = []
     with a_page(args.model) as (address, server, folder):
         for stage in soak(address, server, folder, visitors=args.visitors, seconds=60 * args.minutes, seed=args.seed):
@@ -197,6 +172,22 @@ def _run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"machine": processor(), "stages": [*map(asdict, stages)]}))
     return int(any(stage.different or stage.errors for stage in stages))
+
+
+def _measure_memory(args: argparse.Namespace) -> int:
+    readings, runs = [], args.memory
+    with a_page(args.model) as (address, server, _):
+        found = soak_memory.readings(address, server, runs=runs, others=runs // 10, seed=args.seed)
+        for reading in found:
+            readings.append(reading)
+            if not args.json:
+                print(soak_memory.report(reading, readings[0], header=len(readings) == 1), flush=True)
+    growth = soak_memory.growth(readings)
+    if args.json:
+        print(json.dumps({"machine": processor(), "growth": growth, "readings": [*map(asdict, readings)]}))
+    else:
+        print(f"at most {100 * (growth - 1):.1f} % above the memory after the warm-up ({soak_memory.MOST:.0%} allowed)")
+    return int(growth > 1 + soak_memory.MOST)
 
 
 def report(stages: Sequence[Stage], *, header: bool = True) -> str:

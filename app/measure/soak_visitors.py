@@ -68,6 +68,7 @@ class Visitor:
     """One visitor with an address of its own, as a proxy in front of the server would tell it."""
 
     def __init__(self, address: str, number: int) -> None:
+        self._session = f"soak-{number}"
         self._http = httpx.AsyncClient(
             base_url=f"{address.rstrip('/')}/gradio_api",
             timeout=httpx.Timeout(300.0),
@@ -100,12 +101,23 @@ class Visitor:
 
     async def upload(self, page: int, content: str) -> State:
         """Open a trace on the server, as the page does."""
-        body = {"data": {"content": content}, "component_id": page, "fn_name": "opened", "session_hash": "soak"}
-        return (await self._http.post("/component_server", json=body)).raise_for_status().json()
+        body = {"data": {"content": content}, "component_id": page, "fn_name": "opened"}
+        return (
+            (await self._http.post("/component_server", json=body | {"session_hash": self._session}))
+            .raise_for_status()
+            .json()
+        )
 
-    async def post_too_much(self) -> int:
-        """Send a body that is too large and return the status of the answer."""
-        return (await self._http.post("/call/v2/infill", json={"text": "a" * TOO_LARGE})).status_code
+    async def post_too_much(self, *, declared: bool = True) -> int:
+        """Send a body that is too large, with its size in the head or without, and return the status of the answer."""
+        body = json.dumps({"text": "a" * TOO_LARGE}).encode()
+        content = body if declared else _in_parts(body)
+        return (await self._http.post("/call/v2/infill", content=content)).status_code
+
+
+async def _in_parts(body: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(body), 1 << 16):
+        yield body[start : start + (1 << 16)]
 
 
 async def _read(stream: httpx.Response) -> AsyncIterator[State]:

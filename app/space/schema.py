@@ -164,6 +164,7 @@ _WORDS = {  # pydantic's error type -> what the value must be
     "must_be": "{words}",
     "null": "left out or have a value",
     "bool_type": "true or false",
+    "string_unicode": "text without halves of characters (surrogates)",
     "int_type": "a whole number",
     "greater_than_equal": "at least {ge}",
     "less_than_equal": "at most {le}",

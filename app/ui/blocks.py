@@ -48,9 +48,9 @@ class PageBlocks(EdgeBlocks):
     def launch(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, *, app_kwargs: dict[str, Any] | None = None, **settings: Any
     ) -> Any:
-        """Serve the page as Gradio does, with a door in front. `settings` are Gradio's."""
+        """Serve the page as Gradio does, with a door behind the given middleware. `settings` are Gradio's."""
         app_kwargs = {**(app_kwargs or {})}
-        app_kwargs["middleware"] = [Middleware(Door, queue=self._queue), *app_kwargs.get("middleware", ())]
+        app_kwargs["middleware"] = [*app_kwargs.get("middleware", ()), Middleware(Door, queue=self._queue)]
         launched = super().launch(app_kwargs=app_kwargs, **settings)
         self.app.state_holder = NoSessions(self)
         ours = getattr(self, "server", None)  # a launch that something has replaced has none

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse
 
 from app.errors import quoted
 from app.ui.mistakes import report_fault
+from models import disk
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 _UNKNOWN = (
     "This call names a function, a component or a session that is not here; /gradio_api/info lists the functions."
 )
+_FULL = "The server has no room for this file: its disk is full. Its operator has to make room."
 _UNFIT = "The values of this call are not what it takes; /gradio_api/info says what each function takes."
 
 
@@ -55,7 +57,12 @@ class EdgeBlocks(gr.Blocks):
 
 async def _refuse(request: Request, error: Exception) -> JSONResponse:
     """Answer a call on which one of Gradio's routes has broken, with a line in the log."""
+    full = isinstance(error, OSError) and disk.is_full(error)
+    if isinstance(error, OSError) and not full:
+        raise error
     _log_refusal(f"{request.method} {quoted(request.url.path)}", error)
+    if full:
+        return JSONResponse({"detail": _FULL}, status_code=507)
     unknown = isinstance(error, KeyError | FnIndexInferError)
     return JSONResponse({"detail": _UNKNOWN if unknown else _UNFIT}, status_code=404 if unknown else 422)
 
@@ -68,6 +75,6 @@ def _log_refusal(what: str, error: Exception) -> None:
 
 
 HANDLERS: Mapping[type[Exception], Callable[..., Any]] = dict.fromkeys(
-    (KeyError, TypeError, ValueError, AttributeError, FnIndexInferError), _refuse
+    (KeyError, TypeError, ValueError, AttributeError, FnIndexInferError, OSError), _refuse
 )
 """What FastAPI does with the exceptions of Gradio's routes; its own, such as that of a body without JSON, stay."""

@@ -105,7 +105,8 @@ class _Body:
             return await self._receive()
         left = self._began + PATIENCE + self._bytes / RATE - time.monotonic()
         try:
-            message = await asyncio.wait_for(self._receive(), max(0.0, left))
+            async with asyncio.timeout(max(0.0, left)):
+                message = await self._receive()
         except TimeoutError:
             raise RefusedError(408, "the request's body did not arrive in time: send it again", "too slow") from None
         self._bytes += len(message.get("body", b""))

@@ -33,7 +33,6 @@ from app.ui.store import RunStore
 
 _QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _HOUR = 3600  # seconds after which uploaded files are deleted
-_SESSIONS = 100  # whose components Gradio remembers; there is no gr.State, so a forgotten one loses nothing
 _SETTINGS = '<div class="pg-settings" data-part="settings"></div>'
 _MOUNTED = """
 const mount = element.querySelector("[data-part=settings]") ?? element;
@@ -112,7 +111,6 @@ def launch_options() -> dict[str, Any]:
         "enable_monitoring": False,
         "max_threads": 64,  # for the runs of four models, including those that wait
         "max_file_size": MAX_FILE,
-        "state_session_capacity": _SESSIONS,
         "app_kwargs": {"middleware": [Middleware(Guard)], "exception_handlers": HANDLERS},
         "ssr_mode": False,
     }

@@ -43,7 +43,7 @@ class PatientQueue(Queue):
         calls = self.calls()
         taken = sum(self._is_read(event) for event in calls)
         if len(calls) - taken >= UNOPENED:
-            raise RefusalError("too many calls are waiting for their streams to be opened", 10)
+            raise RefusalError("Too many calls are waiting for their streams to be opened", 10)
         self._reception.enter(visitor, taken=taken, own=sum(_visitor(event.request) == visitor for event in calls))
 
     def knows(self, event_id: str) -> bool:
@@ -93,7 +93,7 @@ class PatientQueue(Queue):
                 self.event_ids_to_events.pop(event._id, None)
                 self.forget(event.session_hash)
             if events[0].concurrency_id == RUNS:
-                self._reception.free()
+                self._reception.free(time.monotonic() - events[0].enqueue_time)
 
     def forget(self, session: str) -> None:
         """Drop what Gradio keeps of a session for good, if none of its calls goes on."""

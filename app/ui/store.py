@@ -12,6 +12,9 @@ from app.errors import InfillError
 from app.trace.bounds import weight
 from app.trace.trace import Trace
 
+CAPACITY = 128
+"""Most runs of all visitors that are kept at a time."""
+
 
 class RunStore:
     """At most `capacity` traces; the least recently used is dropped first. A run's name cannot be guessed.
@@ -21,7 +24,7 @@ class RunStore:
     """
 
     def __init__(
-        self, capacity: int = 128, memory: int = 300_000_000, *, examples: Mapping[str, Trace] | None = None
+        self, capacity: int = CAPACITY, memory: int = 300_000_000, *, examples: Mapping[str, Trace] | None = None
     ) -> None:
         self._capacity, self._memory, self.examples = capacity, memory, dict(examples or {})
         self._traces: OrderedDict[str, Trace] = OrderedDict()

@@ -39,8 +39,11 @@ class Streams:
 
     def read(self, *names: str) -> bool:
         """Return whether a stream of one of these names is open and its reader takes what is sent. Any thread may."""
-        streams = [stream for name in names for stream in tuple(self._open.get(name, ()))]
-        return any(stream.since is None or self._clock() - stream.since < STALL for stream in streams)
+        for name in names:
+            for stream in tuple(self._open.get(name, ())):
+                if stream.since is None or self._clock() - stream.since < STALL:
+                    return True
+        return False
 
     async def send(self, stream: Stream, send: Any, message: Any) -> None:
         """Send a message; until it is on its way, the reader may be stalling."""

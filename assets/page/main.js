@@ -128,7 +128,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     mountSettings(found instanceof HTMLElement ? found.matches("[data-part=settings]") ? found : found.querySelector("[data-part=settings]") : null);
   });
   mountSettings(document.querySelector("[data-part=settings]"));
-  window.addEventListener("run-lost", () => runs.lost("The run did not begin, because the server is busy, or it broke off because of a fault in the program or the connection. What was written stays."));
+  window.addEventListener("run-lost", () => runs.lost("The run did not begin, or it broke off: the message at the top says why. What was written stays."));
 
   // ---- what the visitor does ----
 

@@ -22,6 +22,7 @@ from huggingface_hub.errors import (  # its HTTPError is that of the library by 
 from huggingface_hub.file_download import repo_folder_name
 from tqdm.auto import tqdm
 
+from models import disk
 from models.catalogue import Source
 from models.checkpoints.tokenizer import one_line
 from models.checkpoints.weights import Weights, read_weights
@@ -31,6 +32,7 @@ _FILES = ["*.json", "*.safetensors", "*.model", "*.txt"]
 
 _LEAST_BYTES = 2
 """A parameter's, in the files of a published model: they are in fp16, bf16 or fp32."""
+_ROOM = "make room there, or set HF_HOME to a folder on another disk"
 _PATIENCE = 10.0
 """Seconds after which the hub need not say how large a download is."""
 _SPARE = 200_000_000
@@ -91,7 +93,7 @@ def download(repo: str, *, mask_id: int | None = None, least: int = 0, progress:
             return here
         raise ValueError(
             f"{repo} is a download of {missing / 1e9:.1f} GB, and the disk with the cache of Hugging Face has "
-            f"{free / 1e9:.1f} GB free: make room there, or set HF_HOME to a folder on another disk"
+            f"{free / 1e9:.1f} GB free: {_ROOM}"
         )
     bar: Any = _reporting(progress) if progress else None
     try:
@@ -102,6 +104,8 @@ def download(repo: str, *, mask_id: int | None = None, least: int = 0, progress:
         # Without a network the hub's library also falls back to this, but not after every error.
         if here := downloaded(repo):
             return here
+        if isinstance(error, OSError) and disk.is_full(error):
+            raise ValueError(f"{repo} cannot be downloaded ({one_line(error)}): {_ROOM}, then try again") from error
         mask = "" if mask_id is None else f" and --mask-token-id {mask_id}"
         raise ValueError(
             f"{repo} cannot be downloaded ({one_line(error)}): connect to the network and try again, "

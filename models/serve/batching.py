@@ -98,7 +98,7 @@ class BatchingDenoiser:
         """
         queries = [query for call in batch for query in call.queries]
         try:
-            predictions = iter(self._thread.submit(self._denoiser.predict, queries).result())
+            predictions = iter(self._thread.submit(self._predict, queries).result())
         except Exception as error:
             if len(batch) == 1:
                 raise
@@ -115,6 +115,13 @@ class BatchingDenoiser:
             for call in batch:
                 call.predictions = list(islice(predictions, len(call.queries)))
             self._waiting = [call for call in self._waiting if call.predictions is None]
+
+    def _predict(self, queries: Sequence[Query]) -> list[Prediction]:
+        """Run the pass. Raises RuntimeError for a library that exits, which would end the server and not one run."""
+        try:
+            return self._denoiser.predict(queries)
+        except SystemExit as error:
+            raise RuntimeError(f"the model has tried to end the program with exit code {error.code}") from error
 
     def _leave(self, call: _Call) -> None:
         with self._changed:

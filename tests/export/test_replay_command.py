@@ -11,6 +11,7 @@ from app.__main__ import main
 from app.export.order_csv import csv_of
 from app.export.picture import svg_of
 from app.trace import recording
+from tests.full_disk import no_file_beyond
 
 
 @pytest.fixture
@@ -38,6 +39,25 @@ def test_a_file_that_exists_is_replaced(file, tmp_path):
     assert main(["replay", str(file), "--svg", str(out)]) == 0
     assert out.read_text(encoding="utf-8").startswith("<svg")
     assert "old" not in out.read_text(encoding="utf-8")
+
+
+def test_on_a_full_disk_the_file_that_exists_stays_and_nothing_half_written(file, tmp_path, capsys):
+    out = tmp_path / "run.html"
+    out.write_text("old")
+    before = sorted(tmp_path.iterdir())
+    with no_file_beyond(10_000):
+        assert main(["replay", str(file), "--html", str(out)]) == 2
+    assert f"error: cannot write '{out}': File too large" in capsys.readouterr().err
+    assert out.read_text() == "old"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_file_that_is_a_link_stays_one(file, tmp_path):
+    out = tmp_path / "link.svg"
+    out.symlink_to(tmp_path / "run.svg")
+    assert main(["replay", str(file), "--svg", str(out)]) == 0
+    assert out.is_symlink()
+    assert (tmp_path / "run.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_a_dash_is_standard_output(file, made, capsysbinary):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -64,9 +65,9 @@ def _mutate(draw: st.DrawFn, node: Any) -> None:
     elif what == "repeat" and isinstance(node, list):
         node[key:key] = [json.loads(json.dumps(inner))] * draw(st.sampled_from([1, 2, 300]))
     elif what == "add" and isinstance(node, dict):
-        node[draw(st.sampled_from(["", "a", "0", "text", LONG]))] = draw(JUNK)
+        node[draw(st.sampled_from(["", "a", "0", "text", LONG]))] = deepcopy(draw(JUNK))
     else:
-        node[key] = draw(JUNK)
+        node[key] = deepcopy(draw(JUNK))  # which the next mutation may change
 
 
 def check_message(message: object) -> None:

@@ -79,6 +79,13 @@ def test_a_changed_spacefile_is_read_or_refused(tmp_path_factory: Any, data: st.
         check_message(str(error))
 
 
+def test_half_a_character_in_a_spacefile_is_refused_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "Spacefile").write_text(_SPACEFILE.replace("family: llama", r'family: "\ud800"', 1), encoding="utf-8")
+    with pytest.raises(InfillError, match="family must be text without halves of characters") as caught:
+        spacefile.read(tmp_path)
+    check_message(str(caught.value))
+
+
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: Any) -> Path:
     """Return a folder with a tiny checkpoint, as it was published."""

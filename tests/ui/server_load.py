@@ -1,7 +1,8 @@
 """What requests cost a server that runs the toy model: `python -m tests.ui.server_load`; nothing here is a test.
 
-Prints megabytes resident before and after bodies of 20 MB and of almost 1 MB, new sessions, and events whose stream
-nobody opens; how long half-sent requests stay open; and how long the server takes to end during a run.
+Prints the processor time of a refusal; megabytes resident before and after bodies of 20 MB and of almost 1 MB, new
+sessions, and events whose stream nobody opens; how long half-sent requests stay open; and how long the server takes to
+end during a run.
 """
 
 from __future__ import annotations
@@ -13,13 +14,18 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import psutil
+
+from tests.ui.visitor import Visitor, run
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,6 +88,79 @@ def measure(server: Server, label: str, times: int, act: Callable[[], httpx.Resp
     )
 
 
+def wait_behind_unopened(server: Server, number: int = 60) -> None:
+    """Print how long a visitor's run takes after calls for long runs whose streams nobody opens."""
+    url, long = f"{server.address}/gradio_api/call/v2/infill", {"text": "the cat [[60]] sat", "steps": 60}
+    answers = set()
+    for caller in range(number):
+        answer = httpx.post(url, json=long, headers={"X-Forwarded-For": f"10.0.0.{caller}"}, timeout=60)
+        answers.add(answer.status_code)
+    began = time.perf_counter()
+    joined = httpx.post(url, json={"text": "the cat [[3]] sat"}, timeout=60).raise_for_status().json()
+    told = httpx.get(f"{server.address}/gradio_api/call/infill/{joined['event_id']}", timeout=600).text
+    assert "event: complete" in told
+    seconds = time.perf_counter() - began
+    print(f"a run behind {number} calls whose stream nobody opens: {seconds:.1f} s, answers {answers}", flush=True)
+
+
+def refuse(server: Server, *, places: int = 24, number: int = 2000) -> None:
+    """Print the processor time of the server for each call that is refused because all places are taken.
+
+    They are taken by paused runs; what these and the server's waiting cost in the same time is taken off.
+    """
+    process, going, over = psutil.Process(server.process.pid), threading.Barrier(places + 1), threading.Event()
+
+    def occupy(place: int) -> None:
+        visitor = Visitor(server.address)
+        visitor._http.headers["X-Forwarded-For"] = f"10.0.0.{place % 3}"
+        paused = False
+        for output in visitor.events("run", {"runs": [run(text="the cat [[128]] sat", steps=128)]}):
+            message = output[0]["messages"][0]
+            if not paused:
+                assert visitor.ask("control", {"run": message["run"], "do": "pause"}) == {}
+                going.wait()
+            paused = True
+            if over.is_set():
+                break
+
+    def spent(act: Callable[[], object]) -> tuple[float, float]:
+        began, before = time.perf_counter(), process.cpu_times()
+        act()
+        after = process.cpu_times()
+        return after.user + after.system - before.user - before.system, time.perf_counter() - began
+
+    with ThreadPoolExecutor(places) as threads:
+        for place in range(places):
+            threads.submit(occupy, place)
+        going.wait(60)
+        used, seconds = spent(lambda: time.sleep(3))
+        idle = used / seconds
+        url, asked = f"{server.address}/gradio_api/call/v2/infill", {"text": "the cat [[3]] sat"}
+        headers = {"X-Forwarded-For": "10.0.1.1"}
+
+        def one_connection() -> None:
+            for _ in range(number):
+                assert server.http.post("/call/v2/infill", json=asked, headers=headers).status_code == 429
+
+        def new_connections() -> None:
+            body = json.dumps(asked).encode()
+            for _ in range(number):
+                connection = HTTPConnection(*urlsplit(server.address).netloc.split(":"))
+                connection.request("POST", urlsplit(url).path, body, headers | {"Content-Type": "application/json"})
+                assert connection.getresponse().status == 429
+                connection.close()
+
+        for label, act in (("over one connection", one_connection), ("over a new one each", new_connections)):
+            used, seconds = spent(act)
+            print(
+                f"{number} refusals {label}: {1000 * (used - idle * seconds) / number:.2f} ms of processor time each"
+                f" in {seconds:.1f} s (idle: {1000 * idle:.0f} ms a second)",
+                flush=True,
+            )
+        over.set()
+        server.process.kill()
+
+
 def open_for(server: Server, label: str, head: bytes, *, number: int, most: float) -> None:
     """Print how many half-sent requests are closed by the server within `most` seconds, and when the last one was."""
     began = time.perf_counter()
@@ -131,8 +210,10 @@ def stop_in_mid_run(server: Server) -> None:
 def main() -> None:
     """Take all measurements, each on a fresh server."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("only", nargs="*", default=["bodies", "sessions", "streams", "half", "stop"])
+    parser.add_argument("only", nargs="*", default=["refusals", "bodies", "sessions", "streams", "half", "stop"])
     only = parser.parse_args().only
+    if "refusals" in only:
+        refuse(Server())
     if "bodies" in only:
         server = Server()
         server.ask({"text": "", "model": ""})
@@ -152,6 +233,7 @@ def main() -> None:
         server = Server()
         server.ask({"text": "", "model": ""})
         short = ["", "the", "", 2]
+        wait_behind_unopened(server)
         measure(server, "200 runs whose stream nobody opens", 200, lambda: server.call([*short]))
         server.process.kill()
     if "half" in only:

@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.ui.visitor import Visitor
+from app.trace.examples import ASSETS, read_examples
+from tests.full_disk import no_file_beyond
+from tests.ui.visitor import Visitor, run
 
 
 @pytest.fixture
@@ -59,6 +61,21 @@ def test_a_call_that_names_what_is_not_there_is_refused_in_words(
     assert 400 <= answer.status_code < 500 or (route.startswith("run/") and answer.status_code == 500)
     said = answer.json()
     assert said.get("detail") or said.get("error")
+    assert tracebacks == []
+
+
+def test_on_a_full_disk_an_uploaded_file_is_refused_in_words_and_runs_go_on(
+    address: str, tracebacks: list[str]
+) -> None:
+    visitor = Visitor(address)
+    trace = read_examples()[0].recording(ASSETS).read_text(encoding="utf-8")
+    with no_file_beyond(1_000_000), httpx.Client(base_url=f"{address.rstrip('/')}/gradio_api", timeout=30) as http:
+        answer = http.post("upload", files={"files": b"x" * 2_000_000})
+        assert answer.status_code == httpx.codes.INSUFFICIENT_STORAGE
+        assert "disk is full" in answer.json()["detail"]
+        assert "closing" in visitor.ask("opened", {"content": trace})
+        assert visitor.fill(run())[-1][0]["ended"] == "complete"
+    visitor.close()
     assert tracebacks == []
 
 

@@ -145,7 +145,9 @@ def test_runs_that_wait_are_begun_in_turn_and_a_storm_of_cancels_frees_their_pla
         listener.wait_for_a_state()  # of those that wait, it says how many are ahead
     refused = post(address, SHORT, "10.0.2.1")
     assert refused.status_code == httpx.codes.TOO_MANY_REQUESTS
-    assert re.search(r"all 24 places are taken, and 0 visitors .* come again in \d+ s", refused.json()["detail"])
+    assert re.search(
+        r"All 24 places are taken, and you are number 1 in line: try again in \d+ s\.", refused.json()["detail"]
+    )
     assert int(refused.headers["Retry-After"]) >= 1
     with ThreadPoolExecutor(8) as threads:
         url = f"{address.rstrip('/')}/gradio_api/cancel"
@@ -161,10 +163,20 @@ def test_runs_that_wait_are_begun_in_turn_and_a_storm_of_cancels_frees_their_pla
 
 
 @pytest.mark.parametrize(
-    "error", [ZeroDivisionError("a"), RuntimeError("CUDA error"), KeyError(3), MemoryError("full")]
+    "error",
+    [
+        ZeroDivisionError("a"),
+        RuntimeError("CUDA error"),
+        KeyError(3),
+        MemoryError("full"),
+        StopIteration(),
+        OSError("the disk"),
+        SystemExit(1),  # of a library: it must not end the server
+    ],
+    ids=repr,
 )
 def test_a_crash_in_the_model_is_told_and_other_runs_go_on(
-    address: str, denoiser, monkeypatch, error: Exception
+    address: str, denoiser, monkeypatch, error: BaseException
 ) -> None:
     believe: Callable[[Any], Any] = denoiser._believe
 

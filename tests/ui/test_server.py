@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import re
 import signal
 import socket
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -141,6 +143,12 @@ def test_only_a_few_large_bodies_are_taken_at_once_and_each_makes_room_again() -
         assert (await post(guarded, [b"{"], FUNCTION, declared=size))[0] == 200
 
     in_a_loop(visitors())
+
+
+def test_the_body_of_a_run_of_the_page_is_given_up_too(address: str, monkeypatch) -> None:
+    monkeypatch.setattr(guard, "PATIENCE", 0.05)
+    head = b"POST /gradio_api/queue/join HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 9\r\n\r\n"
+    assert b" 408 " in answered(httpx.URL(address).port or 80, head, b"{")
 
 
 def test_the_page_refuses_a_large_call_and_takes_a_large_trace(address: str) -> None:
@@ -352,25 +360,54 @@ def test_ctrl_c_begins_the_end_and_a_second_one_is_not_caught(monkeypatch) -> No
             signal.signal(number, handler)
 
 
-def test_sigterm_ends_runs_with_what_they_have_and_the_server_with_exit_code_0() -> None:
+@dataclass
+class Restarted:
+    """A server that was started again after one was killed in the middle of a run, and a tab that saw both."""
+
+    server: subprocess.Popen[str]
+    visitor: Visitor
+    lost: str  # the run's name
+
+
+@pytest.fixture(scope="module")
+def restarted() -> Iterator[Restarted]:
+    """The log of the killed server goes to a full disk, which must not matter."""
     port = free_port()
     command = [sys.executable, "app.py", "--model", "toy", "--port", str(port), "--log-format", "json"]
+    address = f"http://127.0.0.1:{port}/"
+    with open("/dev/full" if os.path.exists("/dev/full") else os.devnull, "w") as full:
+        killed = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=full)
+    first_answer(address, killed)
+    visitor = Visitor(address)
+    states = visitor.events("run", {"runs": [run(text="Once [[128]] sat.", steps=128)]})
+    lost = next(states)[0]["messages"][0]["run"]
+    killed.kill()
+    with pytest.raises(httpx.TransportError):
+        list(states)
+    killed.communicate()
     server = subprocess.Popen(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    address, closing = f"http://127.0.0.1:{port}/", []
-    try:
-        first_answer(address, server)
-        visitor = Visitor(address)
-        asked = [run(key, text="Tom's secret [[128]] sat.", steps=128) for key in "abcd"]
-        for output in visitor.events("run", {"runs": asked}):
-            if not closing:  # a paused run is in its middle for as long as the test needs
-                name = output[0]["messages"][0]["run"]
-                assert visitor.ask("control", {"run": name, "do": "pause"}) == {}
-                server.send_signal(signal.SIGTERM)
-            closing = output[0]["messages"]
-        visitor.close()
-    finally:
-        server.terminate()
-        output, _ = server.communicate(timeout=PATIENCE)
+    first_answer(address, server)
+    yield Restarted(server, visitor, lost)
+    visitor.close()
+    server.kill()
+    server.communicate()
+
+
+def test_after_a_kill_in_mid_run_a_new_server_serves_the_same_tab(restarted: Restarted) -> None:
+    assert "no longer on the server" in restarted.visitor.ask("replay", {"run": restarted.lost})["error"]
+    assert restarted.visitor.fill(run(text="Once [[3]] sat."))[-1][0]["ended"] == "complete"
+
+
+def test_sigterm_ends_runs_with_what_they_have_and_the_server_with_exit_code_0(restarted: Restarted) -> None:
+    server, visitor, closing = restarted.server, restarted.visitor, []
+    asked = [run(key, text="Tom's secret [[128]] sat.", steps=128) for key in "abcd"]
+    for output in visitor.events("run", {"runs": asked}):
+        if not closing:  # a paused run is in its middle for as long as the test needs
+            name = output[0]["messages"][0]["run"]
+            assert visitor.ask("control", {"run": name, "do": "pause"}) == {}
+            server.send_signal(signal.SIGTERM)
+        closing = output[0]["messages"]
+    output, _ = server.communicate(timeout=PATIENCE)
     assert server.returncode == 0
     assert "Traceback" not in output
     assert [message["key"] for message in closing] == [*"abcd"]
@@ -379,6 +416,6 @@ def test_sigterm_ends_runs_with_what_they_have_and_the_server_with_exit_code_0()
         told = "Stopped: the server is shutting down." in message["opening"]["notices"]
         assert told == (message["ended"] == "stopped")
     lines = [json.loads(line) for line in output.splitlines() if '"ending": ' in line]
-    assert [line["model"] for line in lines] == ["toy"] * 4
+    assert [line["model"] for line in lines[-4:]] == ["toy"] * 4
     assert "shutdown" in {line["ending"] for line in lines}
     assert "secret" not in output

@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 import torch
 
 from models.adapt.__main__ import main
+from tests.full_disk import no_file_beyond
 from tests.models.adapt.runs import SAVE_EVERY, assert_same, beside, command, copied, curve, fill, interrupt, weights
-
-
-@contextmanager
-def no_file_beyond(size: int) -> Iterator[None]:
-    """Limit file sizes through the kernel, so that writing fails as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("fails", ["folder", "state's model", "state's optimizer"])

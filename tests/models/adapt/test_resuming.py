@@ -71,7 +71,7 @@ def test_dropout_is_drawn(trained, gpt2, tmp_path):
     assert curve(outs[0]).losses != curve(outs[1]).losses
 
 
-KILLED = """
+KILLED_IN_STATE = """
 import os, signal, sys
 import torch
 torch.set_num_threads(1)
@@ -88,10 +88,42 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+KILLED_IN_FOLDER = """
+import os, signal, sys
+import torch
+torch.set_num_threads(1)
+from transformers import PreTrainedTokenizerFast
+from models.adapt.__main__ import main
+save, calls = PreTrainedTokenizerFast.save_pretrained, []
+def killed(*given, **named):
+    calls.append(given)
+    if len(calls) == 2:  # the second folder has its weights already
+        os.kill(os.getpid(), signal.SIGKILL)
+    return save(*given, **named)
+PreTrainedTokenizerFast.save_pretrained = killed
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_process_killed_while_it_writes_its_folder_leaves_the_last_one_whole(trained, tmp_path):
+    out, first = tmp_path / "out", tmp_path / "first"
+    arguments = command("adapt", trained, out)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_IN_FOLDER, *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert (tmp_path / "out.writing" / "model.safetensors").exists()
+    interrupt(SAVE_EVERY + 1, command("adapt", trained, first))
+    assert fill(out) == fill(first)
+    assert main(arguments) == 0
+    assert resumptions(out) == [0, SAVE_EVERY]
+    assert_same(out, trained / "child")
+
+
 def test_a_process_killed_while_it_writes_its_state_resumes_exactly(trained, tmp_path):
     out = tmp_path / "out"
     arguments = command("adapt", trained, out)
-    done = subprocess.run([sys.executable, "-c", KILLED, *arguments], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", KILLED_IN_STATE, *arguments], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert (tmp_path / "out.state.writing" / "model.safetensors").exists()
     assert curve(out).validated == [3, 6], "the log should be ahead of the state"

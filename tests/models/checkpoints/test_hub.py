@@ -21,6 +21,7 @@ from huggingface_hub.errors import HTTPError, NotASafetensorsRepoError  # pyrigh
 
 import models
 from models.catalogue import BUNDLED, Source
+from tests.full_disk import no_file_beyond
 
 REPO = "somebody/small"
 ROOT = Path(__file__).parents[3]
@@ -242,6 +243,16 @@ def test_a_download_that_the_disk_cannot_hold_is_refused_before_it_begins(hub, l
         "make room there, or set HF_HOME to a folder on another disk"
     )
     assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_disk_that_fills_during_a_download_is_named_and_the_next_attempt_succeeds(hub, load, tmp_path):
+    with no_file_beyond(5_000_000):
+        said = load(tmp_path, address(hub))
+    assert said == (
+        f"{REPO} cannot be downloaded ([Errno 27] File too large): make room there, or set HF_HOME to a folder on "
+        "another disk, then try again"
+    )
+    assert load(tmp_path, address(hub))[0] == REPO
 
 
 def test_only_what_is_missing_must_fit_on_the_disk(hub, load, tmp_path, monkeypatch):

@@ -46,19 +46,19 @@ class Unfamiliar:
     @property
     def warning(self) -> str:
         """A sentence for the user; empty if there is nothing to warn of."""
-        kinds = f" ({', '.join(self.kinds)})" if self.kinds else ""
+        kinds = ", ".join(self.kinds)
         if self.unknown > 1 and self.share >= SHARE:
             seen = "never saw" if self.never else "hardly ever saw"
             outcome = "expect nonsense" if self.share >= NONSENSE else "what it writes may not fit"
             if self.kinds == (_QUOTES,):
                 outcome = "write straight quotes and hyphens instead"
             share = f"{self.share:.0%}".replace("%", " %")
-            return f"{share} of this text is made of tokens that the model {seen} in training{kinds}: {outcome}."
+            made = f"{share} of this text is made of tokens that the model {seen} in training"
+            return f"{made} ({kinds}): {outcome}." if kinds else f"{made}: {outcome}."
         if self.tokens >= FEWEST and self.split > SPLIT:
-            return (
-                f"This text takes {self.split:.1f} times as many tokens as usual{kinds}: the model has seen few such "
-                "words, and what it writes may not fit."
-            )
+            takes = f"This text takes {self.split:.1f} times as many tokens as usual"
+            outcome = "the model has seen few such words, and what it writes may not fit"
+            return f"{takes} ({kinds}): {outcome}." if kinds else f"{takes}: {outcome}."
         return ""
 
 

@@ -1,7 +1,7 @@
 // The page's sentences in another language, with values that come from people, models and Python.
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { languageCode, speak, t, told } from "../../assets/page/language.js";
+import { pageLanguage, speak, t, told } from "../../assets/page/language.js";
 
 const messages = {
   "Fill": "填充",
@@ -19,11 +19,11 @@ test("an English sentence is its own key, and what the table lacks stays English
   assert.equal(t("Keep {name}", { name: "A" }), "Keep A");
   assert.equal(told("Fill"), "填充");
   assert.equal(told("nothing like it"), "nothing like it");
-  assert.equal(languageCode(), "zh");
+  assert.equal(pageLanguage().code, "zh");
   speak(null);
   assert.equal(t("step {step} of {steps}", { step: 3, steps: 12 }), "step 3 of 12");
   assert.equal(told("12 masks"), "12 masks");
-  assert.equal(languageCode(), "en");
+  assert.equal(pageLanguage().code, "en");
 });
 
 test("values are inserted as they are: no HTML, no placeholder, no entry of the table, no pattern of replace", () => {

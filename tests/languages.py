@@ -33,7 +33,7 @@ RAISING = ["app/errors.py", "app/sampling/fields.py", "app/sampling/request.py",
 """Modules whose sentences reach a visitor in the functions that check something, and in properties that name it."""
 _CHECKS = ("check", "unknown", "range", "__post_init__")
 HIDDEN = re.compile(
-    r"begin\(\{|%[sd]|VARIATION|log p|best so far|kept out|python -m|GB$|shutting down$|crashed$|^cannot write|JSON, or|^a name$"
+    r"begin\(\{|%[sd]|VARIATION|log p|best so far|kept out|python -m|GB$|shutting down$|crashed$|^cannot write|JSON, or|^a name$|pass\{value\}"
 )
 """Texts of those modules that no visitor sees: the log's, a script, names of notes and of the command line."""
 ENDINGS = ("complete", "stopped", "time limit", "failed", "running", "parent", "best of 16")

@@ -53,12 +53,14 @@ class Unfamiliar:
             if self.kinds == (_QUOTES,):
                 outcome = "write straight quotes and hyphens instead"
             share = f"{self.share:.0%}".replace("%", " %")
-            made = f"{share} of this text is made of tokens that the model {seen} in training"
-            return f"{made} ({kinds}): {outcome}." if kinds else f"{made}: {outcome}."
+            if kinds:
+                return f"{share} of this text is made of tokens that the model {seen} in training ({kinds}): {outcome}."
+            return f"{share} of this text is made of tokens that the model {seen} in training: {outcome}."
         if self.tokens >= FEWEST and self.split > SPLIT:
-            takes = f"This text takes {self.split:.1f} times as many tokens as usual"
             outcome = "the model has seen few such words, and what it writes may not fit"
-            return f"{takes} ({kinds}): {outcome}." if kinds else f"{takes}: {outcome}."
+            if kinds:
+                return f"This text takes {self.split:.1f} times as many tokens as usual ({kinds}): {outcome}."
+            return f"This text takes {self.split:.1f} times as many tokens as usual: {outcome}."
         return ""
 
 

@@ -23,17 +23,17 @@ ROOT = Path(__file__).parents[1]
 SPOKEN = [
     *(f"app/length/{name}.py" for name in ("choose", "prior", "probe")),
     "app/sampler.py",
-    *(f"app/sampling/{name}.py" for name in ("constraints", "forwards", "layout", "start", "template", "unfamiliar")),
+    *(f"app/sampling/{name}.py" for name in ("constraints", "forwards", "layout", "request", "start", "template", "unfamiliar")),
     *(f"app/trace/{name}.py" for name in ("bounds", "branch", "length_choice", "recording", "verdict")),
     *(f"app/ui/{name}.py" for name in ("asked", "component", "gate", "mistakes", "parent", "pool")),
     *(f"app/ui/{name}.py" for name in ("runner", "runs", "shutdown", "store")),
 ]
 """Modules all of whose sentences can reach a visitor."""
-RAISING = ["app/errors.py", "app/sampling/fields.py", "app/sampling/request.py", "app/strategies/registry.py"]
+RAISING = ["app/errors.py", "app/sampling/fields.py", "app/strategies/registry.py"]
 """Modules whose sentences reach a visitor in the functions that check something, and in properties that name it."""
-_CHECKS = ("check", "unknown", "range", "__post_init__")
+_CHECKS = ("check", "unknown", "range", "__post_init__", "bind")
 HIDDEN = re.compile(
-    r"begin\(\{|%[sd]|VARIATION|log p|best so far|kept out|python -m|GB$|shutting down$|crashed$|^cannot write|JSON, or|^a name$|pass\{value\}"
+    r"begin\(\{|^\||%[sd]|VARIATION|log p|best so far|kept out|python -m|GB$|shutting down$|crashed$|^cannot write|JSON, or|^a name$|pass\{value\}"
 )
 """Texts of those modules that no visitor sees: the log's, a script, names of notes and of the command line."""
 ENDINGS = ("complete", "stopped", "time limit", "failed", "running", "parent", "best of 16")

@@ -145,7 +145,6 @@ export function start({ element, props, trigger, watch, server, setup }) {
     const found = /** @type {CustomEvent} */ (event).detail;
     mountSettings(found instanceof HTMLElement ? found.matches("[data-part=settings]") ? found : found.querySelector("[data-part=settings]") : null);
   });
-  mountSettings(document.querySelector("[data-part=settings]"));
   window.addEventListener("run-lost", () => runs.lost(t("The run did not begin, because the server is busy, or it broke off because of a fault in the program or the connection. What was written stays.")));
 
   // ---- what the visitor does ----
@@ -497,6 +496,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
 
   // ---- the beginning ----
 
+  mountSettings(document.querySelector("[data-part=settings]"));
   const hidden = hiddenParts(location.search);
   for (const name of hidden.parts) root.classList.add(`pg-hide-${name}`);
   if (hidden.trouble.length) say(hidden.trouble.join(" "), true);

@@ -170,7 +170,7 @@ export function createRuns(setup, store, { trigger, server, say }) {
     const example = setup.examples.find((each) => each.id === id);
     const answer = setup.landing && setup.examples[0]?.id === id ? { replay: setup.landing, error: "" } : await server.example({ id }).catch(() => ({ error: phrase("the server did not answer"), replay: undefined }));
     if (answer.error || !answer.replay) say(answer.error ? told(answer.error) : t("This example could not be opened."), true);
-    else return open(answer.replay, `example-${id}`, example?.title ?? id, "recorded");
+    else return open(answer.replay, `example-${id}`, told(example?.title ?? id), "recorded");
   }
 
   /** Pauses the sampler of a run, lets it make one step, or lets it go on. @param {Run} run @param {"pause" | "step" | "go"} what */

@@ -6,6 +6,7 @@
 const ENGLISH = { code: "en", name: "English", messages: {} };
 const HOLE = /\{(\w+)(?::(\w+))?\}/g;
 const NUMBER = /^-?[\d.,]+(?:e-?\d+)?$/;
+const MOST_TRIES = 8; // places at which a value may end
 const CHOICE = "infilling-playground-language"; // in the browser's storage
 
 let spokenLanguage = ENGLISH;
@@ -88,7 +89,7 @@ function sentencesOf(messages) {
 
 /**
  * Returns the values with which a sentence makes this text, or null. Each value ends where the next literal is first
- * found, so that a long quotation is read once.
+ * found, so that a long quotation is read once; or at a later place, if what stands before the first cannot be the value.
  * @param {Sentence} sentence @param {string} text
  */
 function valuesIn({ literals, holes, kinds, size }, text) {
@@ -101,12 +102,17 @@ function valuesIn({ literals, holes, kinds, size }, text) {
   let at = first.length;
   for (let hole = 0; hole < holes.length; hole++) {
     const closing = hole === holes.length - 1;
-    const found = closing ? end : text.indexOf(literals[hole + 1], at);
-    if (found < at || found + (closing ? 0 : literals[hole + 1].length) > end) return null;
-    const value = valueOf(text.slice(at, found), kinds[holes[hole]]);
+    const literal = closing ? "" : literals[hole + 1];
+    let found = closing ? end : text.indexOf(literal, at);
+    let value = null;
+    for (let tries = 0; tries < MOST_TRIES && found >= at && found + literal.length <= end; tries++) {
+      value = valueOf(text.slice(at, found), kinds[holes[hole]]);
+      if (value !== null || closing) break;
+      found = text.indexOf(literal, found + 1);
+    }
     if (value === null) return null;
     values[holes[hole]] = value;
-    at = closing ? end : found + literals[hole + 1].length;
+    at = found + literal.length;
   }
   return values;
 }

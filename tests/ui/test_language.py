@@ -11,9 +11,9 @@ from tests.ui.person import a_person
 
 pytestmark = pytest.mark.browser
 
-STAYS = r"English|Gradio|API|Top-p|low_confidence|scripted|the page's model|Enter|Ctrl|Esc|Command|GIF|PNG|SVG|CSV|HTML|JSON|NFE"
+STAYS = r"English|bundled|Gradio|API|Top-p|low_confidence|scripted|the page's model|Enter|Ctrl|Esc|Command|GIF|PNG|SVG|CSV|HTML|JSON|NFE"
 """Names of languages, programs, keys and formats, ids of strategies, and models."""
-WRITTEN = ".pg-passage, .pg-stage, [data-part=raw], .pg-card-text, td, .wy-token, script, style, kbd, [lang=en]"
+WRITTEN = ".pg-passage, .pg-stage, [data-part=raw], .pg-card-text, td, .wy-token, [data-part=live], script, style, kbd, [lang=en]"
 """What people type and models write, and code."""
 ENGLISH = """([stays, written]) => {
     const found = [];

@@ -1,5 +1,6 @@
-"""Every sentence that the page can show, in English, from where it stands in the code; `python -m tests.languages zh`
-prints those that a table of assets/languages lacks, as JSON to be filled in.
+"""Every sentence that the page can show, in English, from where it stands in the code.
+
+`python -m tests.languages zh` prints those that a table of assets/languages lacks, as JSON to be filled in.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ ROOT = Path(__file__).parents[1]
 SPOKEN = [
     *(f"app/length/{name}.py" for name in ("choose", "prior", "probe")),
     "app/sampler.py",
-    *(f"app/sampling/{name}.py" for name in ("constraints", "forwards", "layout", "request", "start", "template", "unfamiliar")),
+    *(
+        f"app/sampling/{name}.py"
+        for name in ("constraints", "forwards", "layout", "request", "start", "template", "unfamiliar")
+    ),
     *(f"app/trace/{name}.py" for name in ("bounds", "branch", "length_choice", "recording", "verdict")),
     *(f"app/ui/{name}.py" for name in ("asked", "component", "gate", "mistakes", "parent", "pool")),
     *(f"app/ui/{name}.py" for name in ("runner", "runs", "shutdown", "store")),
@@ -33,7 +37,8 @@ RAISING = ["app/errors.py", "app/sampling/fields.py", "app/strategies/registry.p
 """Modules whose sentences reach a visitor in the functions that check something, and in properties that name it."""
 _CHECKS = ("check", "unknown", "range", "__post_init__", "bind")
 HIDDEN = re.compile(
-    r"begin\(\{|^\||%[sd]|VARIATION|log p|best so far|kept out|python -m|GB$|shutting down$|crashed$|^cannot write|JSON, or|^a name$|pass\{value\}"
+    r"begin\(\{|^\||%[sd]|VARIATION|log p|best so far|kept out|python -m|GB$|shutting down$|crashed$|^cannot write"
+    r"|JSON, or|^a name$|pass\{value\}"
 )
 """Texts of those modules that no visitor sees: the log's, a script, names of notes and of the command line."""
 ENDINGS = ("complete", "stopped", "time limit", "failed", "running", "parent", "best of 16")
@@ -128,7 +133,9 @@ def of_python() -> set[str]:
         found |= set(_sentences(ast.parse((ROOT / name).read_text(encoding="utf-8"))))
     for name in RAISING:
         for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8"))):
-            if isinstance(node, ast.FunctionDef) and (node.name in _CHECKS or node.name.startswith(("_check", "check"))):
+            if isinstance(node, ast.FunctionDef) and (
+                node.name in _CHECKS or node.name.startswith(("_check", "check"))
+            ):
                 found |= set(_sentences(node))
     return found
 
@@ -152,7 +159,11 @@ def _sentences(tree: ast.AST) -> Iterator[str]:
 
 
 def _is_sentence(text: str) -> bool:
-    return " " in text.strip() and not HIDDEN.search(text) and bool(re.search(r"[A-Za-z]{2}", re.sub(r"\{\w+\}", "", text)))
+    return (
+        " " in text.strip()
+        and not HIDDEN.search(text)
+        and bool(re.search(r"[A-Za-z]{2}", re.sub(r"\{\w+\}", "", text)))
+    )
 
 
 def template(text: ast.JoinedStr) -> str:
@@ -204,7 +215,9 @@ def of_lessons() -> set[str]:
                 yield from texts(each)
 
     files = LESSONS.glob("*.json") if LESSONS.is_dir() else ()
-    return {text for file in files for text in texts(json.loads(file.read_text(encoding="utf-8"))) if _is_sentence(text)}
+    return {
+        text for file in files for text in texts(json.loads(file.read_text(encoding="utf-8"))) if _is_sentence(text)
+    }
 
 
 def sentences() -> set[str]:

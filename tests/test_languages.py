@@ -77,10 +77,19 @@ def test_what_python_says_of_real_runs_and_mistakes_is_found_in_the_table():
     assert notices
     given = {"sentences": [*mistakes, *notices], "verdicts": sorted(verdicts)}
     told = subprocess.run(
-        [NODE, "--input-type=module", "-e", TOLD], cwd=ROOT, input=json.dumps(given), text=True, capture_output=True, check=True
+        [NODE, "--input-type=module", "-e", TOLD],
+        cwd=ROOT,
+        input=json.dumps(given),
+        text=True,
+        capture_output=True,
+        check=True,
     )
     for english, translated in zip([*mistakes, *notices, *sorted(verdicts)], json.loads(told.stdout), strict=True):
-        plain = re.sub(r"'[^']*'|\[\[[^\]]*\]\]|^[\w ]+(?:\([\w -]+\))? (?=必须)|\b[a-z]+_[a-z]+\b|true 或 false|已知：.*", "", translated)
+        plain = re.sub(
+            r"'[^']*'|\[\[[^\]]*\]\]|^[\w ]+(?:\([\w -]+\))? (?=必须)|\b[a-z]+_[a-z]+\b|true 或 false|已知：.*",
+            "",
+            translated,
+        )
         assert not re.search(r"[a-z]{3}", plain), f"{english}\n{translated}"
 
 

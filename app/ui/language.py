@@ -53,7 +53,10 @@ def translate(figure: Figure, code: str) -> Figure:
     drawn = figure.to_dict()
     layout = drawn["layout"]
     named = [layout["title"], *(axis["title"] for name, axis in layout.items() if name[1:].startswith("axis"))]
-    shown = [*layout.get("annotations", ()), *(part["colorbar"]["title"] for part in drawn["data"] if "colorbar" in part)]
+    shown = [
+        *layout.get("annotations", ()),
+        *(part["colorbar"]["title"] for part in drawn["data"] if "colorbar" in part),
+    ]
     for each in [*named, *shown]:
         each["text"] = translated(each["text"])
     for part in drawn["data"]:

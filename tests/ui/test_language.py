@@ -1,4 +1,4 @@
-"""The page in Chinese: on a telephone, through a run and a mistake, and back to English with everything in its place."""
+"""The page in Chinese: on a telephone, through a run and a mistake, and back to English with text and runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,15 @@ from tests.ui.person import a_person
 
 pytestmark = pytest.mark.browser
 
-STAYS = r"English|bundled|Gradio|API|Top-p|low_confidence|scripted|the page's model|Enter|Ctrl|Esc|Command|GIF|PNG|SVG|CSV|HTML|JSON|NFE"
+STAYS = (
+    r"English|bundled|Gradio|API|Top-p|low_confidence|scripted|the page's model|"
+    r"Enter|Ctrl|Esc|Command|GIF|PNG|SVG|CSV|HTML|JSON|NFE"
+)
 """Names of languages, programs, keys and formats, ids of strategies, and models."""
-WRITTEN = ".pg-passage, .pg-stage, [data-part=raw], .pg-card-text, td, .wy-token, [data-part=live], script, style, kbd, [lang=en]"
+WRITTEN = (
+    ".pg-passage, .pg-stage, [data-part=raw], .pg-card-text, "
+    "td, .wy-token, [data-part=live], script, style, kbd, [lang=en]"
+)
 """What people type and models write, and code."""
 ENGLISH = """([stays, written]) => {
     const found = [];
@@ -22,7 +28,8 @@ ENGLISH = """([stays, written]) => {
         const range = document.createRange();
         range.selectNodeContents(node);
         if (node.parentElement.closest(written) || !range.getClientRects().length) continue;
-        if (/[A-Za-z]{2}/.test(node.data.replace(new RegExp(stays, 'g'), '').replace(/“[^”]*”/g, ''))) found.push(node.data);
+        const rest = node.data.replace(new RegExp(stays, 'g'), '').replace(/“[^”]*”/g, '');
+        if (/[A-Za-z]{2}/.test(rest)) found.push(node.data);
     }
     return found;
 }"""

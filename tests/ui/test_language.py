@@ -35,7 +35,7 @@ ENGLISH = """([stays, written]) => {
 }"""
 
 
-def test_the_page_is_chinese_on_a_telephone_and_goes_back_to_english_with_text_and_runs(
+def test_the_page_is_chinese_and_goes_back_to_english_with_text_and_runs(
     browser: Browser, address: str, denoiser
 ) -> None:
     denoiser.script = b"abcdefghijklmnopqrstuvwxyz"

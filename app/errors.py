@@ -21,5 +21,6 @@ def unknown(kind: str, name: object, known: Iterable[str]) -> InfillError:
     """
     names = sorted(known)
     close = difflib.get_close_matches(str(name)[:MOST], names, n=1)
-    hint = f"; did you mean '{close[0]}'?" if close else "."
-    return InfillError(f"unknown {kind} {quoted(name)}{hint} Known: {', '.join(names)}")
+    if close:
+        return InfillError(f"unknown {kind} {quoted(name)}; did you mean '{close[0]}'? Known: {', '.join(names)}")
+    return InfillError(f"unknown {kind} {quoted(name)}. Known: {', '.join(names)}")

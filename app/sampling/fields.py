@@ -66,9 +66,10 @@ class Knob(_Domain):
             return None
         number = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
         if not number or not self.low <= value <= self.high or (self.above_low and value == self.low):
-            named = "a whole number" if kind is int else "a number"
-            ends = "" if self.above_low else "from "
-            raise InfillError(f"{title} must be {named} {ends}{self.range(kind)}, not {quoted(value)}")
+            allowed = self.range(kind) if self.above_low else f"from {self.range(kind)}"
+            if kind is int:
+                raise InfillError(f"{title} must be a whole number {allowed}, not {quoted(value)}")
+            raise InfillError(f"{title} must be a number {allowed}, not {quoted(value)}")
         return kind(value)
 
 

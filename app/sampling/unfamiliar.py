@@ -46,19 +46,21 @@ class Unfamiliar:
     @property
     def warning(self) -> str:
         """A sentence for the user; empty if there is nothing to warn of."""
-        kinds = f" ({', '.join(self.kinds)})" if self.kinds else ""
+        kinds = ", ".join(self.kinds)
         if self.unknown > 1 and self.share >= SHARE:
             seen = "never saw" if self.never else "hardly ever saw"
             outcome = "expect nonsense" if self.share >= NONSENSE else "what it writes may not fit"
             if self.kinds == (_QUOTES,):
                 outcome = "write straight quotes and hyphens instead"
             share = f"{self.share:.0%}".replace("%", " %")
-            return f"{share} of this text is made of tokens that the model {seen} in training{kinds}: {outcome}."
+            if kinds:
+                return f"{share} of this text is made of tokens that the model {seen} in training ({kinds}): {outcome}."
+            return f"{share} of this text is made of tokens that the model {seen} in training: {outcome}."
         if self.tokens >= FEWEST and self.split > SPLIT:
-            return (
-                f"This text takes {self.split:.1f} times as many tokens as usual{kinds}: the model has seen few such "
-                "words, and what it writes may not fit."
-            )
+            outcome = "the model has seen few such words, and what it writes may not fit"
+            if kinds:
+                return f"This text takes {self.split:.1f} times as many tokens as usual ({kinds}): {outcome}."
+            return f"This text takes {self.split:.1f} times as many tokens as usual: {outcome}."
         return ""
 
 

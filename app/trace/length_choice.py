@@ -72,10 +72,13 @@ class LengthChoice:
     def describe(self, gap: int) -> str:
         """Describe the choice in a sentence; `gap` is the gap's number, from 0."""
         others = ", ".join(str(length) for length in self.tried if length != self.chosen)
-        over = f", chosen over {others}" if others else ""
+        masks = "1 mask" if self.chosen == 1 else f"{self.chosen} masks"
         spent = f"{self.rows} canvases in {self.calls} forward passes"
-        took = f" and {self.seconds:.1f} s" if self.seconds else ""
-        return f"Gap {gap + 1}: {self.chosen} mask{'s' * (self.chosen != 1)}{over}; the choice took {spent}{took}."
+        if self.seconds:
+            spent = f"{self.rows} canvases in {self.calls} forward passes and {self.seconds:.1f} s"
+        if others:
+            return f"Gap {gap + 1}: {masks}, chosen over {others}; the choice took {spent}."
+        return f"Gap {gap + 1}: {masks}; the choice took {spent}."
 
 
 def to_json(choice: LengthChoice) -> dict[str, Any]:

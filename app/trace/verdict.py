@@ -83,8 +83,10 @@ def _ending(trace: Trace) -> str:
 def _choice(trace: Trace) -> str:
     if not trace.choices:
         return ""
-    numbers = "numbers" if len(trace.choices) > 1 else "number"
-    return f"choosing the {numbers} of masks took {_passes(trace.choosing.calls)} more"
+    took = _passes(trace.choosing.calls)
+    if len(trace.choices) > 1:
+        return f"choosing the numbers of masks took {took} more"
+    return f"choosing the number of masks took {took} more"
 
 
 def _unsure(trace: Trace) -> str:
@@ -106,12 +108,12 @@ def _taken_back(trace: Trace) -> str:
     replaced = int((trace.canvas.ids[back] != first[back]).sum())
     if not len(back):
         return ""
-    what = f"{_were(len(back), 'token')} taken back and "
+    were = _were(len(back), "token")
     if not replaced:
-        return what + "written again unchanged"
+        return f"{were} taken back and written again unchanged"
     if replaced == len(back):
-        return what + "replaced"
-    return f"{_were(len(back), 'token')} taken back, {_word(replaced)} of them replaced"
+        return f"{were} taken back and replaced"
+    return f"{were} taken back, {_word(replaced)} of them replaced"
 
 
 def _known_before(trace: Trace) -> str:

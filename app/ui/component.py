@@ -16,6 +16,7 @@ from app.sampling import template
 from app.sampling.request import InfillRequest, fields_of
 from app.sampling.unfamiliar import unfamiliar
 from app.trace import messages, recording
+from app.ui import language as languages
 from app.ui import metrics
 from app.ui.asked import read_model
 from app.ui.gate import Gates
@@ -28,7 +29,7 @@ from app.ui.pool import FIRST, ModelPool
 from app.ui.store import RunStore, end
 
 _START = """
-start({ element, props, trigger, watch, server, setup: %s });
+begin({ element, props, trigger, watch, server, setup: %s });
 // Gradio looks for the names of the events in this text: "run", "halt", "figure"."""
 
 
@@ -58,6 +59,7 @@ def page_component(
             inspect_text(pool),
             *about_looks(looks, store),
             shell,
+            language,
         ],
         apply_default_css=False,
     )
@@ -179,3 +181,9 @@ def shell(asked: dict[str, Any]) -> Answer:
     """Return the page that replays a run offline, before and after the place of the run."""
     before, after = web_page.shell()
     return {"before": before, "after": after}
+
+
+@answering
+def language(asked: dict[str, Any]) -> Answer:
+    """Return the table of a language other than English."""
+    return {"language": languages.language(asked.get("code"))}

@@ -21,6 +21,7 @@ from app.ui.endpoint import endpoint
 from app.ui.figures import figure_panel
 from app.ui.gate import Gates
 from app.ui.guard import Guard
+from app.ui.language import languages
 from app.ui.lessons import LessonDesk
 from app.ui.looks import Looks
 from app.ui.parent import LoadParent, ParentRuns, written_by
@@ -69,6 +70,7 @@ def build(
         can_pause=not zero_gpu,
         lessons=[describe(lesson) for lesson in lessons],
         can_look=not zero_gpu,
+        languages=languages(),
     )
     gates, run_request = Gates(), runner(pool, time_limit, zero_gpu=zero_gpu)
     runs = PageRuns(

@@ -2,6 +2,7 @@
 
 import { asked, gapOf, percent, pinned, standing, startOf, visible } from "./messages.js";
 import { h } from "./dom.js";
+import { t } from "./language.js";
 
 /** @import { Frame, Run } from "./types.d.ts" */
 
@@ -127,7 +128,7 @@ export function paintCells(cells, first, run, frame, step, { place = -1, differi
     element.classList.toggle("pg-kept", kept);
     element.classList.toggle("pg-differs", differs);
     bar.style.transform = `scaleX(${given || kept ? 0 : (sure / 255).toFixed(3)})`;
-    cell.when.dataset.text = given ? "given" : kept ? "kept" : String(when || "");
+    cell.when.dataset.text = given ? t("given") : kept ? t("kept") : String(when || "");
     element.setAttribute("aria-label", cellLabel(run, frame, at, given, kept));
   });
 }
@@ -139,16 +140,16 @@ export function paintCells(cells, first, run, frame, step, { place = -1, differi
 function cellLabel(run, frame, at, given, kept) {
   const gaps = run?.opening?.gaps ?? [];
   const [gap, within] = gapOf(gaps, at);
-  const name = gaps.length > 1 ? `Gap ${gap + 1}, position ${within + 1}` : `Position ${at + 1}`;
+  const name = gaps.length > 1 ? t("Gap {gap}, position {place}", { gap: gap + 1, place: within + 1 }) : t("Position {place}", { place: at + 1 });
   const piece = frame?.pieces[at] ?? null;
   if (!frame || piece === null) {
-    const draft = frame?.confidence[at] ? `, draft at ${percent(frame.confidence[at])}` : "";
-    return `${name}: masked${draft}`;
+    if (!frame?.confidence[at]) return t("{name}: masked", { name });
+    return t("{name}: masked, draft at {share}", { name, share: percent(frame.confidence[at]) });
   }
   const word = bareToken(piece) || visible(piece) || "·";
-  if (given) return `${name}: ${word}, given`;
-  if (kept) return `${name}: ${word}, taken over from the run before`;
-  return `${name}: ${word}, written in step ${frame.when[at]} at ${percent(frame.confidence[at])}`;
+  if (given) return t("{name}: {word}, given", { name, word });
+  if (kept) return t("{name}: {word}, taken over from the run before", { name, word });
+  return t("{name}: {word}, written in step {step} at {share}", { name, word, step: frame.when[at], share: percent(frame.confidence[at]) });
 }
 
 const RIGHT_TO_LEFT = /[\p{Script=Hebrew}\p{Script=Arabic}\p{Script=Syriac}\p{Script=Thaana}\p{Script=Nko}]/u;

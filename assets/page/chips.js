@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { knobValue, lowered, sameValue, shortly, startKnobs, strategyOf } from "./fields.js";
+import { t, told } from "./language.js";
 /** @import { Draft, Field, Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
 
@@ -23,12 +24,12 @@ export function draftDifferences(setup, draft, models = []) {
   const found = [];
   if (draft.model !== start.model) {
     const label = models.find((model) => model.name === draft.model)?.label ?? (draft.model || setup.model);
-    found.push({ key: "model", label: `model: ${label}`, reset: (now) => ({ ...now, model: start.model }) });
+    found.push({ key: "model", label: t("model: {label}", { label: told(label) }), reset: (now) => ({ ...now, model: start.model }) });
   }
   found.push(...knobDifferences(setup, draft));
   for (const field of setup.fields) if (!CHIP_IN_SIGHT.includes(field.name)) found.push(...fieldDifferences(field, draft, start));
   if (!sameValue(draft.start, start.start)) {
-    found.push({ key: "start", label: "starts partly written", reset: (now) => ({ ...now, start: start.start }) });
+    found.push({ key: "start", label: t("starts partly written"), reset: (now) => ({ ...now, start: start.start }) });
   }
   const known = new Set([...CHIP_NOT_FIELDS, ...setup.fields.map((field) => field.name)]);
   for (const name of new Set([...Object.keys(draft), ...Object.keys(start)])) {
@@ -58,7 +59,7 @@ function knobDifferences(setup, draft) {
   return [
     ...moved.map((knob) => ({ key: `knob:${knob.name}`, label: chipLabel(knob, knobValue(draft, knob)), reset: reset(knob.name) })),
     ...unknown.filter((name) => !Object.hasOwn(start, name))
-      .map((name) => ({ key: `knob:${name}`, label: `unknown knob ${name} ${shortly(draft.knobs[name])}`, reset: reset(name) })),
+      .map((name) => ({ key: `knob:${name}`, label: t("unknown knob {name} {value}", { name, value: shortly(draft.knobs[name]) }), reset: reset(name) })),
   ];
 }
 
@@ -71,17 +72,17 @@ function fieldDifferences(field, draft, start) {
   if (field.kind !== "words" || !Array.isArray(value) || !Array.isArray(first)) {
     return [{ key: name, label: chipLabel(field, value), reset: (now) => ({ ...now, [name]: first }) }];
   }
-  const what = name === "banned" ? "ban" : lowered(field.label);
+  const what = name === "banned" ? t("ban") : lowered(told(field.label));
   const added = value.filter((word) => !first.includes(word));
   const missing = first.filter((word) => !value.includes(word));
-  if (!added.length && !missing.length) return [{ key: name, label: `${what}: in another order`, reset: (now) => ({ ...now, [name]: first }) }];
+  if (!added.length && !missing.length) return [{ key: name, label: t("{what}: in another order", { what }), reset: (now) => ({ ...now, [name]: first }) }];
   return [
     ...[...new Set(added)].map((word) => ({
-      key: `${name}:${word}`, label: `${what}: ${word}`,
+      key: `${name}:${word}`, label: t("{what}: {word}", { what, word }),
       reset: (/** @type {Draft} */ now) => ({ ...now, [name]: now[name].filter((/** @type {string} */ each) => each !== word) }),
     })),
     ...missing.map((word) => ({
-      key: `${name}:-${word}`, label: `${what} not: ${word}`,
+      key: `${name}:-${word}`, label: t("{what} not: {word}", { what, word }),
       reset: (/** @type {Draft} */ now) => ({ ...now, [name]: [...now[name], word] }),
     })),
   ];
@@ -89,9 +90,10 @@ function fieldDifferences(field, draft, start) {
 
 /** @param {Field} field @param {any} value */
 function chipLabel(field, value) {
-  if (value === true) return lowered(field.label);
-  if (value === false) return `${lowered(field.label)}: off`;
-  return `${lowered(field.label)} ${typeof value === "string" || typeof value === "number" ? value : shortly(value)}`;
+  const label = lowered(told(field.label));
+  if (value === true) return label;
+  if (value === false) return t("{label}: off", { label });
+  return `${label} ${field.kind === "choice" ? told(value) : typeof value === "string" || typeof value === "number" ? value : shortly(value)}`;
 }
 
 /**
@@ -99,7 +101,7 @@ function chipLabel(field, value) {
  * @param {HTMLElement} root @param {Setup} setup @param {Store} store
  */
 export function createChips(root, setup, store) {
-  const list = h("ul", { className: "pg-chips", "aria-label": "In force now, other than at the start" });
+  const list = h("ul", { className: "pg-chips", "aria-label": t("In force now, other than at the start") });
   root.append(list);
   /** @type {any} */
   let seen = null;
@@ -113,7 +115,7 @@ export function createChips(root, setup, store) {
       const left = /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll("button"));
       left[Math.min(index, left.length - 1)]?.focus();
     };
-    const name = `Remove: ${label.replace(": ", " ")}`;
+    const name = t("Remove: {what}", { what: label.replace(": ", " ") });
     return h("li", { className: "pg-in-force" },
       h("span", { dir: "auto" }, label),
       h("button", { type: "button", "aria-label": name, title: name, onclick: remove }, "×"));

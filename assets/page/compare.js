@@ -1,10 +1,11 @@
 // The stage of a comparison: one pane a run on a common timeline, their orders above each other, and what differs.
 
 import { frameAt } from "./messages.js";
-import { endOf, stepOf, unfinished } from "./timeline.js";
-import { orderRanks, orderStrip, paintStrip, runAuthor, runEnding, trayCount } from "./tray.js";
+import { counted, endOf, masksLeft, stepOf, unfinished } from "./timeline.js";
+import { orderRanks, orderStrip, paintStrip, runAuthor, runEnding } from "./tray.js";
 import { budgetFigure, onlyBudgetDiffers } from "./presets.js";
 import { h, roving } from "./dom.js";
+import { inOneLine, t, told, toldClauses } from "./language.js";
 
 /** @import { Run, Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
@@ -82,8 +83,8 @@ const compareEnded = (run) => !unfinished(run);
 function compareTitle(setup, run) {
   const opening = run.opening;
   if (!opening) return "";
-  if (opening.by !== "diffusion") return opening.by === "parent" ? "Parent, left to right" : "Parent, best of 16";
-  return setup.strategies.find((each) => each.name === opening.request.strategy)?.title ?? opening.request.strategy;
+  if (opening.by !== "diffusion") return opening.by === "parent" ? t("Parent, left to right") : t("Parent, best of 16");
+  return told(setup.strategies.find((each) => each.name === opening.request.strategy)?.title ?? opening.request.strategy);
 }
 
 /** @param {Element} element @param {string} text */
@@ -109,20 +110,20 @@ export function createCompare(root, setup, store, { createStage, actions }) {
     const share = state.time / Math.max(1, endOf(state));
     store.change({ by, time: Math.round(share * endOf({ ...state, by })) });
   } }, label);
-  const choices = [choice("passes", "by passes"), choice("progress", "by progress")];
-  const choosing = h("div", { className: "pg-compare-by", role: "toolbar", "aria-label": "Timeline" }, h("span", { className: "pg-quiet", "aria-hidden": "true" }, "Timeline"), ...choices);
+  const choices = [choice("passes", t("by passes")), choice("progress", t("by progress"))];
+  const choosing = h("div", { className: "pg-compare-by", role: "toolbar", "aria-label": t("Timeline") }, h("span", { className: "pg-quiet", "aria-hidden": "true" }, t("Timeline")), ...choices);
   const legend = h("span", { className: "pg-quiet pg-compare-legend" });
   const back = h("button", { type: "button", className: "pg-compare-back", onclick: () => {
     const run = store.shown.find((each) => each.key === store.state.pane) ?? store.shown[0];
     if (run) alone(run);
-  } }, "Back to one run");
+  } }, t("Back to one run"));
   const bar = h("div", { className: "pg-compare-bar" },
     choosing, legend, back);
   roving(choosing, choices);
   const grid = h("div", { className: "pg-compare-grid" });
-  const orders = h("div", { className: "pg-compare-orders", role: "group", "aria-label": "Orders" });
+  const orders = h("div", { className: "pg-compare-orders", role: "group", "aria-label": t("Orders") });
   const totals = h("div", { className: "pg-compare-totals" });
-  const box = h("section", { className: "pg-compare", "aria-label": "Comparison", hidden: true }, bar, grid, orders, totals);
+  const box = h("section", { className: "pg-compare", "aria-label": t("Comparison"), hidden: true }, bar, grid, orders, totals);
   root.append(box);
 
   /** @param {Run} run */
@@ -169,13 +170,13 @@ export function createCompare(root, setup, store, { createStage, actions }) {
       compareSay(label, run.label);
       compareSay(stripLabel, run.label);
       compareSay(title, compareTitle(setup, run));
-      compareSay(facts, frame ? `${trayCount(frame.nfe, "pass", "passes")} · ${frame.seconds.toFixed(1)} s · ${trayCount(frame.masks, "mask", "masks")} left` : runEnding(run));
+      compareSay(facts, frame ? [counted(frame.nfe, "pass", "passes"), t("{seconds} s", { seconds: frame.seconds.toFixed(1) }), masksLeft(frame.masks)].join(" · ") : runEnding(run));
       const other = run !== first && run.opening && first.opening && !sameGaps(run, first);
       const count = run === first ? 0 : differing(first, run, step).size;
-      compareSay(differs, other ? "other text" : count ? `${trayCount(count, "token differs", "tokens differ")} from ${first.label}` : "");
-      compareSay(only, `Only ${run.label}`);
+      compareSay(differs, other ? t("other text") : count ? t(count === 1 ? "{count} token differs from {label}" : "{count} tokens differ from {label}", { count, label: first.label }) : "");
+      compareSay(only, t("Only {label}", { label: run.label }));
       const atEnd = step >= run.latest && compareEnded(run);
-      compareSay(verdict, !atEnd ? "" : run.closing?.verdict || runEnding(run));
+      compareSay(verdict, !atEnd ? "" : toldClauses(run.closing?.verdict ?? "") || runEnding(run));
       paintStrip(strip, frame, last);
       strip.classList.toggle("pg-strip-own", Boolean(other));
       stage.paint();
@@ -190,7 +191,7 @@ export function createCompare(root, setup, store, { createStage, actions }) {
     summed = "";
     panes = keys.map(makePane);
     grid.replaceChildren(...panes.map((pane) => pane.pane));
-    orders.replaceChildren(...panes.map((pane) => pane.row), h("p", { className: "pg-quiet" }, "The order in which each position was written: strong colour first, faint last; grey was given, empty is still masked."));
+    orders.replaceChildren(...panes.map((pane) => pane.row), h("p", { className: "pg-quiet" }, t("The order in which each position was written: strong colour first, faint last; grey was given, empty is still masked.")));
   }
 
   function sum() {
@@ -221,7 +222,7 @@ export function createCompare(root, setup, store, { createStage, actions }) {
       const last = Math.max(1, ...runs.map((run) => Math.max(0, ...orderRanks(run.frames[run.latest]))));
       panes.forEach((pane, at) => pane.paint(runs[at], first, last));
       for (const each of choices) each.setAttribute("aria-pressed", String(each.dataset.by === store.state.by));
-      compareSay(legend, runs.some((run) => run !== first && sameGaps(run, first)) ? `Dotted underline: another token than ${first.label} has there.` : "");
+      compareSay(legend, runs.some((run) => run !== first && sameGaps(run, first)) ? t("Dotted underline: another token than {label} has there.", { label: first.label }) : "");
       sum();
     },
   };
@@ -230,7 +231,7 @@ export function createCompare(root, setup, store, { createStage, actions }) {
 /** @param {Setup} setup @param {Run[]} runs */
 function totalsTable(setup, runs) {
   const [first] = runs;
-  const head = ["Run", "Passes", "Calls", "Seconds", `Tokens unlike ${first.label}`, `Order like ${first.label}`];
+  const head = [t("Run"), t("Passes"), t("Calls"), t("Seconds"), t("Tokens unlike {label}", { label: first.label }), t("Order like {label}", { label: first.label })];
   const rows = runs.map((run) => {
     const frame = run.frames[run.latest];
     const comparable = sameGaps(run, first);
@@ -239,14 +240,15 @@ function totalsTable(setup, runs) {
     const calls = run.choosing.calls ? ` + ${run.choosing.calls}` : "";
     const cells = !frame ? ["–", "–", "–", "–", "–"] : [
       `${frame.nfe}${chosen}`, `${frame.calls}${calls}`, frame.seconds.toFixed(1),
-      run === first ? "–" : comparable ? String(differences(run, run.latest, first, first.latest).size) : "other text",
-      run === first ? "–" : tau === null ? (comparable ? "not defined" : "other text") : tau.toFixed(2),
+      run === first ? "–" : comparable ? String(differences(run, run.latest, first, first.latest).size) : t("other text"),
+      run === first ? "–" : tau === null ? (comparable ? t("not defined") : t("other text")) : tau.toFixed(2),
     ];
     return h("tr", {}, h("th", { scope: "row" }, h("span", { className: "pg-card-label" }, run.label), ` ${compareTitle(setup, run)}`, h("span", { className: "pg-quiet" }, ` ${runAuthor(run)}`)),
       ...cells.map((cell) => h("td", {}, cell)));
   });
-  const choosing = runs.some((run) => run.choosing.rows) ? " “+” counts what choosing the number of masks took." : "";
+  const choosing = runs.some((run) => run.choosing.rows) ? t("“+” counts what choosing the number of masks took.") : "";
   return h("div", { className: "pg-totals" },
-    h("table", {}, h("caption", {}, "Totals"), h("thead", {}, h("tr", {}, ...head.map((each) => h("th", { scope: "col" }, each)))), h("tbody", {}, ...rows)),
-    h("p", { className: "pg-quiet" }, `A pass is one text through the network; a call may hold several.${choosing} Order is Kendall's tau-b: 1 is the same order, 0 unrelated, −1 the reverse; not defined if one of the runs wrote everything at once.`));
+    h("table", {}, h("caption", {}, t("Totals")), h("thead", {}, h("tr", {}, ...head.map((each) => h("th", { scope: "col" }, each)))), h("tbody", {}, ...rows)),
+    h("p", { className: "pg-quiet" }, inOneLine(t("A pass is one text through the network; a call may hold several."), choosing,
+      t("Order is Kendall's tau-b: 1 is the same order, 0 unrelated, −1 the reverse; not defined if one of the runs wrote everything at once."))));
 }

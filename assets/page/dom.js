@@ -24,11 +24,11 @@ export function h(tag, properties = {}, ...children) {
 /**
  * Makes a row of buttons one tab stop; the left and right arrow keys move inside it. Returns what to call when buttons
  * were disabled or hidden.
- * @param {HTMLElement} row @param {HTMLButtonElement[]} buttons
+ * @param {HTMLElement} row @param {(HTMLButtonElement | HTMLSelectElement)[]} buttons
  */
 export function roving(row, buttons) {
   let current = 0; // the one used last
-  const open = (/** @type {HTMLButtonElement} */ button) => !button.disabled && !button.hidden && button.getClientRects().length > 0;
+  const open = (/** @type {HTMLButtonElement | HTMLSelectElement} */ button) => !button.disabled && !button.hidden && button.getClientRects().length > 0;
   const settle = () => {
     const stop = !buttons[current] || open(buttons[current]) ? current : Math.max(0, buttons.findIndex(open));
     buttons.forEach((button, at) => {

@@ -5,6 +5,7 @@ import { frameAt, startOf } from "./messages.js";
 import { MAX_GAP, formatTemplate, parseTemplate, pinProblem } from "./template.js";
 import { stepOf } from "./timeline.js";
 import { h, roving } from "./dom.js";
+import { t } from "./language.js";
 
 /** @import { Run, Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
@@ -97,21 +98,21 @@ export function refilled(pieces) {
  * @param {{ choose: (run: Run, place: number) => void, say: (text: string) => void, fill: () => void }} actions
  */
 export function createEditor(root, setup, store, { choose, say, fill }) {
-  const box = h("div", { className: "pg-passage", dir: "auto", role: "textbox", tabIndex: 0, "aria-multiline": "true", "aria-label": "Passage: type a text and open gaps in it", spellcheck: false, dataset: { part: "passage" } });
-  const raw = h("textarea", { className: "pg-raw", hidden: true, rows: 4, "aria-label": "Passage as raw text: [[3]] is a gap of 3 tokens, [[auto]] one whose length the model chooses", dataset: { part: "raw" } });
+  const box = h("div", { className: "pg-passage", dir: "auto", role: "textbox", tabIndex: 0, "aria-multiline": "true", "aria-label": t("Passage: type a text and open gaps in it"), spellcheck: false, dataset: { part: "passage" } });
+  const raw = h("textarea", { className: "pg-raw", hidden: true, rows: 4, "aria-label": t("Passage as raw text: [[3]] is a gap of 3 tokens, [[auto]] one whose length the model chooses"), dataset: { part: "raw" } });
   const fault = h("p", { className: "pg-fault", role: "alert", hidden: true });
   const tool = (/** @type {string} */ name, /** @type {string} */ title, /** @type {(event: MouseEvent) => void} */ act) =>
     h("button", { type: "button", title, dataset: { tool: name }, onclick: act, onmousedown: (/** @type {Event} */ event) => event.preventDefault() });
-  const makeGap = tool("gap", "Turn the selected words into a gap, or open one at the caret (Ctrl+G)", (event) => openGap(event.detail === 0));
-  makeGap.textContent = "Make a gap";
-  const pin = tool("pin", "Keep the selected words in place and let the model write around them", pinWords);
-  pin.textContent = "Pin";
-  const refill = tool("refill", "Keep the text as it reads now and let the model write the selected words anew", refillWords);
-  refill.textContent = "Refill";
-  const rawButton = tool("raw", "Edit the passage as plain text with [[3]] for a gap of 3 tokens", toggleRaw);
-  rawButton.textContent = "Raw text";
+  const makeGap = tool("gap", t("Turn the selected words into a gap, or open one at the caret (Ctrl+G)"), (event) => openGap(event.detail === 0));
+  makeGap.textContent = t("Make a gap");
+  const pin = tool("pin", t("Keep the selected words in place and let the model write around them"), pinWords);
+  pin.textContent = t("Pin");
+  const refill = tool("refill", t("Keep the text as it reads now and let the model write the selected words anew"), refillWords);
+  refill.textContent = t("Refill");
+  const rawButton = tool("raw", t("Edit the passage as plain text with [[3]] for a gap of 3 tokens"), toggleRaw);
+  rawButton.textContent = t("Raw text");
   rawButton.setAttribute("aria-pressed", "false");
-  const tools = h("div", { className: "pg-tools", role: "toolbar", "aria-label": "Gaps" }, makeGap, pin, refill, rawButton);
+  const tools = h("div", { className: "pg-tools", role: "toolbar", "aria-label": t("Gaps") }, makeGap, pin, refill, rawButton);
   root.append(tools, box, raw, fault);
   try {
     box.contentEditable = "plaintext-only";
@@ -190,9 +191,9 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   /** @param {Gap} gap @returns {Chip} */
   function newChip(gap) {
     const cells = h("span", { className: "pg-gap" });
-    const number = h("input", { type: "number", className: "pg-number", min: "1", max: String(setup.limits.length), title: "Number of masks. Type a to let the model choose it.", "aria-keyshortcuts": "a", "aria-label": "Masks in the gap", value: gap.length === null ? "" : String(gap.length) });
-    const auto = h("button", { type: "button", className: "pg-auto", tabIndex: -1, title: "Let the model choose how many" }, "auto");
-    const remove = h("button", { type: "button", className: "pg-remove", tabIndex: -1, title: "Remove the gap", "aria-label": "Remove the gap" }, "×");
+    const number = h("input", { type: "number", className: "pg-number", min: "1", max: String(setup.limits.length), title: t("Number of masks. Type a to let the model choose it."), "aria-keyshortcuts": "a", "aria-label": t("Masks in the gap"), value: gap.length === null ? "" : String(gap.length) });
+    const auto = h("button", { type: "button", className: "pg-auto", tabIndex: -1, title: t("Let the model choose how many") }, t("auto"));
+    const remove = h("button", { type: "button", className: "pg-remove", tabIndex: -1, title: t("Remove the gap"), "aria-label": t("Remove the gap") }, "×");
     const dial = h("span", { className: "pg-dial" }, number, h("span", { className: "pg-more" }, auto, remove));
     const element = h("span", { className: "pg-chip", contentEditable: "false", draggable: false }, cells, dial);
     /** @type {Chip} */
@@ -208,7 +209,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     number.addEventListener("change", () => {
       const wanted = Math.round(Number(number.value));
       const length = Math.max(1, Math.min(setup.limits.length, wanted || 1));
-      if (wanted !== length) say(`A gap has 1 to ${setup.limits.length} masks; this one now has ${length}.`);
+      if (wanted !== length) say(t("A gap has 1 to {most} masks; this one now has {length}.", { most: setup.limits.length, length }));
       set({ length });
     });
     number.addEventListener("keydown", (event) => {
@@ -233,7 +234,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     remove.addEventListener("click", () => {
       element.remove();
       push();
-      say("Gap removed; Ctrl+Z brings it back.");
+      say(t("Gap removed; Ctrl+Z brings it back."));
       box.focus();
     });
     return chip;
@@ -276,12 +277,12 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     const step = run ? stepOf(store.state, run, store.state.time) : 0;
     paintCells(chip.cells, first, run, run ? frameAt(run, step) : undefined, step, { place: store.state.place });
     if (!run) showPins(chip);
-    const named = chips.length > 1 ? `gap ${index + 1}` : "the gap";
-    chip.number.setAttribute("aria-label", `Masks in ${named}`);
+    const several = chips.length > 1;
+    chip.number.setAttribute("aria-label", several ? t("Masks in gap {gap}", { gap: index + 1 }) : t("Masks in the gap"));
     if (document.activeElement !== chip.number) showNumber(chip); // or else it may be half typed
-    chip.number.placeholder = "auto";
+    chip.number.placeholder = t("auto");
     chip.auto.setAttribute("aria-pressed", String(chip.gap.length === null));
-    chip.auto.setAttribute("aria-label", `Let the model choose the length of ${named}`);
+    chip.auto.setAttribute("aria-label", several ? t("Let the model choose the length of gap {gap}", { gap: index + 1 }) : t("Let the model choose the length of the gap"));
   }
 
   /** @param {Chip} chip */
@@ -293,7 +294,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       cell.element.style.width = "auto";
       cell.element.classList.remove("pg-masked");
       cell.element.classList.add("pg-pinned");
-      cell.when.dataset.text = "given";
+      cell.when.dataset.text = t("given");
       cell.painted = "";
     }
   }
@@ -354,7 +355,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   function openGap(byKey = false) {
     if (makeGap.disabled) return;
     const segments = read();
-    if (segments.filter((segment) => "gap" in segment).length >= setup.limits.gaps) return say(`A passage has at most ${setup.limits.gaps} gaps; fill it in parts.`);
+    if (segments.filter((segment) => "gap" in segment).length >= setup.limits.gaps) return say(t("A passage has at most {count} gaps; fill it in parts.", { count: setup.limits.gaps }));
     const range = rangeOrEnd();
     const all = items(range);
     if (range.collapsed && !all.some((item) => "text" in item && item.from >= 0)) all.push({ text: "", from: 0, to: 0 });
@@ -365,7 +366,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     selected = null;
     const at = opened.flatMap((segment) => ("gap" in segment ? [segment.gap] : [])).indexOf(made);
     if (byKey) chips[at]?.number.select();
-    say("Gap made. Arrow keys in its number make it longer or shorter; Enter goes back to the text.");
+    say(t("Gap made. Arrow keys in its number make it longer or shorter; Enter goes back to the text."));
   }
 
   // A caret at the border of two stretches touches both; the first one takes it.
@@ -382,7 +383,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   }
 
   function pinWords() {
-    if (!selected || selected.collapsed) return say("Select the words to pin first.");
+    if (!selected || selected.collapsed) return say(t("Select the words to pin first."));
     const all = items(selected);
     const written = all.find((item) => "chip" in item && item.slots.length);
     const run = runOf();
@@ -391,25 +392,25 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
       const first = startOf(run.opening?.gaps ?? [], index);
       const frame = frameAt(run, stepOf(store.state, run, store.state.time));
       const words = written.slots.map((at) => frame?.pieces[first + at] ?? "").join("");
-      if (!words.trim() || written.slots.some((at) => frame?.pieces[first + at] === null)) return say("Only words that are written can be pinned.");
+      if (!words.trim() || written.slots.some((at) => frame?.pieces[first + at] === null)) return say(t("Only words that are written can be pinned."));
       const problem = pinProblem(words.trim());
-      if (problem) return say(`Not pinned: ${problem}.`);
+      if (problem) return say(t("Not pinned: {problem}.", { problem }));
       const pins = written.chip.gap.pins.filter((each) => each.place - 1 < written.slots[0] || each.place - 1 > (written.slots.at(-1) ?? 0));
       written.chip.gap = { length: run.opening?.gaps[index] ?? written.chip.gap.length, pins: [...pins, { place: written.slots[0] + 1, words: words.trim() }].sort((a, b) => a.place - b.place) };
       push();
       store.change({ place: -1 });
-      return say(`Pinned “${words.trim()}”; Fill writes the rest of the gap anew.`);
+      return say(t("Pinned “{words}”; Fill writes the rest of the gap anew.", { words: words.trim() }));
     }
     const problem = pinProblem(String(selected));
-    if (problem) return say(`Not pinned: ${problem}.`);
+    if (problem) return say(t("Not pinned: {problem}.", { problem }));
     push(withGap(flat(all), ({ text }) => ({ length: guessedMasks(text) + 2 * AROUND_PIN + 1, pins: [{ place: AROUND_PIN + 1, words: text }] })));
     selected = null;
-    say("The words are pinned in a gap; the model writes around them.");
+    say(t("The words are pinned in a gap; the model writes around them."));
   }
 
   function refillWords() {
     const run = runOf();
-    if (!selected || selected.collapsed) return say("Select the words to be written anew first.");
+    if (!selected || selected.collapsed) return say(t("Select the words to be written anew first."));
     if (!run || run.frames[run.latest]?.masks) return openGap();
     const last = run.frames[run.latest];
     const pieces = items(selected).flatMap((item) => {
@@ -424,7 +425,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     for (let at = 1; at < pieces.length; at++) { // one of the spaces before a gap is its first token's own
       if (pieces[at].slot && !pieces[at - 1].slot && pieces[at].text.startsWith(" ")) pieces[at - 1].text = pieces[at - 1].text.replace(/ $/, "");
     }
-    if (!pieces.some((piece) => piece.selected)) return say("Select the words to be written anew first.");
+    if (!pieces.some((piece) => piece.selected)) return say(t("Select the words to be written anew first."));
     push(refilled(pieces));
     selected = null;
     fill();
@@ -532,7 +533,7 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
   });
 
   function toggleRaw() {
-    if (!raw.hidden && !Array.isArray(parseTemplate(raw.value))) return say("Mend the text first: its gaps cannot be read.");
+    if (!raw.hidden && !Array.isArray(parseTemplate(raw.value))) return say(t("Mend the text first: its gaps cannot be read."));
     setRaw(Boolean(raw.hidden));
     if (raw.hidden) {
       show(raw.value);

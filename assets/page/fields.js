@@ -1,5 +1,7 @@
 // What the declared fields of a request and the knobs of a strategy allow, and with which values the page starts.
 
+import { t, told } from "./language.js";
+
 /** @import { Draft, Field, Setup, Strategy } from "./types.d.ts" */
 
 export const MAX_CHARACTERS = 20_000;
@@ -25,14 +27,14 @@ export const lowered = (label) => (/^[A-Z][^A-Z]/.test(label) ? label[0].toLower
 
 /** Returns the allowed values in words. @param {Field} field */
 export function rangeOf(field) {
-  if (field.kind === "bool") return "on or off";
-  if (field.kind === "choice") return (field.options ?? []).join(", ");
-  if (field.kind === "words") return `up to ${MAX_WORDS} words`;
+  if (field.kind === "bool") return t("on or off");
+  if (field.kind === "choice") return (field.options ?? []).map(told).join(", ");
+  if (field.kind === "words") return t("up to {count} words", { count: MAX_WORDS });
   const { low, high } = field;
   if (low === undefined && high === undefined) return "";
-  if (high === undefined) return `${low} or more`;
-  if (low === undefined) return `at most ${high}`;
-  return field.above_low ? `above ${low} and at most ${high}` : `${low} to ${high}`;
+  if (high === undefined) return t("{low} or more", { low: String(low) });
+  if (low === undefined) return t("at most {high}", { high });
+  return field.above_low ? t("above {low} and at most {high}", { low, high }) : t("{low} to {high}", { low, high });
 }
 
 /**
@@ -40,11 +42,11 @@ export function rangeOf(field) {
  * @param {Field} field @param {any} value
  */
 export function fieldProblem(field, value) {
-  if (field.kind === "bool") return typeof value === "boolean" ? "" : "must be true or false";
-  if (field.kind === "choice") return (field.options ?? []).includes(value) ? "" : `must be one of ${rangeOf(field)}`;
+  if (field.kind === "bool") return typeof value === "boolean" ? "" : t("must be true or false");
+  if (field.kind === "choice") return (field.options ?? []).includes(value) ? "" : t("must be one of {range}", { range: rangeOf(field) });
   if (field.kind === "words") return wordsProblem(value);
   const range = rangeOf(field);
-  const named = (field.kind === "int" ? "must be a whole number" : "must be a number") + (range && `, ${range}`);
+  const named = range ? t(field.kind === "int" ? "must be a whole number, {range}" : "must be a number, {range}", { range }) : t(field.kind === "int" ? "must be a whole number" : "must be a number");
   const number = field.kind === "int" ? Number.isInteger(value) : Number.isFinite(value);
   const low = field.low === undefined || (field.above_low ? value > field.low : value >= field.low);
   return number && low && (field.high === undefined || value <= field.high) ? "" : named;
@@ -52,8 +54,8 @@ export function fieldProblem(field, value) {
 
 /** @param {any} value */
 function wordsProblem(value) {
-  if (!Array.isArray(value) || !value.every((word) => typeof word === "string" && word)) return "must be a list of words";
-  if (value.length > MAX_WORDS) return `must be ${MAX_WORDS} words or fewer`;
+  if (!Array.isArray(value) || !value.every((word) => typeof word === "string" && word)) return t("must be a list of words");
+  if (value.length > MAX_WORDS) return t("must be {count} words or fewer", { count: MAX_WORDS });
   return textProblem(value.join(" "));
 }
 
@@ -62,9 +64,9 @@ function wordsProblem(value) {
  * @param {any} value
  */
 export function textProblem(value) {
-  if (typeof value !== "string") return "must be text";
-  if (value.length > MAX_CHARACTERS && [...value].length > MAX_CHARACTERS) return `must have ${MAX_CHARACTERS} characters or fewer`;
-  if (/(?![\n\t])\p{Cc}|\p{Cs}/u.test(value.replace(/\r\n?/g, "\n"))) return "must not have control characters";
+  if (typeof value !== "string") return t("must be text");
+  if (value.length > MAX_CHARACTERS && [...value].length > MAX_CHARACTERS) return t("must have {count} characters or fewer", { count: MAX_CHARACTERS });
+  if (/(?![\n\t])\p{Cc}|\p{Cs}/u.test(value.replace(/\r\n?/g, "\n"))) return t("must not have control characters");
   return "";
 }
 

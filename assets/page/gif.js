@@ -2,10 +2,11 @@
 // app/export/gif.py draws the same look.
 
 import { frameAt, pinned, standing } from "./messages.js";
-import { counted } from "./timeline.js";
+import { counted, masksLeft } from "./timeline.js";
 import { gifItems, gifPlace, gifToken } from "./gif_layout.js";
 import { historyOf, readsFromRight } from "./history.js";
 import { gifenc } from "./vendor/gifenc.cjs";
+import { t } from "./language.js";
 
 /** @import { Frame, Run } from "./types.d.ts" */
 /** @import { GifItem } from "./gif_layout.js" */
@@ -27,7 +28,7 @@ const GIF_PALETTE = 31; // colours, besides the one for "as before"
 export async function gifOf(run, { width = 720, delay = 400, title = "" } = {}) {
   const canvas = document.createElement("canvas");
   const pen = canvas.getContext("2d", { willReadFrequently: true });
-  if (!pen) throw new Error("this browser cannot draw pictures");
+  if (!pen) throw new Error(t("this browser cannot draw pictures"));
   pen.font = `${GIF_TEXT}px ${GIF_FONT}`;
   const measure = (/** @type {string} */ text) => pen.measureText(text).width;
   const mirrored = readsFromRight(run);
@@ -103,7 +104,7 @@ function gifDraw(pen, run, items, step, history, mirrored, title) {
   pen.fillRect(GIF_EDGE, foot, width - 2 * GIF_EDGE, 4);
   pen.fillStyle = GIF_COLOURS.model;
   pen.fillRect(GIF_EDGE, foot, (width - 2 * GIF_EDGE) * (history.steps ? step / history.steps : 0), 4);
-  const facts = `step ${step} of ${history.steps} · ${counted(frame.nfe, "pass", "passes")} · ${counted(frame.masks, "mask")} left`;
+  const facts = [t("step {step} of {steps}", { step, steps: history.steps }), counted(frame.nfe, "pass", "passes"), masksLeft(frame.masks)].join(" · ");
   gifWords(pen, facts, GIF_EDGE, foot + 25, width * 0.6, GIF_SMALL + 2, GIF_COLOURS.quiet, "left");
   if (title) gifWords(pen, title, width - GIF_EDGE, foot + 25, width * 0.35, GIF_SMALL + 2, GIF_COLOURS.quiet, "right");
 }
@@ -125,7 +126,7 @@ function gifCell(pen, run, frame, item, x, y, step, history) {
   pen.strokeRect(x + inset, y + inset, item.width - 2 * inset, GIF_CELL - 2 * inset);
   if (piece !== null) gifWords(pen, gifToken(piece), x + item.width / 2, y + 23, item.width - 6, GIF_TEXT, GIF_COLOURS.ink);
   const written = history.written[item.at].filter((each) => each <= step).at(-1);
-  const below = back && piece === null ? "×" : piece === null ? "" : given ? (pinned(run, frame, item.at) ? "given" : "kept") : String(written ?? "");
+  const below = back && piece === null ? "×" : piece === null ? "" : given ? (pinned(run, frame, item.at) ? t("given") : t("kept")) : String(written ?? "");
   gifWords(pen, below, x + item.width / 2, y + GIF_CELL + 13, item.width, GIF_SMALL, back && piece === null ? GIF_COLOURS.back : GIF_COLOURS.quiet);
 }
 

@@ -7,6 +7,7 @@ import { svgOf, pngOf } from "./picture.js";
 import { gifOf } from "./gif.js";
 import { csvOf } from "./csv.js";
 import { webPageOf } from "./page_file.js";
+import { t, told } from "./language.js";
 
 /** @import { Run, Server } from "./types.d.ts" */
 
@@ -32,10 +33,10 @@ import { webPageOf } from "./page_file.js";
 export function createKeepMenu(root, parts) {
   const shared = root.hasAttribute("popover");
   let busy = false;
-  const list = h("div", { className: "pg-keep-list", role: "group", "aria-label": "Keep this run as", id: keepName(), hidden: !shared });
+  const list = h("div", { className: "pg-keep-list", role: "group", "aria-label": t("Keep this run as"), id: keepName(), hidden: !shared });
   const choices = keepWays(parts).map((way) => h("button", { type: "button", onclick: () => keep(way) }, h("span", {}, way.label), h("span", { className: "pg-quiet" }, way.note)));
   list.append(...choices);
-  const button = h("button", { type: "button", className: "pg-keep-button", "aria-expanded": "false", "aria-controls": list.id, onclick: () => open(list.hidden === true) }, "Keep");
+  const button = h("button", { type: "button", className: "pg-keep-button", "aria-expanded": "false", "aria-controls": list.id, onclick: () => open(list.hidden === true) }, t("Keep"));
   const box = h("div", { className: `pg-keep${shared ? " pg-keep-shared" : ""}` }, !shared && button, list);
 
   const open = (/** @type {boolean} */ opened) => {
@@ -57,19 +58,19 @@ export function createKeepMenu(root, parts) {
     if (busy) return;
     const run = parts.runOf();
     close();
-    if (!run || !frameAt(run, run.latest)) return parts.say("There is no run to keep yet.");
+    if (!run || !frameAt(run, run.latest)) return parts.say(t("There is no run to keep yet."));
     busy = true;
     button.setAttribute("aria-busy", "true");
-    button.textContent = "Keeping…";
+    button.textContent = t("Keeping…");
     if (way.busy) parts.say(way.busy);
     try {
       parts.say(await way.keep(run, parts.titleOf?.(run) || run.opening?.request?.strategy || ""));
     } catch (error) {
-      parts.say(`Not kept: ${error instanceof Error ? error.message : String(error)}`);
+      parts.say(t("Not kept: {error}", { error: told(error instanceof Error ? error.message : String(error)) }));
     } finally {
       busy = false;
       button.removeAttribute("aria-busy");
-      button.textContent = "Keep";
+      button.textContent = t("Keep");
     }
   };
   box.addEventListener("keydown", (event) => {
@@ -97,21 +98,21 @@ function keepWays(parts) {
   const file = (/** @type {Blob | string} */ content, /** @type {string} */ title, /** @type {string} */ ending, type = "") => {
     const name = fileNameOf(title, ending);
     offer(content, name, type);
-    return `Saved as ${name}.`;
+    return t("Saved as {name}.", { name });
   };
   const dark = () => document.body.classList.contains("dark");
   return [
-    { label: "Copy text", note: "the filled text", busy: "", keep: async (run) => keepCopy(textOf(run, /** @type {any} */ (frameAt(run, run.latest)), "░"), "Text copied.") },
-    { label: "Copy link", note: "the request, to fill again", busy: "", keep: async (run) => keepCopy(await parts.linkOf(run), "Link copied.") },
-    { label: "Picture (PNG)", note: "the order map, for a slide", busy: "", keep: async (run, title) => file(await pngOf(run, { title, dark: dark() }), title, "png") },
-    { label: "Picture (SVG)", note: "the order map, for a paper", busy: "", keep: async (run, title) => file(svgOf(run, { title }), title, "svg", "image/svg+xml") },
-    { label: "GIF", note: "the text, step by step", busy: "Drawing the GIF…", keep: async (run, title) => file(await gifOf(run, { title }), title, "gif") },
-    { label: "Order (CSV)", note: "a row for each token", busy: "", keep: async (run, title) => file(csvOf(run), title, "csv", "text/csv") },
+    { label: t("Copy text"), note: t("the filled text"), busy: "", keep: async (run) => keepCopy(textOf(run, /** @type {any} */ (frameAt(run, run.latest)), "░"), t("Text copied.")) },
+    { label: t("Copy link"), note: t("the request, to fill again"), busy: "", keep: async (run) => keepCopy(await parts.linkOf(run), t("Link copied.")) },
+    { label: t("Picture (PNG)"), note: t("the order map, for a slide"), busy: "", keep: async (run, title) => file(await pngOf(run, { title: told(title), dark: dark() }), title, "png") },
+    { label: t("Picture (SVG)"), note: t("the order map, for a paper"), busy: "", keep: async (run, title) => file(svgOf(run, { title: told(title) }), title, "svg", "image/svg+xml") },
+    { label: t("GIF"), note: t("the text, step by step"), busy: t("Drawing the GIF…"), keep: async (run, title) => file(await gifOf(run, { title: told(title) }), title, "gif") },
+    { label: t("Order (CSV)"), note: t("a row for each token"), busy: "", keep: async (run, title) => file(csvOf(run), title, "csv", "text/csv") },
     {
-      label: "Web page (HTML)", note: "replays without a server", busy: "Making the page…",
+      label: t("Web page (HTML)"), note: t("replays without a server"), busy: t("Making the page…"),
       keep: async (run, title) => file(await keepPage(run, parts), title, "html", "text/html"),
     },
-    { label: "Trace (JSON)", note: "to open here again", busy: "", keep: async (run, title) => file(keepAnswer(await parts.recorded(run), "trace"), title, "json", "application/json") },
+    { label: t("Trace (JSON)"), note: t("to open here again"), busy: "", keep: async (run, title) => file(keepAnswer(await parts.recorded(run), "trace"), title, "json", "application/json") },
   ];
 }
 
@@ -133,7 +134,7 @@ async function keepPage(run, parts) {
  */
 function keepAnswer(answer, name) {
   const found = answer[name];
-  if (found === undefined || found === null) throw new Error(answer.error ?? "the server did not answer");
+  if (found === undefined || found === null) throw new Error(told(answer.error ?? "") || t("the server did not answer"));
   return /** @type {NonNullable<T[K]>} */ (found);
 }
 
@@ -149,7 +150,7 @@ async function keepCopy(text, done) {
     const copied = document.execCommand("copy");
     box.remove();
     if (focused instanceof HTMLElement) focused.focus();
-    if (!copied) throw new Error("the browser does not allow copying");
+    if (!copied) throw new Error(t("the browser does not allow copying"));
   }
   return done;
 }

@@ -1,6 +1,7 @@
 // The keyboard: one table of keys that drives both the handler and the list that "?" shows.
 
 import { h } from "./dom.js";
+import { phrase, t } from "./language.js";
 
 /**
  * @typedef {object} KeyActions what the keys do; a key whose action is missing is neither shown nor handled
@@ -32,19 +33,19 @@ import { h } from "./dom.js";
 
 /** @type {KeyRow[]} */
 export const KEY_ROWS = [
-  { shown: ["Ctrl", "Enter"], does: "Fill the gaps", keys: { enter: undefined }, action: "fill", control: true, anywhere: true },
-  { shown: ["Ctrl", "G"], does: "Make a gap of the selected words, or at the caret", keys: { g: undefined }, action: "gap", control: true, anywhere: true },
-  { shown: ["Esc"], does: "Stop the run", keys: { escape: undefined }, action: "stop", anywhere: true },
-  { shown: ["Space"], does: "Play or pause", keys: { " ": undefined }, action: "play" },
-  { shown: ["←", "→"], does: "One step back, one step on", keys: { arrowleft: -1, arrowright: 1 }, action: "step", repeats: true },
-  { shown: ["Home"], does: "To the beginning of the run", keys: { home: undefined }, action: "first" },
-  { shown: ["End"], does: "To the end of the run", keys: { end: undefined }, action: "last" },
-  { shown: ["↑", "↓"], does: "The position before, the position after", keys: { arrowup: -1, arrowdown: 1 }, action: "slot", repeats: true },
-  { shown: ["1", "…", "5"], does: "Go on with that candidate", keys: { 1: 0, 2: 1, 3: 2, 4: 3, 5: 4 }, action: "candidate" },
-  { shown: ["m"], does: "Mask the chosen position again", keys: { m: undefined }, action: "mask" },
-  { shown: ["l"], does: "Lock the chosen position", keys: { l: undefined }, action: "lock" },
-  { shown: ["f"], does: "Presenter size, and back", keys: { f: undefined }, action: "present" },
-  { shown: ["?"], does: "Show these keys", keys: { "?": undefined }, action: "help" },
+  { shown: ["Ctrl", "Enter"], does: phrase("Fill the gaps"), keys: { enter: undefined }, action: "fill", control: true, anywhere: true },
+  { shown: ["Ctrl", "G"], does: phrase("Make a gap of the selected words, or at the caret"), keys: { g: undefined }, action: "gap", control: true, anywhere: true },
+  { shown: ["Esc"], does: phrase("Stop the run"), keys: { escape: undefined }, action: "stop", anywhere: true },
+  { shown: ["Space"], does: phrase("Play or pause"), keys: { " ": undefined }, action: "play" },
+  { shown: ["←", "→"], does: phrase("One step back, one step on"), keys: { arrowleft: -1, arrowright: 1 }, action: "step", repeats: true },
+  { shown: ["Home"], does: phrase("To the beginning of the run"), keys: { home: undefined }, action: "first" },
+  { shown: ["End"], does: phrase("To the end of the run"), keys: { end: undefined }, action: "last" },
+  { shown: ["↑", "↓"], does: phrase("The position before, the position after"), keys: { arrowup: -1, arrowdown: 1 }, action: "slot", repeats: true },
+  { shown: ["1", "…", "5"], does: phrase("Go on with that candidate"), keys: { 1: 0, 2: 1, 3: 2, 4: 3, 5: 4 }, action: "candidate" },
+  { shown: ["m"], does: phrase("Mask the chosen position again"), keys: { m: undefined }, action: "mask" },
+  { shown: ["l"], does: phrase("Lock the chosen position"), keys: { l: undefined }, action: "lock" },
+  { shown: ["f"], does: phrase("Presenter size, and back"), keys: { f: undefined }, action: "present" },
+  { shown: ["?"], does: phrase("Show these keys"), keys: { "?": undefined }, action: "help" },
 ];
 
 /**
@@ -85,13 +86,13 @@ export function createKeys(root, actions) {
   const rows = KEY_ROWS.filter(({ action }) => action === "help" || actions[action]);
   const dialog = h("dialog", { className: "pg-keys", "aria-labelledby": "pg-keys-title" },
     h("div", { className: "pg-keys-head" },
-      h("h2", { id: "pg-keys-title" }, "Keys"),
-      h("button", { type: "button", "aria-label": "Close", title: "Close (Esc)", onclick: () => dialog.close() }, "×")),
+      h("h2", { id: "pg-keys-title" }, t("Keys")),
+      h("button", { type: "button", "aria-label": t("Close"), title: t("Close (Esc)"), onclick: () => dialog.close() }, "×")),
     h("table", {},
       h("tbody", {}, ...rows.map(({ shown, does, control }) => h("tr", {},
         h("th", { scope: "row" }, ...shown.flatMap((key, index) => [index ? (control ? " + " : " ") : "", key === "…" ? "…" : h("kbd", {}, key)])),
-        h("td", {}, does))))),
-    h("p", { className: "pg-quiet" }, "While you type, only Ctrl+Enter, Ctrl+G and Esc work. On a Mac, Command is Ctrl."));
+        h("td", {}, t(does)))))),
+    h("p", { className: "pg-quiet" }, t("While you type, only Ctrl+Enter, Ctrl+G and Esc work. On a Mac, Command is Ctrl.")));
   dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   root.append(dialog);
 

@@ -1,6 +1,7 @@
 // A link that holds what a visitor has set up, packed into the URL's fragment, and the careful way back.
 
 import { fieldProblem, sameValue, shortly, startKnobs, textProblem } from "./fields.js";
+import { t, told } from "./language.js";
 /** @import { Asked, Draft, Setup } from "./types.d.ts" */
 
 /** @typedef {{ draft: Draft, by: Asked["by"] }} LinkRun one run of a comparison */
@@ -36,7 +37,7 @@ export async function encodeLink({ setup, draft, by = "diffusion", step = 0, run
   const json = new TextEncoder().encode(JSON.stringify(kept));
   const stream = new Blob([json]).stream().pipeThrough(new CompressionStream("deflate-raw"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  if (json.length > LINK_UNPACKED || bytes.length > LINK_BYTES) throw new Error("This is too long for a link. Keep the trace as a file instead.");
+  if (json.length > LINK_UNPACKED || bytes.length > LINK_BYTES) throw new Error(t("This is too long for a link. Keep the trace as a file instead."));
   let binary = "";
   for (const byte of bytes) binary += String.fromCharCode(byte);
   return LINK_START + btoa(binary).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
@@ -60,24 +61,23 @@ export async function decodeLink(fragment, setup) {
   if (!version) return linked;
   linked.given = true;
   if (version[1] !== "1") {
-    linked.trouble.push("The link was made by another version of this page, so nothing of it was used.");
+    linked.trouble.push(t("The link was made by another version of this page, so nothing of it was used."));
     return linked;
   }
   let found;
   try {
     found = JSON.parse(await unpackLink(fragment.slice(version[0].length)));
   } catch (error) {
-    const why = error instanceof LinkTooBig ? "is too big" : "is damaged or incomplete";
-    linked.trouble.push(`The link ${why}, so nothing of it was used.`);
+    linked.trouble.push(error instanceof LinkTooBig ? t("The link is too big, so nothing of it was used.") : t("The link is damaged or incomplete, so nothing of it was used."));
     return linked;
   }
   if (!isRecord(found) || tooDeep(found)) {
-    linked.trouble.push("The link does not hold what a link of this page holds, so nothing of it was used.");
+    linked.trouble.push(t("The link does not hold what a link of this page holds, so nothing of it was used."));
     return linked;
   }
   readLink(found, linked, setup);
   const more = linked.trouble.length - LINK_SENTENCES;
-  if (more > 0) linked.trouble.splice(LINK_SENTENCES, more, `${more} more settings of the link were left out.`);
+  if (more > 0) linked.trouble.splice(LINK_SENTENCES, more, t("{count} more settings of the link were left out.", { count: more }));
   return linked;
 }
 
@@ -87,26 +87,26 @@ function readLink(found, linked, setup) {
   Object.assign(linked, readLinkRun(found, setup, trouble));
   if (Object.hasOwn(found, "step")) {
     if (Number.isInteger(found.step) && found.step >= 0 && found.step <= 100_000) linked.step = found.step;
-    else trouble.push(`The link's step, ${shortly(found.step)}, must be a whole number; the run begins at 0.`);
+    else trouble.push(t("The link's step, {value}, must be a whole number; the run begins at 0.", { value: shortly(found.step) }));
   }
   if (!Object.hasOwn(found, "compare")) return;
   if (!Array.isArray(found.compare)) {
-    trouble.push("The link's comparison must be a list of runs; it was left out.");
+    trouble.push(t("The link's comparison must be a list of runs; it was left out."));
     return;
   }
-  if (found.compare.length > LINK_RUNS) trouble.push(`The link compares ${found.compare.length} runs; only the first ${LINK_RUNS} were used.`);
+  if (found.compare.length > LINK_RUNS) trouble.push(t("The link compares {count} runs; only the first {most} were used.", { count: found.compare.length, most: LINK_RUNS }));
   for (const run of found.compare.slice(0, LINK_RUNS)) {
     if (isRecord(run)) linked.compare.push(readLinkRun(run, setup, trouble));
-    else trouble.push("A run of the link's comparison was not readable; it was left out.");
+    else trouble.push(t("A run of the link's comparison was not readable; it was left out."));
   }
 }
 
 /** @param {Record<string, any>} found @param {Setup} setup @param {string[]} trouble @returns {LinkRun} */
 function readLinkRun(found, setup, trouble) {
-  const draft = checkedDraft(Object.hasOwn(found, "draft") ? found.draft : {}, setup, trouble, "The link's");
+  const draft = checkedDraft(Object.hasOwn(found, "draft") ? found.draft : {}, setup, trouble, t("The link's"));
   if (!Object.hasOwn(found, "by")) return { draft, by: "diffusion" };
   if (LINK_BY.includes(found.by)) return { draft, by: found.by };
-  trouble.push(`The link asks for a run by ${shortly(found.by)}, which this page does not know; diffusion is used.`);
+  trouble.push(t("The link asks for a run by {value}, which this page does not know; diffusion is used.", { value: shortly(found.by) }));
   return { draft, by: "diffusion" };
 }
 
@@ -121,12 +121,12 @@ const startOfLink = (setup) => ({ ...setup.draft, knobs: { ...setup.draft.knobs 
 export function checkedDraft(given, setup, trouble, whose) {
   const draft = startOfLink(setup);
   if (!isRecord(given)) {
-    trouble.push(`${whose} settings were not readable; the page's own are used.`);
+    trouble.push(t("{whose} settings were not readable; the page's own are used.", { whose }));
     return draft;
   }
   /** @param {string} what @param {any} value @param {string} problem @param {any} kept */
   const ignore = (what, value, problem, kept) =>
-    trouble.push(`${whose} ${what}, ${shortly(value)}, ${problem}; ${shortly(kept)} is used.`);
+    trouble.push(t("{whose} {what}, {value}, {problem}; {kept} is used.", { whose, what, value: shortly(value), problem, kept: shortly(kept) }));
   for (const [name, value] of Object.entries(given)) {
     const field = setup.fields.find((each) => each.name === name);
     if (field) {
@@ -135,21 +135,21 @@ export function checkedDraft(given, setup, trouble, whose) {
       else draft[name] = value;
     } else if (name === "text") {
       const problem = textProblem(value);
-      if (problem) trouble.push(`${whose} text ${problem}; the page's own is used.`);
+      if (problem) trouble.push(t("{whose} text {problem}; the page's own is used.", { whose, problem }));
       else draft.text = value.replace(/\r\n?/g, "\n");
     } else if (name === "steps") {
       const inside = Number.isInteger(value) && value >= 1 && value <= setup.limits.steps;
       if (value === null || inside) draft.steps = value;
-      else ignore("steps", value, `must be a whole number, 1 to ${setup.limits.steps}`, draft.steps ?? "as many as masks");
+      else ignore("steps", value, t("must be a whole number, {range}", { range: t("{low} to {high}", { low: 1, high: setup.limits.steps }) }), draft.steps ?? t("as many as masks"));
     } else if (name === "model") {
-      if (typeof value !== "string" || value.length > 200 || textProblem(value)) ignore("model", value, "must be a name", setup.model);
-      else if (value && !setup.has_models) ignore("model", value, "is not on this server", setup.model);
+      if (typeof value !== "string" || value.length > 200 || textProblem(value)) ignore("model", value, t("must be a name"), setup.model);
+      else if (value && !setup.has_models) ignore("model", value, t("is not on this server"), setup.model);
       else draft.model = value;
     } else if (name === "start") {
       if (isRecord(value) || value === null) draft.start = value; // the server checks the rest
-      else trouble.push(`${whose} state to start from was not readable; it was left out.`);
+      else trouble.push(t("{whose} state to start from was not readable; it was left out.", { whose }));
     } else if (name !== "strategy" && name !== "knobs" && !sameValue(value, draft[name])) {
-      trouble.push(`${whose} setting ${shortly(name)} is not known to this page; it was left out.`);
+      trouble.push(t("{whose} setting {name} is not known to this page; it was left out.", { whose, name: shortly(name) }));
     }
   }
   readOrder(given, draft, setup, trouble, whose);
@@ -161,21 +161,21 @@ function readOrder(given, draft, setup, trouble, whose) {
   const asked = Object.hasOwn(given, "strategy") ? given.strategy : setup.draft.strategy;
   const strategy = setup.strategies.find((each) => each.name === asked);
   if (!strategy) {
-    trouble.push(`${whose} order, ${shortly(asked)}, is not known to this page; ${shortly(setup.draft.strategy)} is used.`);
+    trouble.push(t("{whose} order, {value}, is not known to this page; {kept} is used.", { whose, value: shortly(asked), kept: shortly(setup.draft.strategy) }));
     return;
   }
   draft.strategy = strategy.name;
   draft.knobs = startKnobs(setup, strategy.name);
   if (!Object.hasOwn(given, "knobs")) return;
   if (!isRecord(given.knobs)) {
-    trouble.push(`${whose} knobs were not readable; they were left out.`);
+    trouble.push(t("{whose} knobs were not readable; they were left out.", { whose }));
     return;
   }
   draft.knobs = {};
   for (const [name, value] of Object.entries(given.knobs)) {
     const knob = strategy.knobs.find((each) => each.name === name);
-    const problem = knob ? fieldProblem(knob, value) : `is not a knob of ${shortly(strategy.title)}`;
-    if (problem) trouble.push(`${whose} knob ${shortly(name)}, ${shortly(value)}, ${problem}; it was left out.`);
+    const problem = knob ? fieldProblem(knob, value) : t("is not a knob of {order}", { order: shortly(told(strategy.title)) });
+    if (problem) trouble.push(t("{whose} knob {name}, {value}, {problem}; it was left out.", { whose, name: shortly(name), value: shortly(value), problem }));
     else draft.knobs[name] = value;
   }
 }
@@ -223,6 +223,6 @@ export function hiddenParts(search) {
   const asked = new URLSearchParams(search).getAll("hide").join(",").split(",").map((name) => name.trim()).filter(Boolean);
   const unknown = [...new Set(asked.filter((name) => !LINK_HIDEABLE.includes(name)))];
   const named = unknown.slice(0, 4).map(shortly).join(", ");
-  const trouble = unknown.length ? [`The address hides ${named}, which this page does not have; its parts are ${LINK_HIDEABLE.join(", ")}.`] : [];
+  const trouble = unknown.length ? [t("The address hides {parts}, which this page does not have; its parts are {known}.", { parts: named, known: LINK_HIDEABLE.join(", ") })] : [];
   return { parts: new Set(asked.filter((name) => LINK_HIDEABLE.includes(name))), trouble };
 }

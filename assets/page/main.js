@@ -27,10 +27,26 @@ import { endOf, paneRun, stepOf, unfinished } from "./timeline.js";
 import { h, roving } from "./dom.js";
 import { restoreSession, saveSession } from "./session.js";
 import { Store } from "./store.js";
+import { chosenLanguage, languageFor, phrase, speak, t } from "./language.js";
+import { createLanguageButtons, showLanguage } from "./language_choice.js";
 
 /** @import { Asked, Edit, PageState, Run, Server, Setup } from "./types.d.ts" */
 
 const SPEECH_MS = 1500; // between two sentences of the live region
+
+/**
+ * Starts the page in the visitor's language, whose table the server has; English needs none.
+ * @param {Parameters<typeof start>[0]} gradio
+ */
+export async function begin(gradio) {
+  const { languages } = gradio.setup;
+  const code = languageFor({ search: location.search, chosen: chosenLanguage(), wanted: navigator.languages, offered: languages });
+  if (languages.some((each) => each.code === code)) {
+    const answer = await gradio.server.language({ code }).catch(() => ({ language: undefined }));
+    speak(answer.language ?? null);
+  }
+  start(gradio);
+}
 
 /**
  * Starts the page inside Gradio's component.
@@ -40,6 +56,7 @@ const SPEECH_MS = 1500; // between two sentences of the live region
 export function start({ element, props, trigger, watch, server, setup }) {
   const part = (/** @type {string} */ name) => /** @type {HTMLElement} */ (element.querySelector(`[data-part="${name}"]`));
   const root = part("root");
+  showLanguage(root);
   /** @type {PageState} */
   const initial = {
     draft: setup.draft, runs: [], shown: [], time: 0, following: true, place: -1, pane: "", by: "passes",
@@ -61,8 +78,8 @@ export function start({ element, props, trigger, watch, server, setup }) {
   const fillButton = h("button", { type: "button", className: "pg-fill", dataset: { part: "fill" }, onclick: () => (runs.active().length ? runs.stop() : fill()) });
   const slot = () => h("div", {});
   const places = { order: slot(), steps: slot(), seed: slot(), presets: slot(), chips: slot() };
-  const onward = h("button", { type: "button", className: "pg-onward", dataset: { part: "onward" }, title: "Continue from the step on the screen: a branch, with the text and the settings as they are now", onclick: () => store.shown[0] && branch(store.shown[0], stepOf(store.state, store.shown[0], store.state.time), []) });
-  const budget = h("button", { type: "button", className: "pg-budget-button", title: "The same text with a step for each mask, half as many, a quarter, and one", onclick: sweep }, "Budget");
+  const onward = h("button", { type: "button", className: "pg-onward", dataset: { part: "onward" }, title: t("Continue from the step on the screen: a branch, with the text and the settings as they are now"), onclick: () => store.shown[0] && branch(store.shown[0], stepOf(store.state, store.shown[0], store.state.time), []) });
+  const budget = h("button", { type: "button", className: "pg-budget-button", title: t("The same text with a step for each mask, half as many, a quarter, and one"), onclick: sweep }, t("Budget"));
   part("status").append(onward); // in a place of its own, so that scrubbing moves nothing
   part("controls").append(fillButton, places.order, places.steps, places.seed, places.presets, places.chips);
   const player = createPlayer(part("player"), store, { control: (run, what) => runs.control(run, what), canPause: setup.can_pause });
@@ -101,7 +118,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
   const keys = createKeys(root, {
     fill, stop: runs.stop, gap: editor.makeGap, play: () => player.toggle(), step: (by) => player.move(by > 0 ? 1 : -1),
     first: () => player.go(0), last: () => player.go(endOf(store.state)), slot: moveSlot,
-    candidate: (rank) => (store.state.place < 0 ? say("Choose a position in a gap first.") : why.take(rank)), mask: () => edit({ mask: true }), lock: () => edit({ lock: true }), present,
+    candidate: (rank) => (store.state.place < 0 ? say(t("Choose a position in a gap first.")) : why.take(rank)), mask: () => edit({ mask: true }), lock: () => edit({ lock: true }), present,
   });
   const headButton = (/** @type {string} */ text, /** @type {string} */ title, /** @type {() => void} */ act, /** @type {string} */ name) =>
     h("button", { type: "button", title, onclick: act, dataset: { part: name } }, text);
@@ -110,10 +127,11 @@ export function start({ element, props, trigger, watch, server, setup }) {
   });
   painters.push(lessons);
   const headButtons = [
-    headButton("Lessons", "Learn how a diffusion language model writes, on this page", () => lessons.toggle(), "lessons-button"),
-    headButton("Large", "Presenter size: the passage and the player only (f)", present, "present"),
-    headButton("Keys", "Keyboard (?)", () => keys.open(), "keys"),
-    headButton("Settings", "Everything else that can be set", toggleSettings, "settings-button"),
+    headButton(t("Lessons"), t("Learn how a diffusion language model writes, on this page"), () => lessons.toggle(), "lessons-button"),
+    headButton(t("Large"), t("Presenter size: the passage and the player only (f)"), present, "present"),
+    headButton(t("Keys"), t("Keyboard (?)"), () => keys.open(), "keys"),
+    headButton(t("Settings"), t("Everything else that can be set"), toggleSettings, "settings-button"),
+    ...createLanguageButtons(setup.languages, () => saveNow()),
   ];
   part("head").append(...headButtons);
   const settleHead = roving(part("head"), headButtons);
@@ -127,13 +145,12 @@ export function start({ element, props, trigger, watch, server, setup }) {
     const found = /** @type {CustomEvent} */ (event).detail;
     mountSettings(found instanceof HTMLElement ? found.matches("[data-part=settings]") ? found : found.querySelector("[data-part=settings]") : null);
   });
-  mountSettings(document.querySelector("[data-part=settings]"));
-  window.addEventListener("run-lost", () => runs.lost("The run did not begin, or it broke off: the message at the top says why. What was written stays."));
+  window.addEventListener("run-lost", () => runs.lost(t("The run did not begin, or it broke off: the message at the top says why. What was written stays.")));
 
   // ---- what the visitor does ----
 
   function fill() {
-    if (runs.active().length) return say("A run goes on; stop it first (Esc).", true);
+    if (runs.active().length) return say(t("A run goes on; stop it first (Esc)."), true);
     player.pause();
     const { draft } = store.state;
     /** @type {Asked} */
@@ -144,23 +161,23 @@ export function start({ element, props, trigger, watch, server, setup }) {
   /** Compares the budgets N, N/2, N/4 and 1. */
   function sweep() {
     const found = comparisons(setup, store.state.draft, { hasParent: setup.has_parent }).find(({ id }) => id === "sweep");
-    if (!found || found.reason) return say(`No budgets to compare: ${found?.reason}.`, true);
+    if (!found || found.reason) return say(t("No budgets to compare: {reason}.", { reason: found?.reason ?? "" }), true);
     compare(found.asked(runs.newKey));
   }
 
   /** Makes runs to compare. @param {Asked[]} asked */
   function compare(asked) {
-    if (runs.active().length) return say("A run goes on; stop it first (Esc).", true);
+    if (runs.active().length) return say(t("A run goes on; stop it first (Esc)."), true);
     player.pause();
     runs.ask(asked);
   }
 
   /** @param {Run} run @param {number} step @param {Edit[]} edits */
   function branch(run, step, edits) {
-    if (runs.active().length) return say("A run goes on; stop it first (Esc).", true);
+    if (runs.active().length) return say(t("A run goes on; stop it first (Esc)."), true);
     // In a comparison each run goes on with its own text; else with the one in the passage.
     const draft = comparing() && run.opening ? { ...store.state.draft, text: passageOf(run.opening.request) } : store.state.draft;
-    if (!fitsBranch(run, draft.text)) return say("The gaps have other lengths than in this run. Set them back to go on from it, or press Fill.", true);
+    if (!fitsBranch(run, draft.text)) return say(t("The gaps have other lengths than in this run. Set them back to go on from it, or press Fill."), true);
     player.pause();
     const label = branchLabel(store.state.runs, run);
     runs.ask([{ ...branchAsked(setup, store, run, step, edits, draft), key: runs.newKey() }], [label]);
@@ -169,7 +186,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
   /** Branches at the slot that is chosen. @param {Omit<Edit, "place">} change */
   function edit(change) {
     const run = store.run(store.state.pane) ?? store.shown[0];
-    if (!run || store.state.place < 0) return say("Choose a position in a gap first.");
+    if (!run || store.state.place < 0) return say(t("Choose a position in a gap first."));
     branch(run, stepOf(store.state, run, store.state.time), [{ place: store.state.place, ...change }]);
   }
 
@@ -191,7 +208,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     run.fitted = Boolean(run.closing);
     const draft = run.opening ? draftOf(setup, run.opening.request, modelName(setup, store.state.models, run.opening.model)) : store.state.draft;
     store.change({ shown: [run.key], draft, time: Infinity, following: true, place: toBranch ? 0 : -1, pane: run.key });
-    if (toBranch) say("Go to a step, choose a position, then take another candidate, mask it again, or lock it.");
+    if (toBranch) say(t("Go to a step, choose a position, then take another candidate, mask it again, or lock it."));
     part("stage").scrollIntoView({ block: "nearest" });
   }
 
@@ -242,8 +259,8 @@ export function start({ element, props, trigger, watch, server, setup }) {
     const sidebar = toggle?.closest(".sidebar");
     if (!toggle || !sidebar || sidebar.hasAttribute("aria-label")) return;
     sidebar.setAttribute("role", "region");
-    sidebar.setAttribute("aria-label", "Settings");
-    toggle.setAttribute("aria-label", "Settings");
+    sidebar.setAttribute("aria-label", t("Settings"));
+    toggle.setAttribute("aria-label", t("Settings"));
     const tell = () => {
       const open = sidebar.classList.contains("open");
       toggle.setAttribute("aria-expanded", String(open));
@@ -279,10 +296,10 @@ export function start({ element, props, trigger, watch, server, setup }) {
     }
     try {
       await navigator.clipboard.writeText(link);
-      say("Link copied: whoever opens it sees the same run made again, and nothing else of yours.");
+      say(t("Link copied: whoever opens it sees the same run made again, and nothing else of yours."));
     } catch { // no permission, or not https
       location.hash = link.split("#")[1];
-      say("Copying is not allowed here, so the link stands in the address bar.");
+      say(t("Copying is not allowed here, so the link stands in the address bar."));
     }
   }
 
@@ -315,7 +332,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     const key = `${run.name}:${step}`;
     let answer = believed.get(key);
     if (!answer) {
-      answer = server.candidates({ run: run.name, step }).catch(() => ({ error: "the server did not answer", candidates: undefined }))
+      answer = server.candidates({ run: run.name, step }).catch(() => ({ error: phrase("the server did not answer"), candidates: undefined }))
         .then((found) => {
           if (found.candidates) return found.candidates;
           believed.delete(key);
@@ -323,7 +340,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
             run.expired = true;
             schedule();
           }
-          return { error: found.error ?? "the server did not answer" };
+          return { error: found.error ?? phrase("the server did not answer") };
         });
       believed.set(key, answer);
     }
@@ -440,13 +457,13 @@ export function start({ element, props, trigger, watch, server, setup }) {
     const run = store.shown[0];
     const busy = runs.active().length > 0;
     store.state.stale = !comparing() && !busy && Boolean(run) && isStale(setup, store.state.draft, /** @type {Run} */ (run));
-    fillButton.textContent = busy ? "Stop" : "Fill";
+    fillButton.textContent = busy ? t("Stop") : t("Fill");
     fillButton.classList.toggle("pg-stopping", busy);
-    fillButton.title = busy ? "Stop after this step (Esc)" : "Let the model fill the gaps (Ctrl+Enter)";
+    fillButton.title = busy ? t("Stop after this step (Esc)") : t("Let the model fill the gaps (Ctrl+Enter)");
     const step = run ? stepOf(store.state, run, store.state.time) : 0;
     const open = !busy && !comparing() && run?.closing && !run.expired && run.opening?.by === "diffusion" && step < run.latest;
     onward.style.visibility = open ? "visible" : "hidden";
-    onward.textContent = `Go on from step ${step}`;
+    onward.textContent = t("Go on from step {step}", { step });
     part("stage").hidden = comparing();
     part("comparison").hidden = !comparing();
     root.classList.toggle("pg-comparing", comparing());
@@ -479,6 +496,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
 
   // ---- the beginning ----
 
+  mountSettings(document.querySelector("[data-part=settings]"));
   const hidden = hiddenParts(location.search);
   for (const name of hidden.parts) root.classList.add(`pg-hide-${name}`);
   if (hidden.trouble.length) say(hidden.trouble.join(" "), true);

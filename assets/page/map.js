@@ -4,6 +4,7 @@ import { directionOf, gapDirection } from "./cells.js";
 import { h } from "./dom.js";
 import { NATS, asked, frameAt, gapOf, percent, standing, startOf, visible } from "./messages.js";
 import { frameNow, nextTime, paneRun, stepOf, timeOf, unfinished } from "./timeline.js";
+import { phrase, t } from "./language.js";
 
 /** @import { Store } from "./store.js" */
 /** @import { Frame, PageState, Run } from "./types.d.ts" */
@@ -114,9 +115,9 @@ export function columnAt(columns, x) {
 /** Returns the place of a slot in words. @param {Run} run @param {number} at @returns {string} */
 export function slotName(run, at) {
   const gaps = run.opening?.gaps ?? [];
-  if (gaps.length < 2) return `position ${at + 1}`;
+  if (gaps.length < 2) return t("position {place}", { place: at + 1 });
   const [gap, within] = gapOf(gaps, at);
-  return `position ${within + 1} of gap ${gap + 1}`;
+  return t("position {place} of gap {gap}", { place: within + 1, gap: gap + 1 });
 }
 
 /**
@@ -127,15 +128,16 @@ export function cellText(run, step, at) {
   const frame = frameAt(run, step);
   if (!frame) return "";
   const piece = frame.pieces[at];
-  const state = standing(frame, at) ? `“${visible(piece ?? "")}”, given`
-    : frame.remask.includes(at) ? "taken back"
-      : piece !== null ? `“${visible(piece)}”, written in step ${frame.when[at]} at ${percent(frame.confidence[at])}`
-        : step ? `masked, best guess at ${percent(frame.confidence[at])}` : "masked";
-  return `step ${step}, ${slotName(run, at)}: ${state}`;
+  const share = percent(frame.confidence[at]);
+  const state = standing(frame, at) ? t("“{piece}”, given", { piece: visible(piece ?? "") })
+    : frame.remask.includes(at) ? t("taken back")
+      : piece !== null ? t("“{piece}”, written in step {step} at {share}", { piece: visible(piece), step: frame.when[at], share })
+        : step ? t("masked, best guess at {share}", { share }) : t("masked");
+  return t("step {step}, {slot}: {state}", { step, slot: slotName(run, at), state });
 }
 
 const SCORES = /** @type {const} */ ({
-  confidence: ["confidence", "surer"], entropy: ["entropy", "less sure"], order: ["order", "written earlier"],
+  confidence: [phrase("confidence"), phrase("surer")], entropy: [phrase("entropy"), phrase("less sure")], order: [phrase("order"), phrase("written earlier")],
 });
 
 /**
@@ -160,15 +162,15 @@ export function createMap(root, store, { columnsOf }) {
   /** @type {Record<string, string>} */
   let colours = {};
 
-  const score = h("select", { className: "mp-score", "aria-label": "What the map shows", onchange: () => {
+  const score = h("select", { className: "mp-score", "aria-label": t("What the map shows"), onchange: () => {
     store.change({ score: /** @type {PageState["score"]} */ (score.value) });
-  } }, ...Object.entries(SCORES).map(([name, [label]]) => h("option", { value: name }, label)));
+  } }, ...Object.entries(SCORES).map(([name, [label]]) => h("option", { value: name }, t(label))));
   const legend = h("span", { className: "mp-legend" });
-  const title = h("h2", { className: "mp-title" }, "Order map");
+  const title = h("h2", { className: "mp-title" }, t("Order map"));
   // A slider, because screen readers pass the arrow keys on to it and read its value aloud.
   const canvas = h("canvas", {
     className: "mp-canvas", role: "slider", tabIndex: 0, "aria-valuemin": 0, "aria-valuemax": 0, "aria-valuenow": 0,
-    "aria-label": "Order map: up and down arrows choose a step, left and right arrows a position",
+    "aria-label": t("Order map: up and down arrows choose a step, left and right arrows a position"),
     onclick: press, onkeydown: key, onpointermove: hover,
   });
   const table = h("table", {});
@@ -277,7 +279,7 @@ export function createMap(root, store, { columnsOf }) {
     painted = wanted;
     rowHeight = Math.min(MAP_ROW, MAP_ROWS / rows);
     legend.textContent = legendText(run);
-    title.textContent = named ? `Order map of ${named}` : "Order map";
+    title.textContent = named ? t("Order map of {label}", { label: named }) : t("Order map");
     paintValue(run, step, place);
     if (drawn !== baseKey || run.latest < baseStep || state.score === "order") clearBase(rows, count);
     baseKey = drawn;
@@ -299,8 +301,8 @@ export function createMap(root, store, { columnsOf }) {
     painted = "nothing";
     columns = [];
     canvas.width = canvas.height = 1;
-    legend.textContent = "appears as soon as a run has a state";
-    canvas.setAttribute("aria-valuetext", "empty");
+    legend.textContent = t("appears as soon as a run has a state");
+    canvas.setAttribute("aria-valuetext", t("empty"));
     table.replaceChildren();
     tableKey = "";
   }
@@ -310,8 +312,9 @@ export function createMap(root, store, { columnsOf }) {
     const frame = frameAt(run, run.latest);
     const given = frame?.pieces.some((_, at) => standing(frame, at));
     const back = run.frames.some((each) => each?.remask.length);
-    const darker = colours.dark ? "brighter" : "darker";
-    return ["rows: steps", "dot: written", back && "x: taken back", given && "hatched: given", `${darker}: ${SCORES[state.score][1]}`]
+    const what = t(SCORES[state.score][1]);
+    const darker = colours.dark ? t("brighter: {what}", { what }) : t("darker: {what}", { what });
+    return [t("rows: steps"), t("dot: written"), back && t("x: taken back"), given && t("hatched: given"), darker]
       .filter(Boolean).join(" · ");
   }
 
@@ -319,7 +322,7 @@ export function createMap(root, store, { columnsOf }) {
   function paintValue(run, step, place) {
     canvas.setAttribute("aria-valuemax", String(run.latest));
     canvas.setAttribute("aria-valuenow", String(step));
-    canvas.setAttribute("aria-valuetext", place < 0 ? `step ${step}` : cellText(run, step, place));
+    canvas.setAttribute("aria-valuetext", place < 0 ? t("step {step}", { step }) : cellText(run, step, place));
   }
 
   /** @param {number} rows @param {number} count */
@@ -487,15 +490,15 @@ export function createMap(root, store, { columnsOf }) {
     const wanted = [run.key, run.closing ? run.latest : "goes on"].join();
     if (wanted === tableKey || !last) return;
     tableKey = wanted;
-    if (!run.closing) return table.replaceChildren(h("caption", {}, "The table of the order follows when the run has ended."));
+    if (!run.closing) return table.replaceChildren(h("caption", {}, t("The table of the order follows when the run has ended.")));
     const backs = last.pieces.map((_, at) => run.frames.flatMap((frame, step) => (frame?.remask.includes(at) ? [step] : [])));
     table.replaceChildren(
-      h("caption", {}, "Order in which the positions were written"),
-      h("thead", {}, h("tr", {}, ...["position", "token", "written in step", "confidence", "taken back in steps"].map((name) => h("th", { scope: "col" }, name)))),
+      h("caption", {}, t("Order in which the positions were written")),
+      h("thead", {}, h("tr", {}, ...[t("position"), t("token"), t("written in step"), t("confidence"), t("taken back in steps")].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, ...last.pieces.map((piece, at) => h("tr", {},
-        h("th", { scope: "row" }, slotName(run, at)), h("td", {}, piece === null ? "masked" : visible(piece)),
-        h("td", {}, standing(last, at) ? "given" : String(last.when[at] || "not written")),
-        h("td", {}, last.when[at] ? percent(last.confidence[at]) : "none"), h("td", {}, backs[at].join(", ") || "never")))),
+        h("th", { scope: "row" }, slotName(run, at)), h("td", {}, piece === null ? t("masked") : visible(piece)),
+        h("td", {}, standing(last, at) ? t("given") : String(last.when[at] || t("not written"))),
+        h("td", {}, last.when[at] ? percent(last.confidence[at]) : t("none")), h("td", {}, backs[at].join(", ") || t("never"))))),
     );
   }
 

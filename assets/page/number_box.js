@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { fieldProblem } from "./fields.js";
+import { inOneLine, t, told } from "./language.js";
 /** @import { Field } from "./types.d.ts" */
 
 const SLIDER_VALUES = 2000; // a slider with more cannot be set by hand
@@ -34,7 +35,7 @@ export function numberBox(field, id, put) {
   });
   const ends = sliderOf(field);
   const slider = ends && h("input", {
-    type: "range", className: "pg-slider", "aria-label": `${field.label}, slider`, min: String(ends.low), max: String(ends.high), step: String(ends.step),
+    type: "range", className: "pg-slider", "aria-label": t("{label}, slider", { label: told(field.label) }), min: String(ends.low), max: String(ends.high), step: String(ends.step),
     oninput: () => slid(),
   });
   /** @param {string} text */
@@ -46,10 +47,10 @@ export function numberBox(field, id, put) {
   function typed() {
     const empty = number.value.trim() === "";
     const value = Number(number.value);
-    const why = empty ? (number.validity.badInput ? "is not a number" : "is empty") : fieldProblem(field, value);
+    const why = empty ? (number.validity.badInput ? t("is not a number") : t("is empty")) : fieldProblem(field, value);
     if (why) {
-      const stays = latest === null ? "" : ` ${latest} stays in force.`;
-      return complain(`${field.label} ${why}.${stays}`);
+      const stays = latest === null ? "" : t("{value} stays in force.", { value: latest });
+      return complain(inOneLine(t("{label} {problem}.", { label: told(field.label), problem: why }), stays));
     }
     use(value);
     if (slider) slider.value = String(value);

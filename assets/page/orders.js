@@ -4,12 +4,13 @@ import { h } from "./dom.js";
 import { startKnobs, strategyOf } from "./fields.js";
 import { numberBox } from "./number_box.js";
 import { countMasks } from "./template.js";
+import { phrase, t, told } from "./language.js";
 /** @import { Setup, Strategy } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
 
 const ORDER_PANEL_WIDTH = 720; // pixels
 const ORDER_MARGIN = 8;
-const SEED_FIELD = { name: "seed", label: "Seed", help: "", kind: /** @type {const} */ ("int"), default: 0, low: 0, high: 2 ** 32 - 1 };
+const SEED_FIELD = { name: "seed", label: phrase("Seed"), help: "", kind: /** @type {const} */ ("int"), default: 0, low: 0, high: 2 ** 32 - 1 };
 
 /**
  * Returns the strategies by group, in the order of `setup.groups`; a group that is not listed there comes last.
@@ -22,7 +23,7 @@ export function orderGroups(setup) {
 
 /** Returns whether a strategy has every word of a filter somewhere in its texts. @param {Strategy} strategy @param {string} filter */
 export function orderMatches({ title, name, group, summary, papers }, filter) {
-  const text = [title, name, name.replaceAll("_", " "), group, summary, ...papers].join(" ").toLowerCase();
+  const text = [title, name, name.replaceAll("_", " "), group, summary, ...[title, group, summary].map(told), ...papers].join(" ").toLowerCase();
   return filter.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
 
@@ -36,20 +37,20 @@ export function createOrderPicker(root, setup, store) {
   let highlighted = "";
   const name = h("span", { className: "pg-order-name" });
   const button = h("button", { type: "button", className: "pg-order-button", "aria-haspopup": "dialog", "aria-expanded": "false", dataset: { part: "order" } },
-    h("span", { className: "pg-order-word" }, "Order: "), name, h("span", { "aria-hidden": "true" }, " ▾"));
+    h("span", { className: "pg-order-word" }, t("Order: ")), name, h("span", { "aria-hidden": "true" }, " ▾"));
   const filter = h("input", {
-    type: "text", className: "pg-order-filter", placeholder: "Filter by name, effect or paper", autocomplete: "off", spellcheck: false,
-    role: "combobox", "aria-label": "Filter the orders", "aria-expanded": "true", "aria-controls": "pg-order-list", "aria-autocomplete": "list", autofocus: true,
+    type: "text", className: "pg-order-filter", placeholder: t("Filter by name, effect or paper"), autocomplete: "off", spellcheck: false,
+    role: "combobox", "aria-label": t("Filter the orders"), "aria-expanded": "true", "aria-controls": "pg-order-list", "aria-autocomplete": "list", autofocus: true,
     oninput: () => sift(), onkeydown: (/** @type {KeyboardEvent} */ event) => press(event),
   });
   const none = h("p", { className: "pg-quiet", role: "status" });
   /** @type {Map<string, HTMLElement>} */
   const options = new Map();
-  const list = h("div", { className: "pg-order-list", id: "pg-order-list", role: "listbox", "aria-label": "Orders", tabIndex: -1 },
+  const list = h("div", { className: "pg-order-list", id: "pg-order-list", role: "listbox", "aria-label": t("Orders"), tabIndex: -1 },
     ...orderGroups(setup).map(([group, strategies], index) => h("div", { role: "group", className: "pg-order-group", "aria-labelledby": `pg-order-group-${index}` },
-      h("div", { className: "pg-order-heading", id: `pg-order-group-${index}` }, group), ...strategies.map(optionOf))));
+      h("div", { className: "pg-order-heading", id: `pg-order-group-${index}` }, told(group)), ...strategies.map(optionOf))));
   const about = h("div", { className: "pg-order-about" });
-  const panel = h("div", { className: "pg-order-panel", popover: "auto", role: "dialog", "aria-label": "The order in which tokens are written", tabIndex: -1 },
+  const panel = h("div", { className: "pg-order-panel", popover: "auto", role: "dialog", "aria-label": t("The order in which tokens are written"), tabIndex: -1 },
     h("div", { className: "pg-order-left" }, filter, none, list), about);
   button.popoverTargetElement = panel;
   root.append(button, panel);
@@ -59,7 +60,7 @@ export function createOrderPicker(root, setup, store) {
     const option = h("div", {
       role: "option", className: "pg-order-option", id: `pg-order-${strategy.name}`, dataset: { value: strategy.name }, "aria-selected": "false",
       onpointermove: () => highlight(strategy.name, false), onclick: () => choose(strategy.name),
-    }, h("span", {}, strategy.title), h("span", { className: "pg-quiet" }, ` · ${strategy.name}`));
+    }, h("span", {}, told(strategy.title)), h("span", { className: "pg-quiet" }, ` · ${strategy.name}`));
     options.set(strategy.name, option);
     return option;
   }
@@ -88,7 +89,7 @@ export function createOrderPicker(root, setup, store) {
       group.hidden = !group.querySelector(".pg-order-option:not([hidden])");
     }
     const left = matching();
-    none.textContent = left.length ? "" : "No order matches.";
+    none.textContent = left.length ? "" : t("No order matches.");
     highlight(left.includes(highlighted) ? highlighted : left[0] ?? "");
   }
 
@@ -169,8 +170,8 @@ export function createOrderPicker(root, setup, store) {
     if (seen === draft.strategy) return;
     seen = draft.strategy;
     const strategy = strategyOf(setup, draft);
-    name.textContent = strategy?.title ?? draft.strategy;
-    button.title = strategy ? `${strategy.summary} (${strategy.name})` : "";
+    name.textContent = told(strategy?.title ?? draft.strategy);
+    button.title = strategy ? `${told(strategy.summary)} (${strategy.name})` : "";
     for (const [value, option] of options) option.setAttribute("aria-selected", String(value === draft.strategy));
   }
 
@@ -183,13 +184,13 @@ function aboutOrder(strategy) {
   const links = strategy.papers.flatMap((paper, index) => [
     index ? ", " : "", h("a", { href: `https://arxiv.org/abs/${paper}`, target: "_blank", rel: "noopener" }, `arXiv:${paper}`),
   ]);
-  const settable = strategy.knobs.map((knob) => knob.label.toLowerCase()).join(", ");
+  const settable = strategy.knobs.map((knob) => told(knob.label).toLowerCase()).join(t(", "));
   return [
-    h("h2", {}, strategy.title),
-    h("p", {}, strategy.summary),
-    h("p", {}, h("b", {}, "The step budget is "), `${strategy.budget}.`),
-    settable && h("p", {}, h("b", {}, "To be set: "), settable),
-    links.length > 0 && h("p", {}, h("b", {}, strategy.papers.length > 1 ? "Papers: " : "Paper: "), ...links),
+    h("h2", {}, told(strategy.title)),
+    h("p", {}, told(strategy.summary)),
+    h("p", {}, h("b", {}, t("The step budget is ")), t("{budget}.", { budget: told(strategy.budget) })),
+    settable && h("p", {}, h("b", {}, t("To be set: ")), settable),
+    links.length > 0 && h("p", {}, h("b", {}, strategy.papers.length > 1 ? t("Papers: ") : t("Paper: ")), ...links),
   ].filter((each) => each instanceof Node);
 }
 
@@ -200,15 +201,15 @@ function aboutOrder(strategy) {
 export function createSteps(root, setup, store) {
   const id = "pg-steps";
   /** @type {import("./types.d.ts").Field} */
-  const field = { name: "steps", label: "Steps", help: "", kind: "int", default: null, low: 1, high: setup.limits.steps };
+  const field = { name: "steps", label: phrase("Steps"), help: "", kind: "int", default: null, low: 1, high: setup.limits.steps };
   /** @param {number | null} steps */
   const put = (steps) => store.change({ draft: { ...store.state.draft, steps } });
   const box = numberBox(field, id, put);
   const label = h("label", { for: id, className: "pg-steps-label" });
   const each = h("button", {
-    type: "button", className: "pg-steps-each", "aria-pressed": "false", title: "As many steps as there are masks: one token each",
+    type: "button", className: "pg-steps-each", "aria-pressed": "false", title: t("As many steps as there are masks: one token each"),
     onclick: () => put(store.state.draft.steps === null ? countMasks(store.state.draft.text) ?? setup.limits.steps : null),
-  }, "= masks");
+  }, t("= masks"));
   root.classList.add("pg-steps");
   root.append(h("div", { className: "pg-steps-row" }, label, box.slider, box.number, each), box.problem);
 
@@ -221,9 +222,9 @@ export function createSteps(root, setup, store) {
     seen = { text, steps, strategy };
     const masks = countMasks(text);
     const auto = steps === null;
-    const [own, note] = masks === null ? ["Steps", ": as many as masks"] : [`Steps: ${masks}`, " (one token each)"];
-    label.replaceChildren(auto ? own : "Steps", h("span", { className: "pg-steps-note" }, auto ? note : ""));
-    label.title = `The step budget is ${strategyOf(setup, store.state.draft)?.budget ?? "a number of steps"}.`;
+    const [own, note] = masks === null ? [t("Steps"), t(": as many as masks")] : [t("Steps: {count}", { count: masks }), t(" (one token each)")];
+    label.replaceChildren(auto ? own : t("Steps"), h("span", { className: "pg-steps-note" }, auto ? note : ""));
+    label.title = t("The step budget is ") + t("{budget}.", { budget: told(strategyOf(setup, store.state.draft)?.budget ?? phrase("a number of steps")) });
     each.setAttribute("aria-pressed", String(auto));
     if (box.slider) box.slider.max = String(Math.min(setup.limits.steps, Math.max(2 * (masks ?? 16), steps ?? 0, 8)));
     if (!auto) box.paint(steps, switched && document.activeElement === each);
@@ -246,7 +247,7 @@ export function createSeed(root, store) {
   const put = (seed) => store.change({ draft: { ...store.state.draft, seed } });
   const box = numberBox(SEED_FIELD, id, put);
   box.number.dataset.part = "seed";
-  const die = h("button", { type: "button", className: "pg-die", "aria-label": "New seed", title: "New seed: another draw", onclick: () => {
+  const die = h("button", { type: "button", className: "pg-die", "aria-label": t("New seed"), title: t("New seed: another draw"), onclick: () => {
     const old = store.state.draft.seed;
     const fresh = Math.floor(Math.random() * 9999);
     const seed = fresh === old ? 9999 : fresh;
@@ -254,7 +255,7 @@ export function createSeed(root, store) {
     box.paint(seed, true);
   } }, h("span", { className: "pg-die-face", "aria-hidden": "true" }));
   root.classList.add("pg-seed");
-  root.append(h("div", { className: "pg-seed-row" }, h("label", { for: id }, "Seed"), box.number, die), box.problem);
+  root.append(h("div", { className: "pg-seed-row" }, h("label", { for: id }, t("Seed")), box.number, die), box.problem);
   const paint = () => box.paint(store.state.draft.seed ?? 0);
   paint();
   return { paint };

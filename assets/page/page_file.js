@@ -1,5 +1,7 @@
 // One HTML file that replays a run without a server; app/export/web_page.py makes the same from the command line.
 
+import { pageLanguage } from "./language.js";
+
 /** @import { Replay } from "./types.d.ts" */
 
 const PAGE_FILE_TITLE = "<title>Infilling replay</title>";
@@ -18,10 +20,13 @@ export function pageTitleOf(replay) {
 }
 
 /**
- * Returns the HTML file of a replay. `shell` is the file's text before and after the JSON, which the server gives.
+ * Returns the HTML file of a replay, with the table of the page's language. `shell` is the file's text before and after the JSON, which the server gives.
  * @param {Replay} replay @param {[string, string]} shell
  */
 export function webPageOf(replay, [before, after]) {
   const title = `<title>${pageTitleOf(replay)}</title>`;
-  return before.replace(PAGE_FILE_TITLE, () => title) + escapeJson(replay) + after;
+  const language = pageLanguage();
+  if (language.code === "en") return before.replace(PAGE_FILE_TITLE, () => title) + escapeJson(replay) + after;
+  const head = before.replace(PAGE_FILE_TITLE, () => title).replace('<html lang="en">', `<html lang="${language.code}">`);
+  return head + escapeJson({ ...replay, language }) + after;
 }

@@ -2,8 +2,9 @@
 // app/export/picture.py draws the same.
 
 import { asked, frameAt, startOf, visible } from "./messages.js";
-import { counted } from "./timeline.js";
+import { counted, masksLeft } from "./timeline.js";
 import { historyOf, readsFromRight, stateOfSlot } from "./history.js";
+import { t, told } from "./language.js";
 
 /** @import { Run } from "./types.d.ts" */
 
@@ -75,7 +76,7 @@ export function svgOf(run, { title, dark = false }) {
   ];
   const size = `width="${pictureNumber(width)}" height="${pictureNumber(height)}" viewBox="0 0 ${pictureNumber(width)} ${pictureNumber(height)}"`;
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size} role="img" font-family="${PICTURE_FONT}">\n`
-    + `<title>${pictureText(`Order map: ${captions.map(({ text }) => text).join(" · ")}`)}</title>\n${parts.join("\n")}\n</svg>\n`;
+    + `<title>${pictureText(t("Order map: {facts}", { facts: captions.map(({ text }) => text).join(" · ") }))}</title>\n${parts.join("\n")}\n</svg>\n`;
 }
 
 /**
@@ -128,7 +129,7 @@ function pictureHeads(run, place, pieces, colours) {
       const first = startOf(gaps, gap);
       const middle = (place.left[first] + place.left[first + length - 1] + place.cell) / 2;
       if (length * place.cell >= 14) {
-        const name = length * place.cell >= 44 ? `gap ${gap + 1}` : String(gap + 1);
+        const name = length * place.cell >= 44 ? t("gap {gap}", { gap: gap + 1 }) : String(gap + 1);
         parts.push(pictureWords(name, middle, place.names, PICTURE_SMALL, colours.quiet, ' text-anchor="middle"'));
       }
     });
@@ -155,7 +156,7 @@ function pictureHeads(run, place, pieces, colours) {
 function pictureStrip(run, place, history, colours) {
   const digits = String(history.steps).length;
   const numbers = place.cell >= digits * 7 + 4;
-  const parts = [pictureWords("step", PICTURE_LEFT - 8, place.strip + 13, PICTURE_SMALL, colours.quiet, ' text-anchor="end"')];
+  const parts = [pictureWords(t("step"), PICTURE_LEFT - 8, place.strip + 13, PICTURE_SMALL, colours.quiet, ' text-anchor="end"')];
   place.left.forEach((left, at) => {
     const state = stateOfSlot(run, at), step = history.written[at].at(-1), x = left + place.cell / 2;
     if (state === "pinned" || state === "inherited") {
@@ -236,20 +237,20 @@ function pictureLegend(run, history, y, colours) {
     parts.push(`<rect x="${x}" y="${pictureNumber(y - 10)}" width="12" height="12" fill="${pictureShade(shade, colours)}"/>`);
   }
   x += 4;
-  say("confidence, 0 to 100 %");
+  say(t("confidence, 0 to 100 %"));
   parts.push(`<circle cx="${pictureNumber(x + 4)}" cy="${pictureNumber(y - 4)}" r="4" fill="#ffffff" stroke="#111111"/>`);
   x += 14;
-  say("written");
+  say(t("written"));
   if (history.taken.some((steps) => steps.length)) {
     parts.push(`<path fill="none" stroke="${colours.back}" stroke-width="2" d="M${pictureNumber(x)} ${pictureNumber(y - 8)}l8 8m-8 0l8 -8"/>`);
     x += 14;
-    say("taken back");
+    say(t("taken back"));
   }
   const states = history.written.map((_, at) => stateOfSlot(run, at));
   if (states.includes("pinned") || states.includes("inherited")) {
     parts.push(`<rect x="${pictureNumber(x)}" y="${pictureNumber(y - 6)}" width="12" height="4" fill="${colours.quiet}"/>`);
     x += 18;
-    say(states.includes("inherited") ? "given or taken over" : "given");
+    say(states.includes("inherited") ? t("given or taken over") : t("given"));
   }
   return parts;
 }
@@ -262,7 +263,7 @@ function pictureCaptions(run, title, room) {
   const frame = frameAt(run, run.latest);
   const name = run.opening?.request?.strategy ?? "";
   const facts = [counted(run.latest, "step"), counted(frame?.nfe ?? 0, "pass", "passes")];
-  if (frame?.masks) facts.push(`${run.ended === "complete" ? "" : `${run.ended}, `}${counted(frame.masks, "mask")} left`);
+  if (frame?.masks) facts.push(`${run.ended === "complete" ? "" : `${told(run.ended)}${t(", ")}`}${masksLeft(frame.masks)}`);
   if (run.opening?.model) facts.push(run.opening.model);
   /** @type {{ text: string, strong: boolean }[]} */
   const lines = [];
@@ -295,7 +296,7 @@ export async function pngOf(run, options) {
   canvas.width = 2 * picture.width;
   canvas.height = 2 * picture.height;
   const pen = canvas.getContext("2d");
-  if (!pen) throw new Error("this browser cannot draw pictures");
+  if (!pen) throw new Error(t("this browser cannot draw pictures"));
   pen.drawImage(picture, 0, 0, canvas.width, canvas.height);
-  return new Promise((resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error("the picture is too large")), "image/png"));
+  return new Promise((resolve, reject) => canvas.toBlob((blob) => blob ? resolve(blob) : reject(new Error(t("the picture is too large"))), "image/png"));
 }

@@ -3,7 +3,8 @@
 import { h } from "./dom.js";
 import { frameAt } from "./messages.js";
 import { svgIcon } from "./shapes.js";
-import { counted, endOf, followed, frameNow, nextTime, ofSteps, stagedRuns, timeLabel, unfinished } from "./timeline.js";
+import { counted, endOf, followed, frameNow, masksLeft, nextTime, stagedRuns, stepLabel, timeLabel, unfinished } from "./timeline.js";
+import { phrase, t } from "./language.js";
 
 /** @import { Store } from "./store.js" */
 /** @import { PageState, Run } from "./types.d.ts" */
@@ -15,7 +16,7 @@ const ICONS = {
   first: "M4 3v10M13 3L6 8l7 5z", back: "M12 3L4 8l8 5z", forward: "M4 3l8 5-8 5z", last: "M12 3v10M3 3l7 5-7 5z",
   play: "M4 2l10 6-10 6z", pause: "M4 3h3v10H4zM9 3h3v10H9z",
 };
-const PASSES = "Forward passes of the model, in papers NFE (number of function evaluations): each reads the whole text once.";
+const PASSES = phrase("Forward passes of the model, in papers NFE (number of function evaluations): each reads the whole text once.");
 
 /**
  * What the counters say: `text` now and `widest`, the longest that it gets in this run, so that no step moves the
@@ -26,27 +27,29 @@ const PASSES = "Forward passes of the model, in papers NFE (number of function e
 /** Returns the counters of the state on the screen. @param {PageState} state @returns {Counter[]} */
 export function playerCounters(state) {
   const runs = stagedRuns(state);
-  if (runs.length === 0) return [{ text: "No run yet", widest: "" }];
+  if (runs.length === 0) return [{ text: t("No run yet"), widest: "" }];
   const at = timeLabel(state, state.time);
   if (runs.length > 1) return [{ text: at, widest: timeLabel(state, endOf(state)) }, ...runs.map((run) => comparedCounter(state, run))];
   const [run] = runs;
   const [, frame] = frameNow(state, run);
-  if (!frame) return [{ text: run.ended === "asked" ? "waiting for the model" : at, widest: "" }];
+  if (!frame) return [{ text: run.ended === "asked" ? t("waiting for the model") : at, widest: "" }];
   const last = frameAt(run, run.latest) ?? frame;
   const most = unfinished(run) ? Math.max(run.latest, run.opening?.request.steps ?? 0) : run.latest;
   const passes = Math.max(last.nfe, most);
   const counters = [
-    { text: at, widest: `step ${most} ${ofSteps(run)}` },
-    { text: counted(frame.nfe, "pass", "passes"), widest: `${passes} passes`, passes: true },
-    { text: `${counted(frame.masks, "mask")} left`, widest: `${frame.pieces.length} masks left` },
-    { text: `${frame.seconds.toFixed(1)} s`, widest: `${Math.max(last.seconds, unfinished(run) ? 10 : 0).toFixed(1)} s` },
+    { text: at, widest: stepLabel(run, most) },
+    { text: counted(frame.nfe, "pass", "passes"), widest: t("{count} passes", { count: passes }), passes: true },
+    { text: masksLeft(frame.masks), widest: t("{count} masks left", { count: frame.pieces.length }) },
+    { text: t("{seconds} s", { seconds: frame.seconds.toFixed(1) }), widest: t("{seconds} s", { seconds: Math.max(last.seconds, unfinished(run) ? 10 : 0).toFixed(1) }) },
   ];
   if (last.calls !== last.nfe) {
-    const calls = { text: `in ${counted(frame.calls, "call")}`, widest: `in ${Math.max(last.calls, most)} calls` };
+    const inCalls = (/** @type {number} */ count) => t(count === 1 ? "in {count} call" : "in {count} calls", { count });
+    const calls = { text: inCalls(frame.calls), widest: inCalls(Math.max(last.calls, most)) };
     counters.splice(2, 0, calls);
   }
   if (run.choosing.rows) {
-    const choosing = `+ ${counted(run.choosing.rows, "pass", "passes")} to choose the length`;
+    const count = run.choosing.rows;
+    const choosing = t(count === 1 ? "+ {count} pass to choose the length" : "+ {count} passes to choose the length", { count });
     counters.splice(2, 0, { text: choosing, widest: choosing });
   }
   return counters;
@@ -57,10 +60,14 @@ function comparedCounter(state, run) {
   const [step, frame] = frameNow(state, run);
   const masks = frame?.masks ?? 0;
   return {
-    text: `${run.label}: step ${step}, ${counted(masks, "mask")} left`,
-    widest: `${run.label}: step ${run.latest}, ${frame?.pieces.length ?? 0} masks left`,
+    text: stepAndMasks(run.label, step, masks),
+    widest: stepAndMasks(run.label, run.latest, frame?.pieces.length ?? 0),
   };
 }
+
+/** @param {string} label @param {number} step @param {number} count */
+const stepAndMasks = (label, step, count) =>
+  t(count === 1 ? "{label}: step {step}, {count} mask left" : "{label}: step {step}, {count} masks left", { label, step, count });
 
 /** Returns the scrubber's position in words. @param {PageState} state @returns {string} */
 export function scrubberText(state) {
@@ -68,7 +75,7 @@ export function scrubberText(state) {
   const at = timeLabel(state, state.time);
   if (runs.length > 1) return [at, ...runs.map((run) => comparedCounter(state, run).text)].join(", ");
   const frame = runs.length ? frameNow(state, runs[0])[1] : undefined;
-  return frame ? `${at}, ${counted(frame.masks, "mask")} left` : at;
+  return frame ? `${at}, ${masksLeft(frame.masks)}` : at;
 }
 
 /**
@@ -87,32 +94,32 @@ export function createPlayer(root, store, { control, canPause = false }) {
   const playerButton = (/** @type {"first" | "back" | "play" | "forward" | "last"} */ name, /** @type {string} */ label, /** @type {() => void} */ press) =>
     h("button", { type: "button", className: "pl-icon", "aria-label": label, title: label, onclick: press }, svgIcon(ICONS[name]));
   const buttons = {
-    first: playerButton("first", "First state", () => go(0)),
-    back: playerButton("back", "One step back", () => go(nextTime(state, state.time, -1))),
-    play: playerButton("play", "Play", () => toggle()),
-    forward: playerButton("forward", "One step forward", () => go(nextTime(state, state.time, 1))),
-    last: playerButton("last", "Last state; keeps up with a run", () => go(endOf(state))),
+    first: playerButton("first", t("First state"), () => go(0)),
+    back: playerButton("back", t("One step back"), () => go(nextTime(state, state.time, -1))),
+    play: playerButton("play", t("Play"), () => toggle()),
+    forward: playerButton("forward", t("One step forward"), () => go(nextTime(state, state.time, 1))),
+    last: playerButton("last", t("Last state; keeps up with a run"), () => go(endOf(state))),
   };
   const pauseIcon = svgIcon(ICONS.pause);
   const playIcon = /** @type {Element} */ (buttons.play.firstChild);
   const scrubber = h("input", {
-    type: "range", min: "0", max: "0", step: "1", value: "0", className: "pl-scrubber", "aria-label": "Denoising step",
+    type: "range", min: "0", max: "0", step: "1", value: "0", className: "pl-scrubber", "aria-label": t("Denoising step"),
     oninput: () => go(Number(scrubber.value)),
   });
-  const speed = h("select", { className: "pl-speed", "aria-label": "Replay speed in steps a second" },
-    ...SPEEDS.map((each) => h("option", { value: String(each), selected: each === USUAL_SPEED }, `${each} a second`)));
+  const speed = h("select", { className: "pl-speed", "aria-label": t("Replay speed in steps a second") },
+    ...SPEEDS.map((each) => h("option", { value: String(each), selected: each === USUAL_SPEED }, t("{count} a second", { count: each }))));
   const held = (/** @type {"pause" | "step" | "go"} */ what, /** @type {string} */ text, /** @type {string} */ title) =>
     h("button", { type: "button", className: "pl-hold", title, onclick: () => stagedRuns(state)[0] && control(stagedRuns(state)[0], what) }, text);
   const hold = {
-    pause: held("pause", "Pause run", "Hold the model before its next step"),
-    step: held("step", "One step", "Let the model make one step"),
-    go: held("go", "Go on", "Let the model go on"),
+    pause: held("pause", t("Pause run"), t("Hold the model before its next step")),
+    step: held("step", t("One step"), t("Let the model make one step")),
+    go: held("go", t("Go on"), t("Let the model go on")),
   };
-  const holds = h("div", { className: "pl-holds", role: "group", "aria-label": "The run itself", hidden: true }, hold.pause, hold.step, hold.go);
+  const holds = h("div", { className: "pl-holds", role: "group", "aria-label": t("The run itself"), hidden: true }, hold.pause, hold.step, hold.go);
   const numbers = h("div", { className: "pl-numbers" });
   root.classList.add("pl");
   root.append(
-    h("div", { className: "pl-row", role: "group", "aria-label": "Replay" },
+    h("div", { className: "pl-row", role: "group", "aria-label": t("Replay") },
       h("div", { className: "pl-buttons" }, ...Object.values(buttons)), h("div", { className: "pl-track" }, scrubber, holds), speed),
     numbers,
   );
@@ -138,10 +145,10 @@ export function createPlayer(root, store, { control, canPause = false }) {
   }
 
   function paintPlaying() {
-    const label = timer ? "Pause" : "Play";
+    const label = timer ? t("Pause") : t("Play");
     if (buttons.play.getAttribute("aria-label") === label) return;
     buttons.play.setAttribute("aria-label", label);
-    buttons.play.title = `${label} the replay (space)`;
+    buttons.play.title = timer ? t("Pause the replay (space)") : t("Play the replay (space)");
     buttons.play.replaceChildren(timer ? pauseIcon : playIcon);
   }
 
@@ -189,7 +196,7 @@ export function createPlayer(root, store, { control, canPause = false }) {
     if (keys.join("\n") !== counterKeys.join("\n")) {
       counterKeys = keys;
       numbers.replaceChildren(...counters.map(({ widest, passes }) => h("span", { className: "pl-count", dataset: { widest } },
-        h("span"), passes && h("abbr", { title: PASSES }))));
+        h("span"), passes && h("abbr", { title: t(PASSES) }))));
     }
     counters.forEach(({ text, passes }, index) => {
       const [number, unit] = /** @type {HTMLElement[]} */ ([...numbers.children[index].children]);

@@ -1,8 +1,10 @@
 // Comparisons that one click sets up, the request that a draft stands for, and the figure of a budget sweep.
 
 import { h } from "./dom.js";
+import { lowered } from "./fields.js";
 import { svgShape } from "./shapes.js";
 import { countMasks, formatTemplate, parseTemplate } from "./template.js";
+import { t, told } from "./language.js";
 
 /** @import { Asked, Draft, Field, Run, Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
@@ -73,16 +75,17 @@ export function comparisons(setup, draft, { hasParent }) {
   const masks = countMasks(draft.text);
   const known = new Set(setup.strategies.map((strategy) => strategy.name));
   const title = (/** @type {string} */ name) => setup.strategies.find((strategy) => strategy.name === name)?.title ?? name;
+  const inWords = (/** @type {string} */ name) => lowered(told(title(name)));
   const least = setup.strategies.find((strategy) => strategy.name === draft.strategy)?.least ?? 1;
   const part = (/** @type {number} */ divisor) => Math.max(least, Math.ceil((masks ?? 1) / divisor));
   const budgets = [...new Set([part(1), part(2), part(4), part(masks ?? 1)])];
   const other = draft.strategy === "left_to_right" ? "low_confidence" : "left_to_right";
   const cut = withoutSuffix(draft.text);
-  const unreadable = !gaps.length ? "the text has no gap that can be read" : "";
+  const unreadable = !gaps.length ? t("the text has no gap that can be read") : "";
   const fewer = (/** @type {number} */ least) =>
-    masks === null ? "set the number of masks first" : masks < least ? `needs ${least} masks or more` : "";
-  const tight = (/** @type {boolean} */ fits) => (fits ? "" : `this order needs ${least} steps or more, too many for so few masks`);
-  const missing = (/** @type {string[]} */ ...names) => (names.every((name) => known.has(name)) ? "" : "the strategy is not in this version");
+    masks === null ? t("set the number of masks first") : masks < least ? t("needs {count} masks or more", { count: least }) : "";
+  const tight = (/** @type {boolean} */ fits) => (fits ? "" : t("this order needs {count} steps or more, too many for so few masks", { count: least }));
+  const missing = (/** @type {string[]} */ ...names) => (names.every((name) => known.has(name)) ? "" : t("the strategy is not in this version"));
 
   /** @param {Partial<Draft>} values @param {Asked["by"]} [by] */
   const one = (values, by = "diffusion") => (/** @type {() => string} */ key) => {
@@ -94,41 +97,41 @@ export function comparisons(setup, draft, { hasParent }) {
     ({ id, title: name, help, reason: unreadable || reason, asked: (/** @type {() => string} */ key) => runs.map((run) => run(key)) });
 
   return [
-    make("orders", "Two orders", `${title(draft.strategy)} beside ${title(other).toLowerCase()}, all else the same.`,
+    make("orders", t("Two orders"), t("{order} beside {other}, all else the same.", { order: told(title(draft.strategy)), other: inWords(other) }),
       missing(other) || (masks === null ? "" : fewer(2)), [one({}), one({ strategy: other, knobs: {} })]),
-    make("budgets", "Two budgets", "A step for each mask beside a quarter of the steps, which writes several tokens at once.",
+    make("budgets", t("Two budgets"), t("A step for each mask beside a quarter of the steps, which writes several tokens at once."),
       fewer(4) || tight(part(4) < part(1)), [part(1), part(4)].map((steps) => one({ steps }))),
-    make("second", "Second thoughts", "Surest first, which never takes a token back, beside an order that masks some again in twice the steps.",
+    make("second", t("Second thoughts"), t("Surest first, which never takes a token back, beside an order that masks some again in twice the steps."),
       missing("low_confidence", "remdm") || fewer(2),
       [one({ strategy: "low_confidence", knobs: {}, steps: masks }), one({ strategy: "remdm", knobs: {}, steps: Math.min(setup.limits.steps, 2 * (masks ?? 1)) })]),
-    make("suffix", "With and without the suffix", "The same gap, once with the text after it and once without.",
+    make("suffix", t("With and without the suffix"), t("The same gap, once with the text after it and once without."),
       suffixReason(draft, cut), [one({}), one({ text: cut ?? draft.text })]),
-    make("parent", "Diffusion and its parent", "The same gap by the left-to-right model that this one was made from: one try, and the best of sixteen.",
+    make("parent", t("Diffusion and its parent"), t("The same gap by the left-to-right model that this one was made from: one try, and the best of sixteen."),
       parentReason(draft, gaps, cut, hasParent), [one({}), one({}, "parent"), one({}, "best of 16")]),
-    make("sweep", "Budget sweep", masks === null ? "The same text in fewer and fewer steps." : `The same text in ${presetList(budgets)}: what fewer passes cost.`,
+    make("sweep", t("Budget sweep"), masks === null ? t("The same text in fewer and fewer steps.") : t("The same text in {budgets}: what fewer passes cost.", { budgets: presetList(budgets) }),
       fewer(4) || tight(budgets.length > 2), budgets.map((steps) => one({ steps }))),
   ];
 }
 
 /** @param {number[]} budgets */
-const presetList = (budgets) => `${budgets.slice(0, -1).join(", ")} and ${budgets.at(-1)} steps`;
+const presetList = (budgets) => t("{budgets} and {last} steps", { budgets: budgets.slice(0, -1).join(t(", ")), last: budgets.at(-1) ?? 1 });
 
 /** @param {Draft} draft @param {string | null} cut */
 function suffixReason(draft, cut) {
-  if (cut === null) return "there is no text after the last gap";
-  if (draft.start) return "the run starts from a state of this text";
-  return draft.guidance && draft.guided_by === "suffix" ? "guidance by the suffix is on; set it to 0" : "";
+  if (cut === null) return t("there is no text after the last gap");
+  if (draft.start) return t("the run starts from a state of this text");
+  return draft.guidance && draft.guided_by === "suffix" ? t("guidance by the suffix is on; set it to 0") : "";
 }
 
 /** @param {Draft} draft @param {Gap[]} gaps @param {string | null} cut @param {boolean} hasParent */
 function parentReason(draft, gaps, cut, hasParent) {
-  if (!hasParent) return "this model came without its parent";
-  if (draft.model) return "only the first model has a parent here";
-  if (gaps.length !== 1) return "the parent can fill only one gap";
-  if (gaps[0].length === null) return "set the number of masks first";
-  if (gaps[0].pins.length) return "the parent cannot keep pinned words";
-  if (draft.start) return "the parent cannot start from a state";
-  return cut === null ? "without text after the gap there is nothing to compare" : "";
+  if (!hasParent) return t("this model came without its parent");
+  if (draft.model) return t("only the first model has a parent here");
+  if (gaps.length !== 1) return t("the parent can fill only one gap");
+  if (gaps[0].length === null) return t("set the number of masks first");
+  if (gaps[0].pins.length) return t("the parent cannot keep pinned words");
+  if (draft.start) return t("the parent cannot start from a state");
+  return cut === null ? t("without text after the gap there is nothing to compare") : "";
 }
 
 /**
@@ -137,8 +140,8 @@ function parentReason(draft, gaps, cut, hasParent) {
  * @param {{ ask: (asked: Asked[]) => void, newKey: () => string }} options
  */
 export function createPresets(root, setup, store, { ask, newKey }) {
-  const menu = h("div", { className: "pg-presets-menu", id: "pg-presets-menu", role: "menu", "aria-label": "Comparisons", hidden: true });
-  const button = h("button", { type: "button", className: "pg-presets-open", "aria-haspopup": "menu", "aria-expanded": "false", "aria-controls": "pg-presets-menu", onclick: () => toggle(Boolean(menu.hidden)) }, "Compare");
+  const menu = h("div", { className: "pg-presets-menu", id: "pg-presets-menu", role: "menu", "aria-label": t("Comparisons"), hidden: true });
+  const button = h("button", { type: "button", className: "pg-presets-open", "aria-haspopup": "menu", "aria-expanded": "false", "aria-controls": "pg-presets-menu", onclick: () => toggle(Boolean(menu.hidden)) }, t("Compare"));
   const box = h("div", { className: "pg-presets" }, button, menu);
   root.append(box);
   let painted = "";
@@ -166,7 +169,7 @@ export function createPresets(root, setup, store, { ask, newKey }) {
 
   /** @param {Comparison} comparison */
   function item({ id, title, help, reason }) {
-    const note = h("span", { className: "pg-quiet" }, reason ? `Not now: ${reason}.` : help);
+    const note = h("span", { className: "pg-quiet" }, reason ? t("Not now: {reason}.", { reason }) : help);
     const made = h("button", {
       type: "button", role: "menuitem", tabIndex: -1, "aria-disabled": reason !== "" ? "true" : null, dataset: { preset: id },
       onclick: () => chosen(id),
@@ -249,8 +252,8 @@ export function budgetFigure(runs) {
   const most = Math.max(1, ...points.map((point) => point.passes));
   const x = (/** @type {number} */ passes) => left + (passes / most) * (width - left - right);
   const y = (/** @type {number} */ sure) => height - bottom - sure * (height - top - bottom);
-  const words = points.map(({ label, passes, sure }) => `${label}: ${passes} passes, ${Math.round(sure * 100)} %`).join("; ");
-  const figure = svgShape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Mean confidence at commit by passes. ${words}.` },
+  const words = points.map(({ label, passes, sure }) => t("{label}: {passes} passes, {share} %", { label, passes, share: Math.round(sure * 100) })).join("; ");
+  const figure = svgShape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": t("Mean confidence at commit by passes. {points}.", { points: words }) },
     ...[0, 0.5, 1].flatMap((sure) => [
       svgShape("line", { x1: left, x2: width - right, y1: y(sure), y2: y(sure), class: "pg-budget-grid" }),
       svgShape("text", { x: left - 6, y: y(sure) + 4, "text-anchor": "end" }, `${sure * 100} %`),
@@ -261,8 +264,8 @@ export function budgetFigure(runs) {
       svgShape("text", { x: x(passes), y: y(sure) - 9 < top ? y(sure) + 19 : y(sure) - 9, "text-anchor": "middle", class: "pg-budget-name" }, label),
       svgShape("text", { x: x(passes), y: height - bottom + 15, "text-anchor": "middle" }, String(passes)),
     ]),
-    svgShape("text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle" }, "passes"));
-  return h("figure", { className: "pg-budget" }, h("figcaption", {}, h("b", {}, "Confidence by passes"),
-    h("span", { className: "pg-quiet" }, "How sure the model was, on average, of the tokens when it wrote them. This is its own confidence, not the quality of the text.")),
+    svgShape("text", { x: (left + width - right) / 2, y: height - 4, "text-anchor": "middle" }, t("passes")));
+  return h("figure", { className: "pg-budget" }, h("figcaption", {}, h("b", {}, t("Confidence by passes")),
+    h("span", { className: "pg-quiet" }, t("How sure the model was, on average, of the tokens when it wrote them. This is its own confidence, not the quality of the text."))),
   figure);
 }

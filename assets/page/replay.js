@@ -10,13 +10,17 @@ import { counted, endOf } from "./timeline.js";
 import { h } from "./dom.js";
 import { newRun, receive } from "./messages.js";
 import { Store } from "./store.js";
+import { speak, t, told, toldClauses } from "./language.js";
 
 /** @import { PageState, Replay, Run } from "./types.d.ts" */
 
 /** Starts the replay that app/export/web_page.py or page_file.js has put into the file. */
 export function replayFromPage() {
   const element = /** @type {HTMLElement} */ (document.getElementById("replay"));
-  startReplay(element, JSON.parse(document.getElementById("replay-data")?.textContent ?? ""));
+  /** @type {Replay} */
+  const replay = JSON.parse(document.getElementById("replay-data")?.textContent ?? "");
+  speak(replay.language ?? null);
+  startReplay(element, replay);
 }
 
 /**
@@ -39,8 +43,8 @@ export function startReplay(element, replay) {
   const heads = h("div", { className: "pg-head-buttons" });
   const root = h("div", { className: "pg pg-replay", dataset: { part: "root" } },
     h("header", { className: "pg-head" },
-      h("h1", {}, "Infilling replay"),
-      h("p", { className: "pg-quiet" }, "A recorded run of a masked diffusion language model, which writes in the order of its choice."), heads),
+      h("h1", {}, t("Infilling replay")),
+      h("p", { className: "pg-quiet" }, t("A recorded run of a masked diffusion language model, which writes in the order of its choice.")), heads),
     parts.stage, parts.player, replayVerdict(run, replay), h("div", { className: "pg-panels" }, parts.map, parts.why), replayFacts(run), live);
   element.replaceChildren(root);
 
@@ -71,8 +75,8 @@ export function startReplay(element, replay) {
     play: player.toggle, step: (by) => player.move(by > 0 ? 1 : -1), first: () => player.go(0), last: () => player.go(endOf(state)), present,
     slot: (by) => choose(run, Math.max(0, Math.min(slots - 1, state.place + by))),
   });
-  const large = h("button", { type: "button", "aria-pressed": "false", title: "Presenter size: the passage and the player only (f)", onclick: present }, "Large");
-  heads.append(large, h("button", { type: "button", title: "Keyboard (?)", onclick: keys.open }, "Keys"));
+  const large = h("button", { type: "button", "aria-pressed": "false", title: t("Presenter size: the passage and the player only (f)"), onclick: present }, t("Large"));
+  heads.append(large, h("button", { type: "button", title: t("Keyboard (?)"), onclick: keys.open }, t("Keys")));
 
   let scheduled = false;
   let announced = "";
@@ -107,13 +111,13 @@ function replayFollowDark() {
 function replayVerdict(run, replay) {
   const { effective, in_step: inStep } = replay.rates;
   const rates = [
-    effective !== null && `${effective.toFixed(1)} tokens a second`,
-    inStep !== null && inStep.toFixed(1) !== effective?.toFixed(1) && `${inStep.toFixed(1)} while the model computes`,
-  ].filter(Boolean).join(", ");
+    effective !== null && t("{rate} tokens a second", { rate: effective.toFixed(1) }),
+    inStep !== null && inStep.toFixed(1) !== effective?.toFixed(1) && t("{rate} while the model computes", { rate: inStep.toFixed(1) }),
+  ].filter(Boolean).join(t(", "));
   const notices = run.opening?.notices ?? [];
   return h("div", { className: "pg-replay-verdict" },
-    replay.verdict && h("p", {}, replay.verdict), rates && h("p", { className: "pg-quiet" }, rates),
-    ...notices.map((notice) => h("p", { className: "pg-notices" }, notice)));
+    replay.verdict && h("p", {}, toldClauses(replay.verdict)), rates && h("p", { className: "pg-quiet" }, rates),
+    ...notices.map((notice) => h("p", { className: "pg-notices" }, told(notice))));
 }
 
 /** Lists what was asked for. @param {Run} run */
@@ -121,15 +125,15 @@ function replayFacts(run) {
   const opening = /** @type {NonNullable<Run["opening"]>} */ (run.opening);
   const { text, prefix, suffix, length, strategy, knobs, steps, start, ...others } = opening.request;
   const written = text || `${prefix ?? ""} [[${length ?? "auto"}]] ${suffix ?? ""}`;
-  const by = opening.by === "diffusion" ? "" : ` (${opening.by === "parent" ? "the autoregressive parent" : "the parent's best of 16"})`;
+  const by = opening.by === "diffusion" ? "" : ` (${opening.by === "parent" ? t("the autoregressive parent") : t("the parent's best of 16")})`;
   /** @type {[string, string][]} */
-  const rows = [["text", written], ["model", `${opening.model}${by}`], ["strategy", strategy], ["step budget", String(steps)]];
-  if (opening.origin) rows.push(["branched", `from step ${opening.origin.step} of another run, with ${counted(opening.inherited.length, "token")} taken over`]);
+  const rows = [[t("text"), written], [t("model"), `${opening.model}${by}`], [t("strategy"), strategy], [t("step budget"), String(steps)]];
+  if (opening.origin) rows.push([t("branched"), t("from step {step} of another run, with {tokens} taken over", { step: opening.origin.step, tokens: counted(opening.inherited.length, "token") })]);
   for (const [name, value] of [...Object.entries(knobs ?? {}), ...Object.entries(others)]) {
     const shown = Array.isArray(value) ? value.join(", ") : String(value ?? "");
     if (shown !== "") rows.push([name.replace(/_/g, " "), shown]);
   }
   return h("details", { className: "pg-replay-facts" },
-    h("summary", {}, "Request and model"),
+    h("summary", {}, t("Request and model")),
     h("dl", {}, ...rows.flatMap(([name, value]) => [h("dt", {}, name), h("dd", { dir: "auto" }, value)])));
 }

@@ -2,6 +2,7 @@
 
 import { draftOf, modelName } from "./draft.js";
 import { newRun, receive } from "./messages.js";
+import { phrase, t, told } from "./language.js";
 
 /** @import { Asked, Message, Replay, Run, Server, Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
@@ -52,7 +53,7 @@ export function createRuns(setup, store, { trigger, server, say }) {
    * @param {Asked[]} asked @param {string[]} [labels]
    */
   function ask(asked, labels = []) {
-    if (active().length) return say("A run goes on; stop it first (Esc).", true);
+    if (active().length) return say(t("A run goes on; stop it first (Esc)."), true);
     before = store.state.shown;
     const runs = asked.map((each, at) => newRun(each.key, labels[at] ?? nextLabel(), "live"));
     add(runs);
@@ -66,7 +67,7 @@ export function createRuns(setup, store, { trigger, server, say }) {
       if (unwanted.delete(message.key) && "run" in message) trigger("halt", { runs: [message.run] });
       const run = store.run(message.key);
       if (!run) continue;
-      if ("failed" in message) fail(run, message.failed);
+      if ("failed" in message) fail(run, told(message.failed));
       else {
         const began = run.begun;
         receive(run, message);
@@ -108,7 +109,7 @@ export function createRuns(setup, store, { trigger, server, say }) {
     for (const run of going) {
       if (!run.name) {
         unwanted.add(run.key);
-        fail(run, "Stopped before it began.");
+        fail(run, t("Stopped before it began."));
       }
       run.paused = false;
     }
@@ -157,25 +158,25 @@ export function createRuns(setup, store, { trigger, server, say }) {
 
   /** Opens a trace file. @param {File} file */
   async function openFile(file) {
-    if (file.size > 16e6) return say("This file is larger than 16 MB, which is too much for a trace.", true);
-    const answer = await server.opened({ content: await file.text() }).catch(() => ({ error: "the server did not answer", closing: undefined }));
-    if (answer.error || !answer.closing) return say(answer.error ?? "This file could not be opened.", true);
+    if (file.size > 16e6) return say(t("This file is larger than 16 MB, which is too much for a trace."), true);
+    const answer = await server.opened({ content: await file.text() }).catch(() => ({ error: phrase("the server did not answer"), closing: undefined }));
+    if (answer.error || !answer.closing) return say(answer.error ? told(answer.error) : t("This file could not be opened."), true);
     open(answer.closing, newKey(), file.name.replace(/\.json$/, ""), "opened");
-    say("Opened: this is a replay of a recorded run, with its settings in the form.");
+    say(t("Opened: this is a replay of a recorded run, with its settings in the form."));
   }
 
   /** Shows a recorded example. @param {string} id */
   async function openExample(id) {
     const example = setup.examples.find((each) => each.id === id);
-    const answer = setup.landing && setup.examples[0]?.id === id ? { replay: setup.landing, error: "" } : await server.example({ id }).catch(() => ({ error: "the server did not answer", replay: undefined }));
-    if (answer.error || !answer.replay) say(answer.error || "This example could not be opened.", true);
-    else return open(answer.replay, `example-${id}`, example?.title ?? id, "recorded");
+    const answer = setup.landing && setup.examples[0]?.id === id ? { replay: setup.landing, error: "" } : await server.example({ id }).catch(() => ({ error: phrase("the server did not answer"), replay: undefined }));
+    if (answer.error || !answer.replay) say(answer.error ? told(answer.error) : t("This example could not be opened."), true);
+    else return open(answer.replay, `example-${id}`, told(example?.title ?? id), "recorded");
   }
 
   /** Pauses the sampler of a run, lets it make one step, or lets it go on. @param {Run} run @param {"pause" | "step" | "go"} what */
   async function control(run, what) {
-    const answer = await server.control({ run: run.name, do: what }).catch(() => ({ error: "the server did not answer" }));
-    if (answer.error) return say(answer.error, true);
+    const answer = await server.control({ run: run.name, do: what }).catch(() => ({ error: phrase("the server did not answer") }));
+    if (answer.error) return say(told(answer.error), true);
     run.paused = what !== "go";
     store.change({ runs: store.state.runs });
   }

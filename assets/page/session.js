@@ -2,6 +2,7 @@
 
 import { checkedDraft, tooDeep } from "./link.js";
 import { newRun, receive } from "./messages.js";
+import { t } from "./language.js";
 /** @import { Draft, PageState, Run, Setup } from "./types.d.ts" */
 
 /** @typedef {{ getItem(key: string): string | null, setItem(key: string, value: string): void, removeItem(key: string): void }} SessionStorage */
@@ -64,7 +65,7 @@ export function restoreSession(storage, setup) {
     if (found?.version !== SESSION_VERSION || tooDeep(found)) return null;
     /** @type {string[]} */
     const trouble = [];
-    const draft = checkedDraft(found.draft, setup, trouble, "The last visit's");
+    const draft = checkedDraft(found.draft, setup, trouble, t("The last visit's"));
     const listed = Array.isArray(found.runs) ? found.runs.slice(0, SESSION_RUNS) : [];
     /** @type {Run[]} */
     const runs = [];
@@ -72,7 +73,7 @@ export function restoreSession(storage, setup) {
       const run = restoredRun(each);
       if (run && !runs.some((other) => other.key === run.key)) runs.push(run);
     }
-    if (runs.length < listed.length) trouble.push("Some runs of the last visit could not be read; they were left out.");
+    if (runs.length < listed.length) trouble.push(t("Some runs of the last visit could not be read; they were left out."));
     const shown = (Array.isArray(found.shown) ? found.shown : []).filter((/** @type {any} */ key) => runs.some((run) => run.key === key)).slice(0, 4);
     const time = found.time === null ? Infinity : Number.isInteger(found.time) && found.time >= 0 ? found.time : 0;
     return { draft, runs, shown, time, trouble };

@@ -3,6 +3,7 @@
 import { fieldProblem, knobValue, rangeOf, sameValue, shortly, startDraft, startKnobs, strategyOf } from "./fields.js";
 import { h } from "./dom.js";
 import { numberBox } from "./number_box.js";
+import { inOneLine, phrase, t, told } from "./language.js";
 /** @import { Draft, Field, Setup, Strategy } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
 
@@ -20,11 +21,11 @@ import { numberBox } from "./number_box.js";
 
 /** The groups of the form; a field that is declared in none of them stands under "More". */
 const SETTING_GROUPS = [
-  { title: "Drawing", names: ["temperature", "top_p", "redraw", "seed"] },
-  { title: "Steering", names: ["guidance", "guided_by", "space"] },
-  { title: "Not allowed", names: ["banned", "one_line"] },
+  { title: phrase("Drawing"), names: ["temperature", "top_p", "redraw", "seed"] },
+  { title: phrase("Steering"), names: ["guidance", "guided_by", "space"] },
+  { title: phrase("Not allowed"), names: ["banned", "one_line"] },
 ];
-const OWN_VALUES = "your own values";
+const OWN_VALUES = phrase("your own values");
 const MODEL_POLL = 1000; // milliseconds
 const RADIO_OPTIONS = 3; // up to so many options are all shown
 
@@ -49,13 +50,13 @@ export function createSettings(root, setup, store, calls) {
   const resetAll = h("button", { type: "button", className: "pg-reset-all", onclick: () => {
     store.change({ draft: startDraft(setup, store.state.draft) });
     paint(true);
-  } }, "Reset all");
-  const form = h("form", { className: "pg-settings-form", "aria-label": "Settings", noValidate: true, onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
+  } }, t("Reset all"));
+  const form = h("form", { className: "pg-settings-form", "aria-label": t("Settings"), noValidate: true, onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
     knobs.element,
-    ...SETTING_GROUPS.map(({ title, names }) => group(title, setup.fields.filter(({ name }) => names.includes(name)))),
+    ...SETTING_GROUPS.map(({ title, names }) => group(t(title), setup.fields.filter(({ name }) => names.includes(name)))),
     model.element,
-    group("More", setup.fields.filter(({ name }) => !grouped.has(name))),
-    h("p", { className: "pg-quiet" }, "Your text stays as it is."), resetAll);
+    group(t("More"), setup.fields.filter(({ name }) => !grouped.has(name))),
+    h("p", { className: "pg-quiet" }, t("Your text stays as it is.")), resetAll);
   root.classList.add("pg-settings");
   root.append(form);
 
@@ -93,11 +94,11 @@ function settingControl(field, id, put) {
 
 /** Returns the button that sets a field back, hidden while it is at its start value. @param {Field} field @param {() => void} back */
 function settingReset(field, back) {
-  const button = h("button", { type: "button", className: "pg-reset", onclick: back }, "default");
+  const button = h("button", { type: "button", className: "pg-reset", onclick: back }, t("default"));
   /** @param {boolean} same @param {any} first */
   const paint = (same, first) => {
-    const value = first === true ? "on" : first === false ? "off" : Array.isArray(first) ? first.join(", ") || "none" : String(first);
-    const name = `${field.label}: back to the default, ${value}`;
+    const value = first === true ? t("on") : first === false ? t("off") : Array.isArray(first) ? first.join(", ") || t("none") : field.kind === "choice" ? told(first) : String(first);
+    const name = t("{label}: back to the default, {value}", { label: told(field.label), value });
     if (button.title !== name) {
       button.title = name;
       button.setAttribute("aria-label", name);
@@ -109,7 +110,7 @@ function settingReset(field, back) {
 }
 
 /** @param {Field} field @param {string} id */
-const settingHelp = (field, id) => field.help && h("p", { className: "pg-quiet pg-help", id: `${id}-help` }, field.help);
+const settingHelp = (field, id) => field.help && h("p", { className: "pg-quiet pg-help", id: `${id}-help` }, told(field.help));
 
 /** @param {Field} field @param {string} id @param {(value: number) => void} put @returns {Control} */
 function numberControl(field, id, put) {
@@ -125,7 +126,7 @@ function numberControl(field, id, put) {
   });
   const range = h("span", { className: "pg-quiet pg-range", id: `${id}-range` }, rangeOf(field));
   const element = h("div", { className: "pg-setting", dataset: { field: field.name } },
-    h("div", { className: "pg-setting-head" }, h("label", { for: id }, field.label), range, reset.button),
+    h("div", { className: "pg-setting-head" }, h("label", { for: id }, told(field.label)), range, reset.button),
     h("div", { className: "pg-setting-row" }, box.slider, box.number),
     box.problem, settingHelp(field, id));
   return {
@@ -145,7 +146,7 @@ function switchControl(field, id, put) {
   let first = null;
   const reset = settingReset(field, () => { put(first); box.focus(); });
   const element = h("div", { className: "pg-setting", dataset: { field: field.name } },
-    h("div", { className: "pg-setting-head" }, h("label", { for: id, className: "pg-switch" }, box, field.label), reset.button),
+    h("div", { className: "pg-setting-head" }, h("label", { for: id, className: "pg-switch" }, box, told(field.label)), reset.button),
     settingHelp(field, id));
   return {
     element,
@@ -166,11 +167,11 @@ function choiceControl(field, id, put) {
   const reset = settingReset(field, () => { put(first); (few ? radios.find(({ value }) => value === first) : select)?.focus(); });
   const radios = options.map((option) => h("input", { type: "radio", name: id, value: option, onchange: () => put(option) }));
   const select = h("select", { id, "aria-describedby": `${id}-help`, onchange: () => put(select.value) },
-    ...options.map((option) => h("option", { value: option }, option)));
-  const head = few ? h("span", { id: `${id}-label`, className: "pg-label" }, field.label) : h("label", { for: id }, field.label);
+    ...options.map((option) => h("option", { value: option }, told(option))));
+  const head = few ? h("span", { id: `${id}-label`, className: "pg-label" }, told(field.label)) : h("label", { for: id }, told(field.label));
   const choices = few
     ? h("div", { role: "radiogroup", className: "pg-setting-row", "aria-labelledby": `${id}-label`, "aria-describedby": `${id}-help` },
-      ...radios.map((radio) => h("label", { className: "pg-switch" }, radio, radio.value)))
+      ...radios.map((radio) => h("label", { className: "pg-switch" }, radio, told(radio.value))))
     : h("div", { className: "pg-setting-row" }, select);
   const element = h("div", { className: "pg-setting", dataset: { field: field.name } },
     h("div", { className: "pg-setting-head" }, head, reset.button), choices, settingHelp(field, id));
@@ -197,7 +198,7 @@ function wordsControl(field, id, put) {
   const problem = h("p", { className: "pg-problem", id: `${id}-problem`, role: "status" });
   const advice = h("p", { className: "pg-problem", id: `${id}-advice`, role: "status" });
   const box = h("input", {
-    type: "text", id, className: "pg-words", placeholder: field.placeholder ?? "", autocomplete: "off", spellcheck: false, dir: "auto",
+    type: "text", id, className: "pg-words", placeholder: told(field.placeholder ?? ""), autocomplete: "off", spellcheck: false, dir: "auto",
     "aria-describedby": `${id}-help ${id}-problem ${id}-advice`, oninput: () => typed(), onblur: () => { if (!problem.textContent) show(inForce); },
   });
   const reset = settingReset(field, () => { put(first); show(first); box.focus(); });
@@ -205,7 +206,7 @@ function wordsControl(field, id, put) {
   function typed() {
     const words = wordsIn(box.value);
     const why = fieldProblem(field, words);
-    problem.textContent = why && `${field.label} ${why}. ${inForce.length ? shortly(inForce.join(", ")) : "None"} stays in force.`;
+    problem.textContent = why && inOneLine(t("{label} {problem}.", { label: told(field.label), problem: why }), t("{value} stays in force.", { value: inForce.length ? shortly(inForce.join(", ")) : t("None") }));
     advise(why ? [] : words);
     if (why) return;
     inForce = words;
@@ -214,8 +215,8 @@ function wordsControl(field, id, put) {
 
   /** Says which words will be refused as phrases. @param {string[]} words */
   function advise(words) {
-    const phrase = words.find((word) => /\s/.test(word));
-    advice.textContent = phrase ? `${shortly(phrase)} has a space inside: put commas between words.` : "";
+    const spaced = words.find((word) => /\s/.test(word));
+    advice.textContent = spaced ? t("{words} has a space inside: put commas between words.", { words: shortly(spaced) }) : "";
   }
 
   /** @param {string[]} words */
@@ -226,8 +227,8 @@ function wordsControl(field, id, put) {
   }
 
   const element = h("div", { className: "pg-setting", dataset: { field: field.name } },
-    h("div", { className: "pg-setting-head" }, h("label", { for: id }, field.label), reset.button),
-    box, problem, advice, settingHelp({ ...field, help: [field.help, "commas between them"].filter(Boolean).join("; ") }, id));
+    h("div", { className: "pg-setting-head" }, h("label", { for: id }, told(field.label)), reset.button),
+    box, problem, advice, settingHelp({ ...field, help: [told(field.help), t("commas between them")].filter(Boolean).join(t("; ")) }, id));
   return {
     element,
     paint(value, start, force) {
@@ -263,9 +264,9 @@ function createKnobs(setup, store) {
       };
       return { knob, control: settingControl(knob, `pg-knob-${strategy?.name}-${knob.name}`, put) };
     });
-    legend.textContent = strategy ? `Knobs of “${strategy.title}”` : "Knobs";
+    legend.textContent = strategy ? t("Knobs of “{order}”", { order: told(strategy.title) }) : t("Knobs");
     named = strategy && Object.keys(strategy.settings).length ? createNamedSettings(strategy, setup, store) : null;
-    const none = strategy ? "This order has no knobs." : "This order is not known here; choose another one.";
+    const none = strategy ? t("This order has no knobs.") : t("This order is not known here; choose another one.");
     body.replaceChildren(...(named ? [named.element] : []), ...(controls.length ? controls.map(({ control }) => control.element) : [h("p", { className: "pg-quiet" }, none)]));
   }
 
@@ -299,22 +300,22 @@ function createNamedSettings(strategy, setup, store) {
   const id = `pg-setting-${strategy.name}`;
   const names = Object.keys(strategy.settings);
   let chosen = "";
-  const own = h("option", { value: "", disabled: true }, OWN_VALUES);
-  const options = names.map((name) => h("option", { value: name }, name));
+  const own = h("option", { value: "", disabled: true }, t(OWN_VALUES));
+  const options = names.map((name) => h("option", { value: name }, told(name)));
   const select = h("select", { id, "aria-describedby": `${id}-help`, onchange: () => {
     chosen = select.value;
     store.change({ draft: { ...store.state.draft, knobs: { ...strategy.settings[chosen] } } });
   } }, ...options, own);
   const help = h("p", { className: "pg-quiet pg-help", id: `${id}-help` });
-  const element = h("div", { className: "pg-setting" }, h("div", { className: "pg-setting-head" }, h("label", { for: id }, "Values")), select, help);
+  const element = h("div", { className: "pg-setting" }, h("div", { className: "pg-setting-head" }, h("label", { for: id }, t("Values"))), select, help);
   return {
     element,
     paint() {
       const { draft } = store.state;
       const calibrated = draft.model === "";
       options.forEach((option, index) => { option.hidden = option.disabled = index > 0 && !calibrated; });
-      const levels = names.slice(1).join(", ");
-      help.textContent = !levels ? "" : calibrated ? `${levels}: calibrated for ${setup.model}` : `${levels} are calibrated for ${setup.model} only`;
+      const levels = names.slice(1).map(told).join(t(", "));
+      help.textContent = !levels ? "" : calibrated ? t("{levels}: calibrated for {model}", { levels, model: setup.model }) : t("{levels} are calibrated for {model} only", { levels, model: setup.model });
       const fitting = settingOf(strategy, draft, chosen);
       own.hidden = fitting !== "" && calibrated;
       select.value = calibrated || fitting === names[0] ? fitting : "";
@@ -322,16 +323,22 @@ function createNamedSettings(strategy, setup, store) {
   };
 }
 
+/** Translates what a model is, in "bundled: simple English stories (0.3 GB)". @param {string} label */
+function modelLabel(label) {
+  const [, name, about, needs = ""] = /^([^:]+): (.*?)( \([^()]*\))?$/.exec(label) ?? [];
+  return about === undefined ? told(label) : `${name}: ${told(about)}${needs}`;
+}
+
 /** The choice of a model, and how its loading goes. @param {Setup} setup @param {Store} store @param {ModelCalls} calls */
 function createModelChoice(setup, store, calls) {
   const status = h("p", { className: "pg-quiet pg-model-status", role: "status" });
-  const again = h("button", { type: "button", hidden: true, onclick: () => retry() }, "Try again");
+  const again = h("button", { type: "button", hidden: true, onclick: () => retry() }, t("Try again"));
   const select = h("select", { id: "pg-set-model", disabled: true, onchange: () => store.change({ draft: { ...store.state.draft, model: select.value } }) },
     h("option", { value: "" }, setup.model));
   const choice = setup.has_models
-    ? h("div", { className: "pg-setting" }, h("div", { className: "pg-setting-head" }, h("label", { for: "pg-set-model" }, "Model")), select)
+    ? h("div", { className: "pg-setting" }, h("div", { className: "pg-setting-head" }, h("label", { for: "pg-set-model" }, t("Model"))), select)
     : h("p", {}, setup.model);
-  const element = settingGroup("Model", choice, h("div", { className: "pg-model-line" }, status, again));
+  const element = settingGroup(t("Model"), choice, h("div", { className: "pg-model-line" }, status, again));
   element.dataset.group = "model";
   /** @type {string | null} */
   let wanted = null; // the model that is being prepared, or is ready
@@ -358,7 +365,7 @@ function createModelChoice(setup, store, calls) {
     try {
       return (await call()) ?? {};
     } catch {
-      return { error: "The server did not answer." };
+      return { error: phrase("The server did not answer.") };
     }
   };
 
@@ -368,11 +375,11 @@ function createModelChoice(setup, store, calls) {
     if (Array.isArray(models)) {
       whole = !loading;
       select.disabled = false;
-      select.replaceChildren(...models.map(({ name, label }) => h("option", { value: name }, label)));
+      select.replaceChildren(...models.map(({ name, label }) => h("option", { value: name }, modelLabel(label))));
       store.change({ models });
       show();
     } else {
-      listFault = error ?? "The server did not name its models.";
+      listFault = error ? told(error) : t("The server did not name its models.");
     }
     say();
   }
@@ -383,14 +390,14 @@ function createModelChoice(setup, store, calls) {
     wanted = name;
     busy = true;
     modelFault = "";
-    progress = "loading…";
+    progress = t("loading…");
     for (;;) {
       say();
       const { ready, text, error } = await answerOf(() => calls.prepareModel(name));
       if (mine !== round) return; // another one was chosen meanwhile
       busy = !ready && !error;
-      modelFault = error ?? "";
-      progress = text || (ready ? "ready" : "loading…");
+      modelFault = told(error ?? "");
+      progress = text ? told(text) : ready ? t("ready") : t("loading…");
       if (!busy) break;
       say();
       await new Promise((resolve) => setTimeout(resolve, MODEL_POLL));

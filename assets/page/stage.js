@@ -4,6 +4,7 @@ import { buildCells, cellColumns, directionOf, gapDirection, layOutCells, paintC
 import { frameAt, startOf, spacesBefore } from "./messages.js";
 import { stepOf } from "./timeline.js";
 import { h } from "./dom.js";
+import { t } from "./language.js";
 
 /** @import { Run } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
@@ -17,7 +18,7 @@ import { h } from "./dom.js";
  *   differing?: (run: Run, step: number) => Set<number> }} options
  */
 export function createStage(root, store, { choose, runKey, compact = false, differing }) {
-  const box = h("div", { className: `pg-stage${compact ? " pg-compact" : ""}`, dir: "ltr", role: "group", "aria-label": "The text with its gaps" });
+  const box = h("div", { className: `pg-stage${compact ? " pg-compact" : ""}`, dir: "ltr", role: "group", "aria-label": t("The text with its gaps") });
   root.append(box);
   /** @type {Cell[][]} */
   let gaps = [];

@@ -1,11 +1,12 @@
 // One line about the run on the stage: what it waits for, how it ended, what one should know about it.
 
 import { h } from "./dom.js";
+import { inOneLine, phrase, t, told, toldClauses } from "./language.js";
 
 /** @import { Run, Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
 
-const RUN_ENDINGS = { asked: "Waiting for the model…", running: "", complete: "", stopped: "Stopped.", "time limit": "Stopped by the time limit.", failed: "The run ended early." };
+const RUN_ENDINGS = { asked: phrase("Waiting for the model…"), running: "", complete: "", stopped: phrase("Stopped."), "time limit": phrase("Stopped by the time limit."), failed: phrase("The run ended early.") };
 
 /** @param {number} rate */
 const speedOf = (rate) => rate.toFixed(rate < 10 ? 1 : 0);
@@ -16,14 +17,15 @@ const speedOf = (rate) => rate.toFixed(rate < 10 ? 1 : 0);
  */
 export function statusOf(run, stale) {
   if (!run) return "";
-  if (run.ended === "asked") return RUN_ENDINGS.asked;
-  if (run.ended === "running") return run.paused ? "Paused: the model waits." : run.waiting ? run.waiting : run.begun ? "" : run.opening?.notices.at(-1) ?? "";
-  if (stale) return "The text or the settings have changed since this run. Fill again to see what they do.";
+  if (run.ended === "asked") return t(RUN_ENDINGS.asked);
+  if (run.ended === "running") return run.paused ? t("Paused: the model waits.") : run.waiting ? told(run.waiting) : run.begun ? "" : told(run.opening?.notices.at(-1) ?? "");
+  if (stale) return t("The text or the settings have changed since this run. Fill again to see what they do.");
   const rates = run.closing?.rates;
-  const speed = rates?.effective && run.source === "live" ? ` ${speedOf(rates.effective)} tokens a second${
-    rates.in_step && speedOf(rates.in_step) !== speedOf(rates.effective) ? `, ${speedOf(rates.in_step)} within its steps` : ""}.` : "";
-  const replayed = run.source === "recorded" ? "Recorded: no model runs. " : run.source === "opened" ? "Replay of an opened trace. " : "";
-  return replayed + [RUN_ENDINGS[run.ended], run.closing?.verdict].filter(Boolean).join(" ") + speed;
+  const [rate, within] = [rates?.effective ? speedOf(rates.effective) : "", rates?.in_step ? speedOf(rates.in_step) : ""];
+  const speed = !rate || run.source !== "live" ? ""
+    : within && within !== rate ? t("{rate} tokens a second, {within} within its steps.", { rate, within }) : t("{rate} tokens a second.", { rate });
+  const replayed = run.source === "recorded" ? t("Recorded: no model runs.") : run.source === "opened" ? t("Replay of an opened trace.") : "";
+  return inOneLine(replayed, t(RUN_ENDINGS[run.ended]), toldClauses(run.closing?.verdict ?? ""), speed);
 }
 
 /** @param {HTMLElement} root @param {Setup} setup @param {Store} store */
@@ -38,10 +40,10 @@ export function createStatus(root, setup, store) {
     paint() {
       const run = store.shown.length === 1 ? store.shown[0] : undefined;
       const note = run?.source === "recorded" && !store.state.stale ? setup.examples.find((each) => run.key === `example-${each.id}`)?.note : "";
-      const text = [statusOf(run, store.state.stale), note].filter(Boolean).join(" ");
+      const text = inOneLine(statusOf(run, store.state.stale), told(note ?? ""));
       if (line.textContent !== text) line.textContent = text;
       line.classList.toggle("pg-stale-note", store.state.stale);
-      const all = [warning, ...(run?.begun ? run.opening?.notices ?? [] : [])].filter(Boolean).join(" ");
+      const all = inOneLine(told(warning), ...(run?.begun ? run.opening?.notices ?? [] : []).map(told));
       if (notices.textContent !== all) notices.textContent = all;
       notices.hidden = !all;
     },

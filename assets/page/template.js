@@ -1,5 +1,7 @@
 // Reads and writes texts with gaps, such as "Tom went to the [[3]].", by the rules of app/sampling/template.py.
 
+import { t } from "./language.js";
+
 /** @typedef {{ place: number, words: string }} Pin words that must stand in a gap, from one of its tokens (from 1) on */
 /** @typedef {{ length: number | null, pins: Pin[] }} Gap a length of null is chosen by the model */
 /** @typedef {{ text: string } | { gap: Gap }} Segment */
@@ -47,8 +49,8 @@ export function checkTemplate(text) {
   const segments = parseTemplate(text);
   if ("error" in segments) return segments;
   const gaps = segments.filter((segment) => "gap" in segment).length;
-  if (!gaps) return { error: "the text has no gap: write [[3]] to have 3 tokens filled in", at: text.length };
-  if (gaps > MAX_GAPS) return { error: `the text has ${gaps} gaps; at most ${MAX_GAPS} are allowed: fill it in parts`, at: 0 };
+  if (!gaps) return { error: t("the text has no gap: write [[3]] to have 3 tokens filled in"), at: text.length };
+  if (gaps > MAX_GAPS) return { error: t("the text has {gaps} gaps; at most {max_gaps} are allowed: fill it in parts", { gaps, max_gaps: MAX_GAPS }), at: 0 };
   return null;
 }
 
@@ -69,11 +71,11 @@ function readTemplate(text) {
     const end = text.indexOf("]]", at);
     const place = characterAt(text, at) - 2;
     if (end < 0) {
-      throw new TemplateError(`the gap that opens at character ${place} is not closed: write [[3]], or \\[[ for the characters [[`, at - 2);
+      throw new TemplateError(t("the gap that opens at character {at} is not closed: write [[3]], or \\[[ for the characters [[", { at: place }), at - 2);
     }
     if (literal) segments.push({ text: literal });
     const inside = text.slice(at, end);
-    segments.push({ gap: readGap(inside, `gap ${++gaps}, '[[${inside}]]' at character ${place}`, at - 2) });
+    segments.push({ gap: readGap(inside, t("gap {gaps}, {value} at character {start}", { gaps: ++gaps, value: `'[[${inside}]]'`, start: place }), at - 2) });
     literal = "";
     at = end + 2;
   }
@@ -87,23 +89,23 @@ function readGap(inside, name, at) {
   const bar = inside.indexOf("|");
   const count = pythonStrip(bar < 0 ? inside : inside.slice(0, bar));
   if (count !== AUTO && !/^[0-9]{1,6}$/.test(count)) {
-    throw new TemplateError(`${name}: write a number of masks, as in [[3]], or [[auto]]; \\[[ stands for the characters [[`, at);
+    throw new TemplateError(t("{name}: write a number of masks, as in [[3]], or [[auto]]; \\[[ stands for the characters [[", { name }), at);
   }
   const length = count === AUTO ? null : Number(count);
   if (length !== null && (length < 1 || length > MAX_GAP)) {
-    throw new TemplateError(`${name}: a gap must have 1 to ${MAX_GAP} masks, not ${length}`, at);
+    throw new TemplateError(t("{name}: a gap must have 1 to {max_length} masks, not {length}", { name, max_length: MAX_GAP, length }), at);
   }
   const between = new RegExp(`,(?=${PYTHON_SPACE}*[0-9]+${PYTHON_SPACE}*:)`);
   const pins = bar < 0 ? [] : inside.slice(bar + 1).split(between).map((each) => readPin(each, name, at));
   pins.forEach((pin, index) => {
     const named = `'${pin.place}:${pythonStrip(pin.words)}'`;
     if (pin.place < 1 || pin.place > (length ?? MAX_GAP)) {
-      const last = `its positions are 1 to ${length ?? MAX_GAP}`;
-      throw new TemplateError(`${name}: ${named} does not fit, because ${last}; move it, or make the gap longer`, at);
+      const last = t("its positions are 1 to {length}", { length: length ?? MAX_GAP });
+      throw new TemplateError(t("{name}: {pin} does not fit, because {last}; move it, or make the gap longer", { name, pin: named, last }), at);
     }
     if (pins.slice(0, index).some((other) => other.place === pin.place)) {
-      const taken = `another word is pinned to position ${pin.place}`;
-      throw new TemplateError(`${name}: ${named} does not fit, because ${taken}; move one of them`, at);
+      const taken = t("another word is pinned to position {place}", { place: pin.place });
+      throw new TemplateError(t("{name}: {pin} does not fit, because {taken}; move one of them", { name, pin: named, taken }), at);
     }
   });
   return { length, pins };
@@ -113,7 +115,7 @@ function readGap(inside, name, at) {
 function readPin(text, name, at) {
   const found = new RegExp(`^${PYTHON_SPACE}*([0-9]{1,6})${PYTHON_SPACE}*:([^]*)$`).exec(text);
   if (!found || !pythonStrip(found[2])) {
-    throw new TemplateError(`${name}: write positions with words after the |, as in [[8|3:dog, 5:so big]], not '${pythonStrip(text)}'`, at);
+    throw new TemplateError(t("{name}: write positions with words after the |, as in [[8|3:dog, 5:so big]], not {strip}", { name, strip: `'${pythonStrip(text)}'` }), at);
   }
   return { place: Number(found[1]), words: found[2] };
 }
@@ -151,9 +153,9 @@ export const escapeText = (text) => text.replace(/(\\*)\[\[/g, "$1$1\\[[");
  * @param {string} words
  */
 export function pinProblem(words) {
-  if (!pythonStrip(words)) return "write the words to be pinned";
-  if (/\]\]|\]$/.test(words)) return "pinned words cannot contain ]] or end with ]";
-  if (new RegExp(`,${PYTHON_SPACE}*[0-9]+${PYTHON_SPACE}*:`).test(words)) return "pinned words cannot contain a comma, a number and a colon in a row";
+  if (!pythonStrip(words)) return t("write the words to be pinned");
+  if (/\]\]|\]$/.test(words)) return t("pinned words cannot contain ]] or end with ]");
+  if (new RegExp(`,${PYTHON_SPACE}*[0-9]+${PYTHON_SPACE}*:`).test(words)) return t("pinned words cannot contain a comma, a number and a colon in a row");
   return "";
 }
 

@@ -2,6 +2,7 @@
 // filled, so that runs of unequal length share one scrubber.
 
 import { frameAt } from "./messages.js";
+import { t } from "./language.js";
 
 /** @import { Frame, PageState, Run } from "./types.d.ts" */
 
@@ -103,18 +104,22 @@ export function followed(state, atOnce) {
 /** Returns a time in words. @param {PageState} state @param {number} time @returns {string} */
 export function timeLabel(state, time) {
   const unit = unitOf(state);
-  if (unit === "progress") return `${Math.round(time)} % filled`;
-  if (unit === "passes") return `pass ${Math.round(time)} of ${endOf(state)}`;
+  if (unit === "progress") return t("{share} % filled", { share: Math.round(time) });
+  if (unit === "passes") return t("pass {pass} of {end}", { pass: Math.round(time), end: endOf(state) });
   const run = stagedRuns(state)[0];
-  return run ? `step ${stepOf(state, run, time)} ${ofSteps(run)}` : "step 0";
+  return run ? stepLabel(run, stepOf(state, run, time)) : t("step {step}", { step: 0 });
 }
 
-/** Returns "of 12" or, while a run may need fewer, "of up to 12". @param {Run} run */
-export const ofSteps = (run) =>
-  unfinished(run) && run.opening ? `of up to ${Math.max(run.latest, run.opening.request.steps)}` : `of ${run.latest}`;
+/** Returns "step 3 of 12" or, while a run may need fewer, "step 3 of up to 12". @param {Run} run @param {number} step */
+export const stepLabel = (run, step) => (unfinished(run) && run.opening
+  ? t("step {step} of up to {steps}", { step, steps: Math.max(run.latest, run.opening.request.steps) })
+  : t("step {step} of {steps}", { step, steps: run.latest }));
 
-/** Returns a number and its noun. @param {number} count @param {string} one @param {string} many */
-export const counted = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
+/** Returns a number and its noun; literals, so that a test can find them. @param {number} count @param {string} one @param {string} many */
+export const counted = (count, one, many = `${one}s`) => t(`{count} ${count === 1 ? one : many}`, { count });
+
+/** Returns "1 mask left" or "3 masks left". @param {number} count */
+export const masksLeft = (count) => t(count === 1 ? "{count} mask left" : "{count} masks left", { count });
 
 /**
  * Returns the frame of a run at the time on the screen, and its step.

@@ -1,9 +1,10 @@
 // The tray: a card for every run, with its text and its order, from which a run is shown, compared, branched and kept.
 
 import { spacesBefore, startOf } from "./messages.js";
-import { unfinished } from "./timeline.js";
+import { counted, unfinished } from "./timeline.js";
 import { parentOf, treeOf } from "./branch.js";
 import { h } from "./dom.js";
+import { phrase, t, told } from "./language.js";
 
 /** @import { Frame, Run, Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
@@ -39,10 +40,10 @@ export function orderRanks(frame) {
 
 /** Says an order in words. @param {number[]} ranks */
 export function orderWords(ranks) {
-  if (!ranks.some(Boolean)) return "order: nothing written yet";
+  if (!ranks.some(Boolean)) return t("order: nothing written yet");
   const said = ranks.slice(0, ORDER_WORDS).map((rank) => rank || "–").join(", ");
   const more = ranks.length - ORDER_WORDS;
-  return `order: ${said}${more > 0 ? `, and ${more} more` : ""}`;
+  return more > 0 ? t("order: {ranks}, and {count} more", { ranks: said, count: more }) : t("order: {ranks}", { ranks: said });
 }
 
 /**
@@ -70,7 +71,7 @@ export function paintStrip(strip, frame, last) {
 }
 
 /** Returns an empty strip for `paintStrip`. */
-export const orderStrip = () => h("div", { className: "pg-strip", role: "img", "aria-label": "order: nothing written yet" });
+export const orderStrip = () => h("div", { className: "pg-strip", role: "img", "aria-label": t("order: nothing written yet") });
 
 /**
  * Returns a run's text in parts, with given text cut in its middle (at its outer end before the first gap and after the
@@ -145,30 +146,28 @@ function trayCut(part, keep, outer) {
 
 /** Returns in a word or two how a run stands. @param {Run} run */
 export function runEnding(run) {
-  if (run.ended === "running" && run.paused) return "paused";
-  if (run.ended === "asked") return "waiting";
-  if (run.ended === "running" && !run.begun) return run.choosing.calls ? "choosing the length" : "waiting";
-  return run.ended;
+  if (run.ended === "running" && run.paused) return t("paused");
+  if (run.ended === "asked") return t("waiting");
+  if (run.ended === "running" && !run.begun) return run.choosing.calls ? t("choosing the length") : t("waiting");
+  return told(run.ended);
 }
 
 /** Returns who wrote a run. @param {Run} run */
 export function runAuthor(run) {
   const opening = run.opening;
-  return !opening ? "" : opening.by === "diffusion" ? opening.model : opening.by;
+  return !opening ? "" : opening.by === "diffusion" ? opening.model : told(opening.by);
 }
-
-/** Returns "1 pass" or "12 passes". @param {number} count @param {string} one @param {string} many */
-export const trayCount = (count, one, many) => `${count} ${count === 1 ? one : many}`;
 
 /** Returns the figures of a run in a line. @param {Run} run */
 export function runFacts(run) {
   const frame = run.frames[run.latest];
   if (!frame || !run.opening) return runEnding(run);
-  const chosen = run.choosing.rows ? ` + ${run.choosing.rows} for length` : "";
+  const [rows, { steps }] = [run.choosing.rows, run.opening.request];
+  const passes = counted(frame.nfe, "pass", "passes");
   return [
-    `${run.latest} of ${trayCount(run.opening.request.steps, "step", "steps")}`,
-    `${trayCount(frame.nfe, "pass", "passes")}${chosen}`,
-    `${frame.seconds.toFixed(1)} s`,
+    t(steps === 1 ? "{step} of {steps} step" : "{step} of {steps} steps", { step: run.latest, steps }),
+    rows ? t("{passes} + {count} for length", { passes, count: rows }) : passes,
+    t("{seconds} s", { seconds: frame.seconds.toFixed(1) }),
     runEnding(run),
     runAuthor(run),
   ].join(" · ");
@@ -178,9 +177,10 @@ export function runFacts(run) {
 export function runOrigin(runs, run) {
   const origin = run.opening?.origin;
   const parent = parentOf(runs, run);
-  const branched = origin && `from step ${origin.step}${parent ? ` of ${parent.label}` : ", whose run is not here"}`;
-  const source = { live: "", recorded: "recorded", opened: "opened from a file", link: "from a link" }[run.source];
-  return [branched, source].filter(Boolean).join(", ");
+  const step = origin?.step ?? 0;
+  const branched = origin && (parent ? t("from step {step} of {label}", { step, label: parent.label }) : t("from step {step}, whose run is not here", { step }));
+  const source = { live: "", recorded: t("recorded"), opened: t("opened from a file"), link: t("from a link") }[run.source];
+  return [branched, source].filter(Boolean).join(t(", "));
 }
 
 /** @param {Element} element @param {string} text */
@@ -208,18 +208,18 @@ export function createTray(root, setup, store, actions) {
   let active = ""; // the card that Tab reaches
 
   const list = h("ol", { className: "pg-tray-list" });
-  const empty = h("p", { className: "pg-quiet pg-tray-empty" }, "Every run gets a card here.");
+  const empty = h("p", { className: "pg-quiet pg-tray-empty" }, t("Every run gets a card here."));
   const compare = h("button", { type: "button", className: "pg-tray-compare", onclick: compareSelected });
   const hint = h("span", { className: "pg-quiet", role: "status" });
   const undone = h("span", {});
-  const undo = h("div", { className: "pg-tray-undo", hidden: true, role: "status" }, undone, h("button", { type: "button", onclick: restore }, "Undo"));
-  const title = h("h2", { id: "pg-tray-title", tabIndex: -1 }, "Runs");
+  const undo = h("div", { className: "pg-tray-undo", hidden: true, role: "status" }, undone, h("button", { type: "button", onclick: restore }, t("Undo")));
+  const title = h("h2", { id: "pg-tray-title", tabIndex: -1 }, t("Runs"));
   const file = h("input", { type: "file", accept: ".json,application/json", hidden: true, onchange: () => {
     const [chosen] = file.files ?? [];
     if (chosen) actions.open?.(chosen);
     file.value = "";
   } });
-  const open = h("button", { type: "button", className: "pg-tray-open", hidden: !actions.open, title: "Open a run that was kept as a trace", onclick: () => file.click() }, "Open a file…");
+  const open = h("button", { type: "button", className: "pg-tray-open", hidden: !actions.open, title: t("Open a run that was kept as a trace"), onclick: () => file.click() }, t("Open a file…"));
   root.append(h("section", { className: "pg-tray", "aria-labelledby": "pg-tray-title" },
     h("div", { className: "pg-tray-side" }, title, compare, hint, undo, open, file), empty, list));
 
@@ -238,7 +238,7 @@ export function createTray(root, setup, store, actions) {
 
   /** @param {Run} run */
   function remove(run) {
-    if (unfinished(run)) return actions.say("The run goes on; stop it first (Esc).");
+    if (unfinished(run)) return actions.say(t("The run goes on; stop it first (Esc)."));
     const rows = treeOf(store.state.runs).map((row) => row.run.key);
     const at = rows.indexOf(run.key);
     const next = rows[at + 1] ?? rows[at - 1];
@@ -349,18 +349,18 @@ export function createTray(root, setup, store, actions) {
     const box = h("input", { type: "checkbox", onchange: () => select(key, box.checked) });
     const field = h("input", { type: "text", maxLength: 60, className: "pg-card-field", hidden: true });
     /** @param {string} label @param {() => void} act @param {string} [sign] */
-    const button = (label, act, sign) => h("button", { type: "button", dataset: { act: label.toLowerCase() }, onclick: act }, sign ?? label);
+    const button = (label, act, sign) => h("button", { type: "button", dataset: { act: label.toLowerCase() }, onclick: act }, sign ?? t(label));
     const buttons = {
-      Show: button("Show", () => actions.show(run())),
-      Branch: button("Branch", () => actions.branch(run())),
-      Share: button("Share", () => actions.share(run())),
-      Rename: button("Rename", rename, "✎"),
-      Remove: button("Remove", () => remove(run()), "✕"),
+      Show: button(phrase("Show"), () => actions.show(run())),
+      Branch: button(phrase("Branch"), () => actions.branch(run())),
+      Share: button(phrase("Share"), () => actions.share(run())),
+      Rename: button(phrase("Rename"), rename, "✎"),
+      Remove: button(phrase("Remove"), () => remove(run()), "✕"),
     };
     const keep = h("div", { className: "pg-card-keep", onclick: () => placeMenu(keep) });
     const article = h("article", { className: "pg-card", tabIndex: -1, "aria-labelledby": `pg-card-${key}`, dataset: { key } },
       heading, field, facts, text, notes, strip,
-      h("div", { className: "pg-card-tools" }, h("label", { className: "pg-card-pick" }, box, "Compare"), buttons.Show, buttons.Branch, buttons.Share, keep, buttons.Rename, buttons.Remove));
+      h("div", { className: "pg-card-tools" }, h("label", { className: "pg-card-pick" }, box, t("Compare")), buttons.Show, buttons.Branch, buttons.Share, keep, buttons.Rename, buttons.Remove));
     article.addEventListener("keydown", (event) => pressed(event, run()));
     article.addEventListener("focusin", () => active !== key && setActive(key));
     const item = h("li", {}, article);
@@ -415,7 +415,7 @@ export function createTray(root, setup, store, actions) {
       painted = wanted;
       const request = now.opening?.request;
       const known = setup.strategies.find((each) => each.name === request?.strategy);
-      const plain = now.opening && now.opening.by !== "diffusion" ? (now.opening.by === "parent" ? "Parent, left to right" : "Parent, best of 16") : (known?.title ?? request?.strategy ?? "");
+      const plain = now.opening && now.opening.by !== "diffusion" ? (now.opening.by === "parent" ? t("Parent, left to right") : t("Parent, best of 16")) : told(known?.title ?? request?.strategy ?? "");
       traySay(name, now.label);
       traySay(strategy, plain);
       traySay(id, now.opening?.by === "diffusion" && known ? known.name : "");
@@ -425,7 +425,7 @@ export function createTray(root, setup, store, actions) {
       traySay(origin, from && (depth ? `↳ ${from}` : from));
       origin.hidden = !from;
       note.hidden = !now.expired;
-      if (now.expired && !note.childNodes.length) note.append("Expired: no candidates, no branch", h("span", { className: "pg-card-more" }, "; the text and order are still here."));
+      if (now.expired && !note.childNodes.length) note.append(t("Expired: no candidates, no branch"), h("span", { className: "pg-card-more" }, t("; the text and order are still here.")));
       text.replaceChildren(...(frame ? trayParts(now, frame).map(trayPartElement) : ["…"]));
       text.title = now.closing?.text ?? "";
       paintStrip(strip, frame);
@@ -438,17 +438,17 @@ export function createTray(root, setup, store, actions) {
       buttons.Show.setAttribute("aria-pressed", String(shown));
       box.checked = picked;
       box.disabled = full && !picked;
-      box.setAttribute("aria-label", `Compare ${now.label}`);
-      field.setAttribute("aria-label", `New name of run ${now.label}`);
-      for (const [word, each] of Object.entries(buttons)) each.setAttribute("aria-label", `${word} ${now.label}`);
-      for (const word of /** @type {const} */ (["Rename", "Remove"])) buttons[word].title = word;
+      box.setAttribute("aria-label", t("Compare {label}", { label: now.label }));
+      field.setAttribute("aria-label", t("New name of run {label}", { label: now.label }));
+      for (const [word, each] of Object.entries(buttons)) each.setAttribute("aria-label", t("{act} {label}", { act: t(word), label: now.label }));
+      for (const word of /** @type {const} */ (["Rename", "Remove"])) buttons[word].title = t(word);
       const diffusion = now.opening?.by === "diffusion";
       buttons.Branch.disabled = now.expired || !diffusion || !frame;
-      buttons.Branch.title = now.expired ? "The server does not have this run any more" : !diffusion && now.opening ? "Only a run of the diffusion model can be branched" : "Go on from one of its steps";
+      buttons.Branch.title = now.expired ? t("The server does not have this run any more") : !diffusion && now.opening ? t("Only a run of the diffusion model can be branched") : t("Go on from one of its steps");
       buttons.Share.disabled = !now.opening;
-      keep.querySelector("button")?.setAttribute("aria-label", `Keep ${now.label}`);
+      keep.querySelector("button")?.setAttribute("aria-label", t("{act} {label}", { act: t("Keep"), label: now.label }));
       buttons.Remove.disabled = unfinished(now);
-      if (buttons.Remove.disabled) buttons.Remove.title = "Stop it first";
+      if (buttons.Remove.disabled) buttons.Remove.title = t("Stop it first");
     }
     return { key, article, item, controls: () => /** @type {NodeListOf<HTMLElement>} */ (article.querySelectorAll("button, input")), paint: paintCard };
   }
@@ -457,11 +457,11 @@ export function createTray(root, setup, store, actions) {
     const some = store.state.runs.length > 1;
     trayHide(compare, !some);
     compare.disabled = selected.length < 2;
-    traySay(compare, selected.length > 1 ? `Compare ${selected.length} runs` : "Compare");
-    traySay(hint, !some ? "" : !selected.length ? "Pick two to four runs." : selected.length === 1 ? "Pick one more." : `Compared with ${store.run(selected[0])?.label}.`);
+    traySay(compare, selected.length > 1 ? t("Compare {count} runs", { count: selected.length }) : t("Compare"));
+    traySay(hint, !some ? "" : !selected.length ? t("Pick two to four runs.") : selected.length === 1 ? t("Pick one more.") : t("Compared with {label}.", { label: store.run(selected[0])?.label ?? "" }));
     trayHide(undo, !removed.length);
     trayHide(hint, removed.length > 0 || !hint.textContent);
-    traySay(undone, removed.length ? `Removed ${removed.map(({ run }) => run.label).join(", ")}.` : "");
+    traySay(undone, removed.length ? t("Removed {labels}.", { labels: removed.map(({ run }) => run.label).join(t(", ")) }) : "");
   }
 
   function paint() {
@@ -502,6 +502,6 @@ export function createTray(root, setup, store, actions) {
 /** @param {TrayPart} part */
 function trayPartElement(part) {
   if (part.kind === "fill") return h("mark", {}, part.text);
-  if (part.kind === "mask") return h("span", { className: "pg-card-masks" }, h("span", { "aria-hidden": "true" }, part.text), h("span", { className: "pg-hidden" }, ` ${trayCount(part.count ?? 1, "mask", "masks")} `));
+  if (part.kind === "mask") return h("span", { className: "pg-card-masks" }, h("span", { "aria-hidden": "true" }, part.text), h("span", { className: "pg-hidden" }, ` ${counted(part.count ?? 1, "mask")} `));
   return part.text;
 }

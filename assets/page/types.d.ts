@@ -51,6 +51,7 @@ export interface Setup {
   can_pause: boolean;
   lessons: LessonHead[];
   can_look: boolean; // whether the server makes single passes that are no runs
+  languages: { code: string; name: string }[]; // other than English
 }
 
 export type Ended = "running" | "complete" | "stopped" | "time limit";
@@ -110,7 +111,10 @@ export type Message = Live | Closing;
 export type Candidate = [text: string, probability: number];
 
 /** A closing message with everything that is needed to replay it without a server. */
-export interface Replay extends Closing { candidates: Candidate[][][] } // [steps][slots][<= 5]
+export interface Replay extends Closing {
+  candidates: Candidate[][][]; // [steps][slots][<= 5]
+  language?: Language; // in which the file was saved, other than English
+}
 
 /** A word of a text, the tokens it is made of, and the log of the least probability among them. */
 export interface BelievedWord { from: number; to: number; tokens: number; belief: number }
@@ -135,6 +139,7 @@ export interface Server {
   /** `loading` says that the list is not whole yet, because the first model is being loaded: ask again. */
   models(asked: {}): Promise<{ models?: { name: string; label: string }[]; loading?: boolean; error?: string }>;
   model(asked: { name: string }): Promise<{ ready?: boolean; text?: string; error?: string }>;
+  language(asked: { code: string }): Promise<{ language?: Language; error?: string }>;
 }
 
 // ---- the page's state: store.js ------------------------------------------------------------------------------------

@@ -4,7 +4,8 @@ import { h } from "./dom.js";
 import { NATS, asked, frameAt, percent, pinned, standing, textOf, visible } from "./messages.js";
 import { slotName } from "./map.js";
 import { svgShape } from "./shapes.js";
-import { counted, frameNow, paneRun, stagedRuns, unfinished } from "./timeline.js";
+import { counted, frameNow, masksLeft, paneRun, stagedRuns, unfinished } from "./timeline.js";
+import { inOneLine, phrase, t, told } from "./language.js";
 
 /** @import { Store } from "./store.js" */
 /** @import { Candidate, Edit, Frame, PageState, Run } from "./types.d.ts" */
@@ -13,7 +14,7 @@ const WHY_NARROW = 440; // px; below, the chart stands under the candidates
 const CANDIDATES = 5;
 const TRACKS = 3; // lines of the chart
 const CHART = { width: 230, height: 78, left: 30, right: 72, top: 14, bottom: 14 };
-const EXPIRED = "The server does not have this run any more, so its candidates cannot be shown.";
+const EXPIRED = phrase("The server does not have this run any more, so its candidates cannot be shown.");
 const DASHES = ["", "6 3", "2 3"];
 
 /**
@@ -48,10 +49,10 @@ const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 export function whyHeading(run, frame, step, at) {
   const place = capital(slotName(run, at));
   const piece = frame.pieces[at];
-  if (standing(frame, at)) return `${place}: ${quoted(piece)}`;
-  if (piece !== null) return `${place}: ${quoted(piece)}, written in step ${frame.when[at]} at ${percent(frame.confidence[at])}`;
-  if (!step) return `${place}: masked`;
-  return `${place}, step ${step}: ${frame.remask.includes(at) ? "taken back" : "still masked"}`;
+  if (standing(frame, at)) return t("{name}: {word}", { name: place, word: quoted(piece) });
+  if (piece !== null) return t("{name}: {word}, written in step {step} at {share}", { name: place, word: quoted(piece), step: frame.when[at], share: percent(frame.confidence[at]) });
+  if (!step) return t("{name}: masked", { name: place });
+  return frame.remask.includes(at) ? t("{name}, step {step}: taken back", { name: place, step }) : t("{name}, step {step}: still masked", { name: place, step });
 }
 
 /**
@@ -59,8 +60,8 @@ export function whyHeading(run, frame, step, at) {
  * @param {Run} run @param {Frame} frame @param {number} at @returns {string}
  */
 export function whyNone(run, frame, at) {
-  if (pinned(run, frame, at)) return "Given; the model reads it and never changes it.";
-  return standing(frame, at) ? "Taken over from the run that this one branched from." : "The model has not been asked yet.";
+  if (pinned(run, frame, at)) return t("Given; the model reads it and never changes it.");
+  return standing(frame, at) ? t("Taken over from the run that this one branched from.") : t("The model has not been asked yet.");
 }
 
 /**
@@ -127,31 +128,34 @@ export function withEdit(edits, edit) {
  * Returns the collected changes in words.
  * @param {Run} run @param {Edit[]} edits @returns {string}
  */
-export const editsText = (run, edits) => `${counted(edits.length, "change")}: ${edits.map(({ place, mask, lock, take }) =>
-  `${slotName(run, place)} ${mask ? "masked again" : lock ? "locked" : `gets candidate ${(take ?? 0) + 1}`}`).join(", ")}`;
+export const editsText = (run, edits) => t("{changes}: {list}", { changes: counted(edits.length, "change"), list: edits.map(({ place, mask, lock, take }) => {
+  const slot = slotName(run, place);
+  return mask ? t("{slot} masked again", { slot }) : lock ? t("{slot} locked", { slot }) : t("{slot} gets candidate {rank}", { slot, rank: (take ?? 0) + 1 });
+}).join(t(", ")) });
 
 /**
  * Returns what a screen reader says about the state on the screen: one sentence for a step, and the text at the end.
  * @param {PageState} state @param {Run} run @returns {string}
  */
 export function announcement(state, run) {
-  const who = stagedRuns(state).length > 1 ? `Run ${run.label}: ` : "";
-  if (run.ended === "failed") return `${who}The run failed.`;
+  const who = stagedRuns(state).length > 1 ? t("Run {label}: ", { label: run.label }) : "";
+  if (run.ended === "failed") return `${who}${t("The run failed.")}`;
   const [step, frame] = frameNow(state, run);
-  if (!frame) return `${who}Waiting for the model.`;
-  if (!run.begun && unfinished(run)) return `${who}Choosing the number of masks.`;
+  if (!frame) return `${who}${t("Waiting for the model.")}`;
+  if (!run.begun && unfinished(run)) return `${who}${t("Choosing the number of masks.")}`;
   if (!unfinished(run) && step === run.latest) {
-    const how = { complete: "Complete", stopped: "Stopped", "time limit": "Ended by the time limit" }[/** @type {"complete"} */ (run.ended)];
+    const how = { complete: t("Complete"), stopped: t("Stopped"), "time limit": t("Ended by the time limit") }[/** @type {"complete"} */ (run.ended)];
     const several = (run.opening?.gaps.length ?? 1) > 1;
     const text = several ? textOf(run, frame, " … ") : frame.pieces.map((piece) => piece ?? " … ").join("").trim();
-    return `${who}${how} after ${counted(step, "step")}. The ${several ? "text" : "gap"} reads: ${text}`;
+    const values = { how, steps: counted(step, "step"), text };
+    return who + (several ? t("{how} after {steps}. The text reads: {text}", values) : t("{how} after {steps}. The gap reads: {text}", values));
   }
   const before = frameAt(run, step - 1);
   const wrote = frame.pieces.filter((piece, at) => piece !== null && frame.when[at] > 0 && asked(frame, step, at));
   const took = frame.remask.map((at) => before?.pieces[at] ?? null).filter((piece) => piece !== null);
-  const list = (/** @type {string} */ verb, /** @type {(string | null)[]} */ pieces) =>
-    pieces.length ? ` ${verb} ${pieces.length > 3 ? counted(pieces.length, "token") : pieces.map(quoted).join(", ")},` : "";
-  return `${who}Step ${step}:${list("wrote", wrote)}${list("took back", took)} ${counted(frame.masks, "mask")} left.`;
+  const list = (/** @type {(string | null)[]} */ pieces) => (pieces.length > 3 ? counted(pieces.length, "token") : pieces.map(quoted).join(t(", ")));
+  const done = [wrote.length ? t("wrote {tokens},", { tokens: list(wrote) }) : "", took.length ? t("took back {tokens},", { tokens: list(took) }) : ""];
+  return who + inOneLine(t("Step {step}:", { step }), ...done, t("{left}.", { left: masksLeft(frame.masks) }));
 }
 
 /**
@@ -176,20 +180,20 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
 
   const heading = h("h2", { className: "wy-heading", tabIndex: -1 });
   const facts = h("p", { className: "wy-facts" });
-  const list = h("ul", { className: "wy-list", "aria-label": "Candidates, the likeliest first" });
+  const list = h("ul", { className: "wy-list", "aria-label": t("Candidates, the likeliest first") });
   const chart = h("div", { className: "wy-chart" });
-  const mask = h("button", { type: "button", "aria-pressed": "false", onclick: () => edit("mask") }, "mask again");
-  const lock = h("button", { type: "button", "aria-pressed": "false", onclick: () => edit("lock") }, "lock");
-  const actions = h("div", { className: "wy-actions", role: "group", "aria-label": "Change this position" }, mask, lock);
+  const mask = h("button", { type: "button", "aria-pressed": "false", onclick: () => edit("mask") }, t("mask again"));
+  const lock = h("button", { type: "button", "aria-pressed": "false", onclick: () => edit("lock") }, t("lock"));
+  const actions = h("div", { className: "wy-actions", role: "group", "aria-label": t("Change this position") }, mask, lock);
   const count = h("span", { className: "wy-count" });
   const begin = h("button", { type: "button", className: "wy-begin", onclick: () => begun([]) });
-  const drop = h("button", { type: "button", onclick: dropEdits }, "drop");
-  const pending = h("div", { className: "wy-pending", role: "group", "aria-label": "Changes for a branch" }, count, begin, drop);
+  const drop = h("button", { type: "button", onclick: dropEdits }, t("drop"));
+  const pending = h("div", { className: "wy-pending", role: "group", "aria-label": t("Changes for a branch") }, count, begin, drop);
   // Seen only where the panel is a sheet.
-  const close = h("button", { type: "button", className: "wy-close", "aria-label": "Close “why this token”", onclick: () => store.change({ place: -1 }) }, "×");
+  const close = h("button", { type: "button", className: "wy-close", "aria-label": t("Close “why this token”"), onclick: () => store.change({ place: -1 }) }, "×");
   root.classList.add("wy");
   root.setAttribute("role", "region");
-  root.setAttribute("aria-label", "Why this token");
+  root.setAttribute("aria-label", t("Why this token"));
   root.append(heading, facts, close, h("div", { className: "wy-body" }, list, h("div", { className: "wy-side" }, chart, actions, pending)));
 
   new ResizeObserver(() => root.classList.toggle("wy-narrow", root.clientWidth <= WHY_NARROW)).observe(root);
@@ -280,7 +284,7 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
     lock.setAttribute("aria-pressed", String(Boolean(here?.lock)));
     pending.hidden = !edits.length;
     const run = now?.run ?? paneRun(state);
-    if (run) begin.textContent = `branch from step ${frameNow(state, run)[0]}`;
+    if (run) begin.textContent = t("branch from step {step}", { step: frameNow(state, run)[0] });
     count.textContent = run ? editsText(run, edits) : "";
     count.title = count.textContent;
     for (const button of list.querySelectorAll("button")) paintTry(button, here);
@@ -290,8 +294,10 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
   function paintTry(button, here) {
     const adds = edits.length > 0 && button.dataset.now === "yes";
     const rank = Number(button.dataset.rank);
-    button.textContent = adds ? (here?.take === rank ? "added" : "add") : "try";
-    button.setAttribute("aria-label", `${adds ? `${button.textContent} to the changes:` : "try: branch from here with"} “${button.dataset.name}”`);
+    const added = here?.take === rank;
+    button.textContent = adds ? (added ? t("added") : t("add")) : t("try");
+    const word = button.dataset.name ?? "";
+    button.setAttribute("aria-label", !adds ? t("try: branch from here with “{word}”", { word }) : added ? t("added to the changes: “{word}”", { word }) : t("add to the changes: “{word}”", { word }));
   }
 
   /** @param {string} text @param {string} more */
@@ -319,7 +325,7 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
     root.classList.toggle("wy-open", Boolean(now));
     if (now) paintSlot(now, step, mine);
     else {
-      say("Why this token?", run ? "Choose a position in the text or in the map to see what the model believed there." : "What the model believed at a position appears here, once there is a run.");
+      say(t("Why this token?"), run ? t("Choose a position in the text or in the map to see what the model believed there.") : t("What the model believed at a position appears here, once there is a run."));
       clear();
     }
     paintEdits();
@@ -340,7 +346,7 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
     const known = knownOf(run).get(step);
     if (known) return paintCandidates(now, step, known);
     if (run.expired) {
-      facts.textContent = EXPIRED;
+      facts.textContent = t(EXPIRED);
       return clear();
     }
     if (!asking) void ask(now, step, mine);
@@ -351,7 +357,7 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
   /** Asks for one step at a time. @param {{ run: Run, step: number, frame: Frame, at: number }} now @param {number} step @param {string} mine */
   async function ask(now, step, mine) {
     asking = true;
-    const answer = await candidatesOf(now.run, step).catch(() => ({ error: "the server did not answer" }));
+    const answer = await candidatesOf(now.run, step).catch(() => ({ error: phrase("the server did not answer") }));
     asking = false;
     if (!("error" in answer)) knownOf(now.run).set(step, answer);
     if (mine !== wanted) {
@@ -361,7 +367,7 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
     if (!("error" in answer)) paintCandidates(now, step, answer);
     else {
       clear();
-      facts.textContent = now.run.expired ? EXPIRED : `The candidates could not be loaded: ${answer.error}.`;
+      facts.textContent = now.run.expired ? t(EXPIRED) : t("The candidates could not be loaded: {error}.", { error: told(answer.error) });
     }
     paintEdits();
   }
@@ -370,8 +376,8 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
   function factsOf(run, frame, step, at) {
     const source = run.frames[step];
     if (!source) return "";
-    const nats = `entropy ${(source.entropy[at] / NATS).toFixed(2)} nats`;
-    return frame.pieces[at] === null ? `Best guess at ${percent(source.confidence[at])}, ${nats}.` : `What the model believed in step ${step}; ${nats}.`;
+    const nats = (source.entropy[at] / NATS).toFixed(2);
+    return frame.pieces[at] === null ? t("Best guess at {share}, entropy {nats} nats.", { share: percent(source.confidence[at]), nats }) : t("What the model believed in step {step}; entropy {nats} nats.", { step, nats });
   }
 
   /** @param {{ run: Run, step: number, frame: Frame, at: number }} now @param {number} step @param {Candidate[][]} known */
@@ -382,22 +388,22 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
     if (!candidates.length) {
       clear();
       facts.textContent = frame.remask.includes(at)
-        ? `Step ${step} took it back without asking the model about it.` : "The model was not asked about it in this step.";
+        ? t("Step {step} took it back without asking the model about it.", { step }) : t("The model was not asked about it in this step.");
       return;
     }
     const names = candidateNames(candidates.map(([text]) => text));
     if (piece !== null && !candidates.some(([text]) => text === piece)) {
-      facts.textContent += ` ${quoted(piece)} was drawn from further down.`;
+      facts.textContent = inOneLine(facts.textContent ?? "", t("{word} was drawn from further down.", { word: quoted(piece) }));
     }
     const focused = document.activeElement instanceof HTMLElement && list.contains(document.activeElement) && document.activeElement.dataset.rank;
     list.replaceChildren(...candidates.map(([text, probability], rank) => h("li", { className: text === piece ? "wy-row wy-written" : "wy-row" },
       h("span", { className: "wy-token" }, names[rank]),
       h("span", { className: "wy-bar", style: { "--share": probability.toFixed(4) } }, h("span", { className: "wy-share" }, shareText(probability))),
       text === piece
-        ? h("span", { className: "wy-mark" }, "written")
+        ? h("span", { className: "wy-mark" }, t("written"))
         : mayBranch(run) && h("button", {
           type: "button", className: "wy-try", dataset: { rank: String(rank), name: names[rank], now: step === shown ? "yes" : "no" },
-          title: `Branch from step ${step} with “${names[rank]}”`, onclick: () => take(rank),
+          title: t("Branch from step {step} with “{word}”", { step, word: names[rank] }), onclick: () => take(rank),
         }),
     )));
     if (focused) /** @type {HTMLElement | null} */ (list.querySelector(`[data-rank="${focused}"]`))?.focus();
@@ -417,18 +423,18 @@ export function createWhy(root, store, { candidatesOf, branch, canBranch }) {
     const ends = tracks.map((track) => y(track.at(-1)?.[1] ?? 0));
     const labels = spreadLabels(ends, 12, top, height - bottom);
     const words = tracks.map((track, index) => `${names[index]}: ${[...new Set([track[0], track.at(-1)])].map((point) =>
-      point && `${shareText(point[1])} in step ${point[0]}`).join(", ")}`).join("; ");
+      point && t("{share} in step {step}", { share: shareText(point[1]), step: point[0] })).join(t(", "))}`).join("; ");
     const label = (/** @type {number} */ across, /** @type {number} */ down, /** @type {string} */ text, anchor = "start") =>
       svgShape("text", { x: across, y: down + 3.5, "text-anchor": anchor }, text);
     const middle = (left + width - right) / 2;
     chart.replaceChildren(svgShape("svg", {
-      viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `Probabilities over the steps. ${words}`,
+      viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": t("Probabilities over the steps. {lines}", { lines: words }),
     },
     svgShape("path", { class: "wy-axis", d: `M${left} ${top}V${height - bottom}H${width - right}` }),
     label(left - 3, top, "100%", "end"), label(left - 3, height - bottom, "0", "end"),
-    label(left, height - 5, String(from)), label(middle, height - 5, "step", "middle"), label(width - right, height - 5, String(to), "end"),
+    label(left, height - 5, String(from)), label(middle, height - 5, t("step"), "middle"), label(width - right, height - 5, String(to), "end"),
     svgShape("path", { class: "wy-now", d: `M${x(now)} ${top - 2}V${height - bottom}` }),
-    label(Math.max(left + 16, Math.min(width - right - 16, x(now))), 5, `step ${now}`, "middle"),
+    label(Math.max(left + 16, Math.min(width - right - 16, x(now))), 5, t("step {step}", { step: now }), "middle"),
     ...tracks.flatMap((track, index) => [
       svgShape("path", { class: "wy-line", d: trackPath(track, steps, x, y), "stroke-dasharray": DASHES[index] || null }),
       svgShape("path", { class: "wy-line", d: `M${width - right + 3} ${labels[index]}h14`, "stroke-dasharray": DASHES[index] || null }),

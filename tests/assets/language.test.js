@@ -1,7 +1,7 @@
 // The page's sentences in another language, with values that come from people, models and Python.
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { languageCode, speak, t, told } from "../../assets/page/language.js";
+import { languageFor, pageLanguage, speak, t, told, toldClauses } from "../../assets/page/language.js";
 
 const messages = {
   "Fill": "填充",
@@ -19,11 +19,11 @@ test("an English sentence is its own key, and what the table lacks stays English
   assert.equal(t("Keep {name}", { name: "A" }), "Keep A");
   assert.equal(told("Fill"), "填充");
   assert.equal(told("nothing like it"), "nothing like it");
-  assert.equal(languageCode(), "zh");
+  assert.equal(pageLanguage().code, "zh");
   speak(null);
   assert.equal(t("step {step} of {steps}", { step: 3, steps: 12 }), "step 3 of 12");
   assert.equal(told("12 masks"), "12 masks");
-  assert.equal(languageCode(), "en");
+  assert.equal(pageLanguage().code, "en");
 });
 
 test("values are inserted as they are: no HTML, no placeholder, no entry of the table, no pattern of replace", () => {
@@ -42,4 +42,38 @@ test("a sentence of Python is found by its words, the one with the most of them 
   assert.equal(told("12 masks"), "12 个掩码");
   assert.equal(told("12 masks left"), "12 masks left", "from its beginning to its end");
   assert.equal(told("step of "), "step of ", "the words of a sentence do not overlap");
+});
+
+test("a translation says what may stand in the place of a value", () => {
+  speak({
+    code: "zh", name: "中文", messages: {
+      "{count} masks": "{count:number} 个掩码", "three": "3", "field of a request": "请求字段", "model": "模型",
+      "unknown {kind} {name}": "未知的{kind:known} {name}", "The run ended: {error}": "运行已结束：{error:told}",
+      "made of ({kinds})": "由{kinds:list}组成", "rare words": "生僻词", ", ": "、", "{one}: {two}": "{one}：{two}", "; ": "；", ".": "。",
+    },
+  });
+  assert.equal(told("12 masks"), "12 个掩码");
+  assert.equal(told("three masks"), "3 个掩码");
+  assert.equal(told("set the number of masks"), "set the number of masks");
+  assert.equal(told("unknown field of a request 'sed'"), "未知的请求字段 'sed'");
+  assert.equal(told("unknown thing 'sed'"), "unknown thing 'sed'");
+  assert.equal(told("The run ended: unknown model 'x'"), "运行已结束：未知的模型 'x'");
+  assert.equal(told("The run ended: too hot"), "运行已结束：too hot");
+  assert.equal(told("made of (rare words, emoji)"), "由生僻词、emoji组成");
+  assert.equal(told("no: words"), "no: words", "a sentence without words is for t alone");
+  assert.equal(toldClauses("three masks; 12 masks."), "3 个掩码；12 个掩码。");
+  assert.equal(told(`unknown ${" ".repeat(40)}${"x ".repeat(5000)}`).length > 0, true);
+});
+
+test("the address goes before what was chosen, that before the browser's languages, and those before English", () => {
+  const offered = [{ code: "zh" }, { code: "pt-BR" }];
+  const from = (search, chosen, ...wanted) => languageFor({ search, chosen, wanted, offered });
+  assert.equal(from("?lang=zh", "en", "en"), "zh");
+  assert.equal(from("?lang=EN", "zh", "zh"), "en");
+  assert.equal(from("", "zh", "en-US"), "zh");
+  assert.equal(from("", null, "fr", "zh-Hans-CN", "en"), "zh");
+  assert.equal(from("", null, "pt-br"), "pt-BR");
+  assert.equal(from("", null, "en-GB", "zh"), "en");
+  assert.equal(from("?lang=__proto__", "toString", "de"), "en");
+  assert.equal(from("", null), "en");
 });

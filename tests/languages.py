@@ -72,7 +72,7 @@ def _first_argument(text: str, at: int) -> Iterator[str]:
     while depth or text[at] not in ",)":
         literal = re.compile(r'"(?:[^"\\]|\\.)*"').match(text, at)
         if literal:
-            if before in "(?:":
+            if before in "(?:" and literal[0] != '""':
                 yield json.loads(literal[0])
             before, at = '"', literal.end()
             continue
@@ -221,15 +221,15 @@ def of_lessons() -> set[str]:
 
 
 def sentences() -> set[str]:
-    """Return everything that a language needs."""
-    return of_page() | of_setup()[0] | of_figures() | of_python() | of_lessons() | {*ENDINGS, *PIECES}
+    """Return everything that a language needs, the lessons left out."""
+    return of_page() | of_setup()[0] | of_figures() | of_python() | {*ENDINGS, *PIECES}
 
 
-def lacking(code: str) -> list[str]:
+def lacking(code: str, wanted: set[str]) -> list[str]:
     """Return what the table of a language lacks, in the order of the alphabet."""
     known = language.tables().get(code, {"messages": {}})["messages"]
-    return sorted(sentences() - known.keys())
+    return sorted(wanted - known.keys())
 
 
 if __name__ == "__main__":
-    print(json.dumps(dict.fromkeys(lacking(sys.argv[1]), ""), ensure_ascii=False, indent=2))
+    print(json.dumps(dict.fromkeys(lacking(sys.argv[1], sentences() | of_lessons()), ""), ensure_ascii=False, indent=2))

@@ -22,7 +22,7 @@ def visitor(address: str) -> Iterator[Visitor]:
 
 def figures(visitor: Visitor, data: Any, view: str, *, is_open: bool, dark: bool = False) -> tuple[str, dict[str, Any]]:
     """The name of the run that is stored, and the figures that were drawn by view."""
-    (output,) = visitor.events("figure", data, (view, is_open, dark))
+    (output,) = visitor.events("figure", data, (view, is_open, dark, "en"))
     name, *plots = output
     drawn = {each: plot for each, plot in zip(VIEWS, plots, strict=True) if plot and plot.get("plot")}
     return name, drawn

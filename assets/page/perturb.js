@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { frameAt, pinned } from "./messages.js";
 import { counted, stepOf, unfinished } from "./timeline.js";
 import { parentOf } from "./branch.js";
+import { inOneLine, t } from "./language.js";
 
 /** @import { Edit, Frame, Run } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
@@ -60,8 +61,9 @@ export function countPerturbed(parent, branch) {
 export function perturbedText(parent, branch) {
   const found = countPerturbed(parent, branch);
   if (!found) return "";
-  const drawn = Number(branch.opening?.request.temperature) > 0 ? " Above temperature 0 a branch draws anew, so some would differ in any case." : "";
-  return `${parent.label} perturbed after step ${branch.opening?.origin?.step}: of ${counted(found.taken, "token")} taken back ${found.direct} became another (direct), of the ${found.others} others ${found.collateral} did (collateral).${drawn}`;
+  const drawn = Number(branch.opening?.request.temperature) > 0 ? t("Above temperature 0 a branch draws anew, so some would differ in any case.") : "";
+  const values = { label: parent.label, step: branch.opening?.origin?.step ?? 0, ...found, tokens: counted(found.taken, "token") };
+  return inOneLine(t("{label} perturbed after step {step}: of {tokens} taken back {direct} became another (direct), of the {others} others {collateral} did (collateral).", values), drawn);
 }
 
 /**
@@ -72,8 +74,8 @@ export function perturbedText(parent, branch) {
 export function createPerturb(place, store, { branch, onward }) {
   const button = h("button", {
     type: "button", className: "pg-onward", dataset: { part: "perturb" }, onclick: perturb,
-    title: "Take a random quarter of the written tokens back and finish with the same settings: how much of the text depends on them?",
-  }, "Perturb here");
+    title: t("Take a random quarter of the written tokens back and finish with the same settings: how much of the text depends on them?"),
+  }, t("Perturb here"));
   const line = h("p", { className: "pg-said", role: "status", dataset: { part: "perturbed" } });
   const both = h("div", { className: "pg-onwards" });
   onward.before(both);

@@ -3,6 +3,7 @@
 import { h } from "./dom.js";
 import { markPassage, partsOf, placesOf, readPassage } from "./looks.js";
 import { counted } from "./timeline.js";
+import { phrase, t, told } from "./language.js";
 
 /** @import { BelievedWord, Server, Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
@@ -58,13 +59,13 @@ const beliefText = (belief) => `${(100 * Math.exp(belief)).toPrecision(2)} %`;
 export function createProofread(stage, setup, store, { server, box, replace, pause, say }) {
   const button = h("button", {
     type: "button", dataset: { part: "proofread" }, onclick: ask,
-    title: "One look at the whole text: which words does the model believe least where they stand?",
-  }, "Which word looks wrong?");
-  const slider = h("input", { type: "range", min: "0.02", max: "0.5", step: "0.02", value: String(SHARE), "aria-label": "Share of the words to mark", oninput: () => paintWords() });
-  const list = h("span", { className: "pf-words", role: "group", "aria-label": "Words with the least belief; a press turns one into a gap" });
-  const close = h("button", { type: "button", "aria-label": "Close “which word looks wrong”", onclick: () => drop(true) }, "×");
+    title: t("One look at the whole text: which words does the model believe least where they stand?"),
+  }, t("Which word looks wrong?"));
+  const slider = h("input", { type: "range", min: "0.02", max: "0.5", step: "0.02", value: String(SHARE), "aria-label": t("Share of the words to mark"), oninput: () => paintWords() });
+  const list = h("span", { className: "pf-words", role: "group", "aria-label": t("Words with the least belief; a press turns one into a gap") });
+  const close = h("button", { type: "button", "aria-label": t("Close “which word looks wrong”"), onclick: () => drop(true) }, "×");
   const count = h("span", { className: "pg-quiet" });
-  const panel = h("div", { className: "pf", hidden: true, dataset: { part: "wrong-words" } }, h("label", { className: "pf-share" }, "fewer", slider, "more"), count, list, close);
+  const panel = h("div", { className: "pf", hidden: true, dataset: { part: "wrong-words" } }, h("label", { className: "pf-share" }, t("fewer"), slider, t("more")), count, list, close);
   stage.querySelector(".pg-tools")?.append(button);
   stage.append(panel);
 
@@ -75,17 +76,17 @@ export function createProofread(stage, setup, store, { server, box, replace, pau
   async function ask() {
     pause(); // or else the passage would be another one when the answer comes
     const { stretches, key } = readPassage(box, store);
-    if (!stretches.some(({ text }) => text.trim())) return say("Write some words first.");
+    if (!stretches.some(({ text }) => text.trim())) return say(t("Write some words first."));
     asking = true;
     paint();
     const answer = await server.proofread({ parts: partsOf(stretches), model: store.state.draft.model })
-      .catch(() => ({ error: "the server did not answer: press again", words: undefined }));
+      .catch(() => ({ error: phrase("the server did not answer: press again"), words: undefined }));
     asking = false;
-    if (!answer.words) say(answer.error ?? "", true);
+    if (!answer.words) say(told(answer.error ?? ""), true);
     else if (readPassage(box, store).key === key) {
       found = { words: answer.words, stretches, key };
       paintWords();
-    } else say("The text has changed meanwhile; press again.");
+    } else say(t("The text has changed meanwhile; press again."));
     paint();
   }
 
@@ -103,12 +104,12 @@ export function createProofread(stage, setup, store, { server, box, replace, pau
     const least = leastBelieved(words, Number(slider.value));
     markPassage(WRONG, stretches, least.flatMap(({ from, to }) => placesOf(stretches, from, to)));
     const text = stretches.map((stretch) => stretch.text).join("");
-    count.textContent = `${counted(least.length, "word")} of ${words.length}:`;
+    count.textContent = t("{words} of {all}:", { words: counted(least.length, "word"), all: words.length });
     list.replaceChildren(...least.map((word) => {
       const name = text.slice(word.from, word.to);
       return h("button", {
-        type: "button", className: "pf-word", title: `The model's belief in it: ${beliefText(word.belief)}. Press to make it a gap of ${counted(word.tokens, "mask")}.`,
-        "aria-label": `${name}, ${beliefText(word.belief)}: make it a gap of ${counted(word.tokens, "mask")}`, onclick: () => openGap(word),
+        type: "button", className: "pf-word", title: t("The model's belief in it: {share}. Press to make it a gap of {masks}.", { share: beliefText(word.belief), masks: counted(word.tokens, "mask") }),
+        "aria-label": t("{name}, {share}: make it a gap of {masks}", { name, share: beliefText(word.belief), masks: counted(word.tokens, "mask") }), onclick: () => openGap(word),
       }, name, h("small", {}, beliefText(word.belief)));
     }));
     panel.hidden = false;
@@ -117,12 +118,12 @@ export function createProofread(stage, setup, store, { server, box, replace, pau
   /** @param {BelievedWord} word */
   function openGap(word) {
     if (!found) return;
-    if (box.contentEditable === "false") return say("A run goes on; stop it first (Esc).", true);
+    if (box.contentEditable === "false") return say(t("A run goes on; stop it first (Esc)."), true);
     const segments = withWordAsGap(found.stretches, word);
-    if (segments.filter((segment) => "gap" in segment).length > setup.limits.gaps) return say(`A passage has at most ${setup.limits.gaps} gaps; fill it in parts.`);
+    if (segments.filter((segment) => "gap" in segment).length > setup.limits.gaps) return say(t("A passage has at most {count} gaps; fill it in parts.", { count: setup.limits.gaps }));
     drop();
     replace(segments);
-    say("The word is a gap now; Fill writes another one in its place.");
+    say(t("The word is a gap now; Fill writes another one in its place."));
     box.focus();
   }
 

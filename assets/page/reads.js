@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { markPassage, readPassage } from "./looks.js";
 import { frameNow, unfinished } from "./timeline.js";
 import { startOf, visible } from "./messages.js";
+import { phrase, t, told } from "./language.js";
 
 /** @import { Server, Setup } from "./types.d.ts" */
 /** @import { Store } from "./store.js" */
@@ -81,8 +82,8 @@ function placePart(stretches, some, tokens, first) {
 export function createReads(stage, setup, store, { server, box, say, schedule }) {
   const button = h("button", {
     type: "button", dataset: { part: "reads" }, "aria-pressed": "false", onclick: toggle,
-    title: "The thicker the line under a word, the more of the attention goes there when the masks of the step shown are predicted: the mean over layers and heads",
-  }, "What the gap reads");
+    title: t("The thicker the line under a word, the more of the attention goes there when the masks of the step shown are predicted: the mean over layers and heads"),
+  }, t("What the gap reads"));
   const line = h("p", { className: "rd-line pg-quiet", hidden: true, dataset: { part: "most-read" } });
   stage.querySelector(".pg-tools")?.append(button);
   stage.append(line);
@@ -110,18 +111,18 @@ export function createReads(stage, setup, store, { server, box, say, schedule })
   async function ask(key) {
     const run = store.shown[0];
     const answer = await server.reads({ run: run.name, step: frameNow(store.state, run)[0] })
-      .catch(() => ({ error: "the server did not answer", given: undefined, slots: undefined }));
+      .catch(() => ({ error: phrase("the server did not answer"), given: undefined, slots: undefined }));
     if (!on || wanted !== key) return;
     if (!answer.given || !answer.slots) {
       toggle();
-      return say(answer.error ?? "", true);
+      return say(told(answer.error ?? ""), true);
     }
     const { stretches } = readPassage(box, store);
     const placed = placeShares(stretches, run.opening?.gaps ?? [], answer.given, answer.slots);
     const levels = thickness(placed.map(({ share }) => share));
     for (let level = 1; level <= LEVELS; level++) markPassage(`pg-reads-${level}`, stretches, placed.filter((_, at) => levels[at] === level));
     const most = [...placed].sort((a, b) => b.share - a.share).filter(({ text }) => text).slice(0, NAMED);
-    line.textContent = `Read most: ${most.map(({ text, share }) => `“${visible(text.trim() || text)}” ${(100 * share).toFixed(1)} %`).join(", ")}. Attention says what is read, not why.`;
+    line.textContent = t("Read most: {tokens}. Attention says what is read, not why.", { tokens: most.map(({ text, share }) => `“${visible(text.trim() || text)}” ${(100 * share).toFixed(1)} %`).join(t(", ")) });
     line.hidden = false;
   }
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app.export.script import ASSETS
+from app.lessons import handout, reading
+from app.lessons.lesson import read_lessons, read_table
 from app.trace.examples import read_recorded
 from app.ui import language
 from app.ui.setup import PAPER, build_setup
@@ -52,8 +54,6 @@ PIECES = {
     *(source.about for source in CATALOGUE.values()),
 }
 """Parts that the code puts into sentences, and short words beside them."""
-LESSONS = ROOT / "assets" / "lessons"
-"""The pages' lessons, whose every text is shown."""
 
 
 def of_script(text: str) -> set[str]:
@@ -205,24 +205,21 @@ def _name(value: ast.AST) -> str:
 
 
 def of_lessons() -> set[str]:
-    """Return the texts of the lessons."""
-
-    def texts(value: object) -> Iterator[str]:
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict | list):
-            for each in value.values() if isinstance(value, dict) else value:
-                yield from texts(each)
-
-    files = LESSONS.glob("*.json") if LESSONS.is_dir() else ()
-    return {
-        text for file in files for text in texts(json.loads(file.read_text(encoding="utf-8"))) if _is_sentence(text)
+    """Return the texts of the lessons, of their figures' rows, of the reading list and of the handout."""
+    lessons = {text for lesson in read_lessons() for text in lesson.sentences()}
+    rows = {row["title"] for row in read_table(ASSETS.parent / "differences" / "differences.json")["rows"]}
+    printed = {
+        node.args[0].value
+        for node in ast.walk(ast.parse(Path(handout.__file__).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "translate"
+        if isinstance(node.args[0], ast.Constant)
     }
+    return lessons | rows | printed | {*reading.sentences()}
 
 
 def sentences() -> set[str]:
-    """Return everything that a language needs, the lessons left out."""
-    return of_page() | of_setup()[0] | of_figures() | of_python() | {*ENDINGS, *PIECES}
+    """Return everything that a language needs."""
+    return of_page() | of_setup()[0] | of_figures() | of_python() | of_lessons() | {*ENDINGS, *PIECES}
 
 
 def lacking(code: str, wanted: set[str]) -> list[str]:
@@ -232,4 +229,4 @@ def lacking(code: str, wanted: set[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(dict.fromkeys(lacking(sys.argv[1], sentences() | of_lessons()), ""), ensure_ascii=False, indent=2))
+    print(json.dumps(dict.fromkeys(lacking(sys.argv[1]), ""), ensure_ascii=False, indent=2))

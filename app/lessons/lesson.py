@@ -137,7 +137,6 @@ class Lesson:
             yield step["title"]
             yield from step.get("text", ())
             yield from step.get("reveal", ())
-            yield from step.get("figure", {}).get("words", {}).values()
             if "ask" in step:
                 yield step["ask"]["question"]
                 yield from step["ask"].get("options", ())

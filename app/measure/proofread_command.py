@@ -19,6 +19,7 @@ from app.measure.problems import read_problems
 from app.measure.proofreading import LOWEST, Found, measure_proofreading
 from app.proofread import Word, least_believed, proofread
 from app.sampling import template
+from app.watching import MASK
 from models.denoiser import Denoiser
 from models.terminal import plain, progress
 
@@ -87,7 +88,7 @@ def mark(parts: Sequence[str | int], marked: Sequence[Word]) -> str:
     text, at, read = "", 0, 0
     for part in parts:
         if isinstance(part, int):
-            text += cli.MASK * part
+            text += MASK * part
             continue
         for word in marked:
             if read <= word.start < read + len(part):

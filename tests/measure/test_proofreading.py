@@ -26,7 +26,9 @@ def test_one_word_of_a_long_sentence_is_swapped_for_a_neighbour():
     likes = {"cat": ["dog"], "mat": ["rug"], "hi": ["no"], "bye": ["no"], "now": ["no"]}
     seen = set()
     for seed in range(20):
-        changed, (start, stop), at = swap_word(PASSAGE, likes, np.random.default_rng(seed))
+        swapped = swap_word(PASSAGE, likes, np.random.default_rng(seed))
+        assert swapped is not None
+        changed, (start, stop), at = swapped
         assert changed[start:stop].strip() in ("the dog sat on the mat today.", "the cat sat on the rug today.")
         assert changed[at : at + 3] in ("dog", "rug")
         seen.add(changed)

@@ -171,7 +171,7 @@ def draw(made: Mapping[str, Any]) -> Any:
             x=means, y=titles, error_x=error, mode="markers", marker={"size": 9, "color": "#0072b2"}, row=1, col=column
         )
         human = next(row["figures"][name]["mean"] for row in rows if row["key"] == HUMAN)
-        figure.add_vline(x=human, line={"dash": "dash", "color": "#444444", "width": 1}, row=1, col=column)
+        figure.add_vline(x=human, line={"dash": "dash", "color": "#444444", "width": 1}, row=1, col=column)  # pyright: ignore[reportArgumentType]
     note = f"{made['texts']} texts of {made['length']} tokens; points with 95 % intervals; dashed: human text"
     figure.update_layout(
         title={"text": f"How does its text differ?<br><sup>{note}</sup>", "x": 0.02},

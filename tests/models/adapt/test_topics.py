@@ -34,7 +34,7 @@ def test_vectors_are_read_as_written_in_half_precision(tmp_path):
     vectors = np.array([[0.5, -1.25], [3.0, 0.0]])
     assert read_topics(tmp_path, 2) is None
     write_topics(tmp_path / NAME, vectors)
-    assert read_topics(tmp_path, 2).tolist() == vectors.tolist()
+    np.testing.assert_array_equal(read_topics(tmp_path, 2), vectors)
     with pytest.raises(ValueError, match="for each of 3 tokens"):
         read_topics(tmp_path, 3)
     (tmp_path / NAME).write_bytes(b"nothing")

@@ -31,6 +31,7 @@ def test_columns_are_the_attention_of_the_rows_that_predict_the_masks(architectu
     padded, whole = model.predict([ask(GAP, attention=True), ask(LONG, attention=True)])
     assert padded.columns == pytest.approx(by_hand(architecture, GAP), abs=1e-6)
     assert whole.columns == pytest.approx(by_hand(architecture, LONG), abs=1e-6)
+    assert padded.columns is not None
     assert padded.columns.sum() == pytest.approx(1)
 
 

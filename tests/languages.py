@@ -209,7 +209,7 @@ def of_lessons() -> set[str]:
     lessons = {text for lesson in read_lessons() for text in lesson.sentences()}
     rows = {row["title"] for row in read_table(ASSETS.parent / "differences" / "differences.json")["rows"]}
     printed = {
-        node.args[0].value
+        str(node.args[0].value)
         for node in ast.walk(ast.parse(Path(handout.__file__).read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "translate"
         if isinstance(node.args[0], ast.Constant)
@@ -229,4 +229,4 @@ def lacking(code: str, wanted: set[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(dict.fromkeys(lacking(sys.argv[1]), ""), ensure_ascii=False, indent=2))
+    print(json.dumps(dict.fromkeys(lacking(sys.argv[1], sentences()), ""), ensure_ascii=False, indent=2))

@@ -61,8 +61,8 @@ def readings(
 
 
 def _mixed(runs: int, uploads: int, refused: int, seed: int) -> list[Act]:
-    numbers: dict[Act, int] = {"run": runs, "upload": uploads, "too large": refused}
-    acts = [act for act, number in numbers.items() for _ in range(number)]
+    counts: dict[Act, int] = {"run": runs, "upload": uploads, "too large": refused}
+    acts: list[Act] = [act for act, number in counts.items() for _ in range(number)]
     random.Random(seed).shuffle(acts)
     return acts
 

@@ -97,6 +97,7 @@ def test_a_call_whose_stream_nobody_opens_costs_no_pass_and_is_forgotten(page, a
     assert not page._queue.pending_messages_per_session
     assert not page._queue.pending_event_ids_session
     assert not page._queue.event_ids_to_events
+    assert not page.app.state_holder.session_data
 
 
 @pytest.mark.parametrize("how", ["closed", "killed"])

@@ -16,6 +16,7 @@ from app import branching, cli
 from app.errors import InfillError
 from app.measure import (
     adaptation,
+    analyse,
     bench,
     calibrate,
     examples_command,
@@ -24,7 +25,7 @@ from app.measure import (
     proofread_command,
     soak,
 )
-from app.measure.checkpoint import evaluate, frequencies, quantize, quantized, topics
+from app.measure.checkpoint import classes, evaluate, frequencies, quantize, quantized, topics
 from app.measure.differences import command as differences
 from app.space import command as space
 from app.ui import launch
@@ -73,6 +74,8 @@ def _run(arguments: list[str]) -> int:
         topics,
         differences,
         proofread_command,
+        classes,
+        analyse,
         examples_command,
         lessons_command,
         soak,

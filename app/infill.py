@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from app.length.choose import choose_lengths
@@ -91,11 +91,14 @@ def _start_trace(
     special, name_bytes = denoiser.tokenizer.special_ids, denoiser.tokenizer.token_bytes
     lexicon = {int(token): b"" if token in special else name_bytes(int(token)) for token in set(canvas.ids.tolist())}
     notices = (*denoiser.notices, *(notice for choice in choices.values() for notice in choice.notices), *cut)
+    kinds = denoiser.tokenizer.classes
     return Trace(
         request=request,
         model=denoiser.name,
         start=canvas,
         lexicon=lexicon,
+        classes=kinds.classes if kinds else (),
+        class_of=_class_of(lexicon, denoiser),
         notices=tuple(dict.fromkeys(notices)),
         choices=choices,
     )
@@ -106,4 +109,17 @@ def _extended(trace: Trace, step: Step, denoiser: Denoiser) -> Trace:
     span, name_bytes = step.canvas.span, denoiser.tokenizer.token_bytes
     shown = {*step.canvas.ids[span].tolist(), *step.prediction.top_tokens[span, :TOP].flat}
     new = {int(token): name_bytes(int(token)) for token in shown if token >= 0 and token not in trace.lexicon}
-    return replace(trace, steps=(*trace.steps, step), lexicon={**trace.lexicon, **new})
+    return replace(
+        trace,
+        steps=(*trace.steps, step),
+        lexicon={**trace.lexicon, **new},
+        class_of={**trace.class_of, **_class_of(new, denoiser)},
+    )
+
+
+def _class_of(tokens: Iterable[int], denoiser: Denoiser) -> dict[int, int]:
+    """Return the place of each token's word class, the last one for tokens without; empty if the model has none."""
+    kinds = denoiser.tokenizer.classes
+    if kinds is None:
+        return {}
+    return {token: int(kinds.of[token]) if token < len(kinds.of) else len(kinds.classes) - 1 for token in tokens}

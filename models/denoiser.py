@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from models.classes import TokenClasses
 from models.prediction import TOP, Prediction
 
 Ids = NDArray[np.int64]
@@ -87,6 +88,7 @@ class Query:
     tops: int = TOP  # number of most probable tokens wanted for each position
     targets: Ids | None = None  # [n] a token for each position whose probability is wanted
     attention: bool = False  # also say which positions the network reads; see `Prediction.columns`
+    classes: TokenClasses | None = None  # whose probabilities are wanted; see `Prediction.class_probs`
     aside: bool = False  # this canvas is not a state of the run: caches that follow a run leave it alone
 
     @property
@@ -145,6 +147,11 @@ class Tokenizer(Vocabulary, Protocol):
     @property
     def frequencies(self) -> Floats | None:
         """[vocabulary] relative frequency of each token in text, above 0; None if they were not counted."""
+        ...
+
+    @property
+    def classes(self) -> TokenClasses | None:
+        """The word class of each token; None if they were not made. See `models.checkpoints.classes`."""
         ...
 
 

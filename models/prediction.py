@@ -33,9 +33,25 @@ class Prediction:
     log_targets: NDArray[np.float64] | None = None  # [length] log pi of the query's targets; -inf if one is banned
     columns: NDArray[np.float64] | None = None  # [length] share of the attention that each position gets when the asked
     # positions are predicted, averaged over layers, heads and these; sums to 1. None: not asked for, or no transformer
+    class_probs: NDArray[np.float64] | None = None  # [length, classes] of pi, by the query's classes
     forwards: int = 1  # canvases that went through the network for it; 0 if its logits were cached
 
     @property
     def asked(self) -> NDArray[np.int64]:
         """[n] the positions asked about."""
         return np.flatnonzero(self.candidates >= 0)
+
+    @property
+    def class_entropy(self) -> NDArray[np.float64] | None:
+        """[length] entropy of the word class in nats; None if no classes were asked for."""
+        p = self.class_probs
+        return None if p is None else -np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), 0.0).sum(-1)
+
+    @property
+    def class_given(self) -> NDArray[np.float64] | None:
+        """[length] entropy of the token when its class is known, sum over c of p(c) H(token | c), in nats.
+
+        A token has one class, so by the chain rule this is the entropy of the token less that of the class.
+        """
+        spread = self.class_entropy
+        return None if spread is None else np.maximum(self.entropy - spread, 0.0)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.classes import TokenClasses
 from models.denoiser import Floats, Ids, Query
 from models.prediction import Prediction
 
@@ -58,6 +59,7 @@ def reduce(logits: Floats, query: Query, *, forwards: int = 1) -> Prediction:
         top_probs=top_probs[:, :tops],
         drift=drift(log_pi, query, _divergence),
         log_targets=None if query.targets is None else _pick(log_pi, query.targets),
+        class_probs=None if query.classes is None else _by_class(pi, query.classes),
         forwards=forwards,
     )
 
@@ -79,17 +81,19 @@ def assemble(
     top_probs: NDArray[np.floating],
     drift: Floats,
     log_targets: NDArray[np.floating] | None,
+    class_probs: NDArray[np.floating] | None,
     forwards: int,
     **numbers: NDArray[np.floating],
 ) -> Prediction:
     """Make a `Prediction` of arrays [n] about the asked positions; top tokens are [n, tops or fewer].
 
-    `drift` is [length, lookback] already, and `numbers` are the other fields of `Prediction`.
+    `class_probs` is [n, classes], `drift` is [length, lookback] already, and `numbers` are the other fields of
+    `Prediction`.
     """
     length, positions = len(query.ids), query.positions
 
     def spread(values: NDArray[np.floating]) -> Floats:
-        full = np.zeros(length)
+        full = np.zeros((length, *values.shape[1:]))
         full[positions] = values
         return full
 
@@ -108,6 +112,7 @@ def assemble(
         top_probs=full_probs,
         drift=drift,
         log_targets=None if log_targets is None else spread(log_targets),
+        class_probs=None if class_probs is None else spread(class_probs),
         forwards=forwards,
         **spread_numbers,
     )
@@ -159,6 +164,13 @@ def _entropy(p: Floats) -> Floats:
 def _divergence(log_p: Floats, log_q: Floats) -> Floats:
     p = np.exp(log_p)
     return np.where(p == 0, 0.0, p * (log_p - log_q)).sum(-1).clip(min=0)
+
+
+def _by_class(pi: Floats, classes: TokenClasses) -> Floats:
+    """Return the probability of each class [n, classes]."""
+    found = np.zeros((len(classes.classes), len(pi)))
+    np.add.at(found, classes.of, pi[:, : len(classes.of)].T)
+    return found.T
 
 
 def _pick(rows: Floats, tokens: Ids) -> Floats:

@@ -6,9 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from models.classes import TokenClasses, WordClass
 from models.denoiser import Floats, Ids, Query, Tokenizer
 from models.prediction import Prediction
 from models.reduction import contrasted, reduce
+
+LETTERS = (
+    WordClass("vowel", "v", content=False),
+    WordClass("consonant", "c", content=True),
+    WordClass("other", "?", content=False),
+)
+"""What stands for word classes where a token is a letter."""
 
 
 class ToyTokenizer:
@@ -21,6 +29,8 @@ class ToyTokenizer:
         self.special_ids = frozenset({len(alphabet), len(alphabet) + 1})
         self.size = len(alphabet) + 2
         self.frequencies: Floats | None = None
+        kinds = [0 if letter in "aeiou" else 1 if letter.isalpha() else 2 for letter in alphabet]
+        self.classes: TokenClasses | None = TokenClasses(LETTERS, np.array([*kinds, 2, 2]))
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return [max(0, self._alphabet.find(character)) for character in text]

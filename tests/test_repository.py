@@ -218,7 +218,12 @@ def test_every_package_that_is_imported_is_declared():
         for line in (ROOT / "requirements.txt").read_text().splitlines()
     }
     distributions = {module: {name.lower().replace("-", "_") for name in names} for module, names in _modules().items()}
-    optional = {"peft", "playwright", "spaces"}  # imported where they are needed, with a message if they are missing
+    optional = {
+        "peft",
+        "playwright",
+        "spaces",
+        "textblob",
+    }  # imported where they are needed, with a message if they are missing
     imported = set()
     for file in (*ROOT.glob("app/**/*.py"), *ROOT.glob("models/**/*.py"), ROOT / "app.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):

@@ -10,6 +10,7 @@ import numpy as np
 
 from app.errors import InfillError
 from app.sampling.canvas import Canvas
+from models.classes import TokenClasses
 from models.denoiser import BeliefCache, Denoiser, Floats, Guidance, Ids, Judge, Query, Sampling
 from models.prediction import TOP, Prediction
 
@@ -75,6 +76,7 @@ class Forwards:
         lookback: int = 0,
         tops: int = TOP,
         targets: Ids | None = None,
+        classes: TokenClasses | None = None,
     ) -> list[Prediction]:
         """Return the beliefs about the asked positions of each canvas, from one batched pass.
 
@@ -95,6 +97,7 @@ class Forwards:
                     lookback=lookback,
                     tops=tops,
                     targets=None if targets is None else targets[positions],
+                    classes=classes,
                 )
                 for canvas, positions, draws, other in zip(canvases, asked, uniforms, guided, strict=True)
             ]
@@ -109,6 +112,11 @@ class Forwards:
     def frequencies(self) -> Floats | None:
         """[vocabulary] relative frequency of each token in text; None if not known. See `Tokenizer`."""
         return self._denoiser.tokenizer.frequencies
+
+    @property
+    def classes(self) -> TokenClasses | None:
+        """The word class of each token; None if not known. See `Tokenizer`."""
+        return self._denoiser.tokenizer.classes
 
     def knows(self, canvas: Canvas, asked: Ids | None = None) -> bool:
         """Return whether the belief about a canvas's masks, or the positions given, is still in the cache."""

@@ -17,17 +17,19 @@ MAX_TOKENS = 8192  # in a canvas
 MAX_CELLS = 600_000  # steps times canvas length: bounds the memory of a trace
 
 _ASKED = MAX_STEPS * MAX_LENGTH  # most positions that a run can ask about, over all steps
-# For each of them a run records 2 lists, 14 values and about 110 characters.
+# For each of them a run records 3 lists, 26 values and about 150 characters.
 _LISTS, _VALUES = 8 * _ASKED, 40 * _ASKED
 _DEPTH = 6  # lists and objects within each other
 _NOTES, _NOTICES = 32, 64  # in a step; in a trace
-_NAME, _TEXT = 100, 8192  # characters of a note's name; of a notice, and of a model's name
+_NAME, _TEXT = 100, 8192  # characters of the name of a note or a class; of a notice, and of a model's name
+_CLASSES = 16  # of words
 _KNOWN = 256  # tokens known besides those of the recorded steps, where the last steps of a run were cut off
 _TOKEN = 1024  # bytes of a token's text; the longest in common vocabularies have 128
 _SHOWN = 128 * _ASKED  # bytes of the texts of all candidates and all tokens written, where they are shown
 
 _PER_SLOT = ("commit", "tokens", "remask", "asked", "candidates", "confidence", "entropy", "top_tokens", "top_probs")
-_CELL, _STEP, _ENTRY = 150, 4000, 170  # bytes in memory: of a position in a step, a step, a token's text besides itself
+# Bytes in memory: of a position in a step, a step, a token's text besides itself, the probability of a word class.
+_CELL, _STEP, _ENTRY, _CHANCE = 150, 4000, 170, 8
 
 
 def check_text(content: str) -> None:
@@ -58,8 +60,17 @@ def check_data(data: Mapping[str, Any]) -> None:
         for name in _PER_SLOT:
             _counted(f"'{name}' in a step", step[name], slots)
         _check_names("notes in a step", step["notes"], _NOTES)
+        for each in _counted("'class_probs' in a step", step.get("class_probs", ()), slots):
+            _counted("word classes", each, _CLASSES)
     lexicon = _counted("texts of tokens", data["lexicon"], _KNOWN + canvas + (TOP + 1) * slots * len(steps))
     _check_sizes("a token's text", list(lexicon.values()), _TOKEN)
+    if (classes := data.get("classes")) is not None:
+        _check_sizes(
+            "the name of a word class",
+            [each[0] for each in _counted("word classes", classes["names"], _CLASSES)],
+            _NAME,
+        )
+        _counted("tokens with a word class", classes["of"], len(lexicon))
     _check_sizes("a notice", _counted("notices", data["notices"], _NOTICES), _TEXT)
     for choice in _counted("choices of a length", data["choices"], len(gaps)).values():
         _check_sizes("a notice", _counted("notices of a choice", choice["notices"], _NOTICES), _TEXT)
@@ -115,4 +126,6 @@ def weight(trace: Trace) -> int:
     """Return about how many bytes a trace takes in memory."""
     texts = sum(map(len, trace.lexicon.values())) + sum(map(len, (*trace.given, *trace.notices)))
     cells = len(trace.steps) * len(trace.start)
-    return _CELL * cells + _STEP * len(trace.steps) + _ENTRY * len(trace.lexicon) + texts
+    return (
+        (_CELL + _CHANCE * len(trace.classes)) * cells + _STEP * len(trace.steps) + _ENTRY * len(trace.lexicon) + texts
+    )

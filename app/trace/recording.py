@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from app.trace.bounds import check_data, check_shown, check_text
 from app.trace.length_choice import from_json as choice_from_json
 from app.trace.length_choice import to_json as choice_to_json
 from app.trace.trace import Origin, Trace
+from models.classes import WordClass
 from models.denoiser import Floats, Ids
 from models.prediction import TOP, Prediction
 
@@ -36,7 +38,7 @@ def request_to_json(request: InfillRequest) -> dict[str, Any]:
 
 def dump(trace: Trace) -> str:
     """Return the trace as JSON text; positions are slots, counted from 0, and probabilities have four digits."""
-    start, origin = trace.start, trace.origin
+    start, origin, classed = trace.start, trace.origin, trace.has_classes
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -52,14 +54,16 @@ def dump(trace: Trace) -> str:
         "given_ids": [part.tolist() for part in start.given],
         "gaps": [[None if start.editable[i] else int(start.ids[i]) for i in gap] for gap in start.gaps],
         "lexicon": {str(token): _bytes_to_json(text) for token, text in sorted(trace.lexicon.items())},
-        "steps": [_step_to_json(step, start) for step in trace.steps],
+        **({"classes": _classes_to_json(trace)} if classed else {}),
+        "steps": [_step_to_json(step, start, classed=classed) for step in trace.steps],
     }
     return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _step_to_json(step: Step, start: Canvas) -> dict[str, Any]:
+def _step_to_json(step: Step, start: Canvas, *, classed: bool) -> dict[str, Any]:
     """Return a step as plain values; scores only of the positions that the model was asked about."""
     prediction, span = step.prediction, start.span
+    chances = prediction.class_probs if classed else None
     # A strategy that replaces a token within one step commits it where the model was not asked.
     asked = span[(prediction.top_tokens[span, 0] >= 0) | np.isin(span, step.selection.commit)]
     return {
@@ -77,7 +81,22 @@ def _step_to_json(step: Step, start: Canvas) -> dict[str, Any]:
         "entropy": prediction.entropy[asked].round(4).tolist(),
         "top_tokens": prediction.top_tokens[asked, :TOP].tolist(),
         "top_probs": prediction.top_probs[asked, :TOP].round(4).tolist(),
+        **({} if chances is None else {"class_probs": _thousandths(chances[asked])}),
     }
+
+
+def _classes_to_json(trace: Trace) -> dict[str, Any]:
+    """Return the word classes, and the place of the class of each token of the lexicon, in its order."""
+    last = len(trace.classes) - 1
+    return {
+        "names": [[each.name, each.letter, each.content] for each in trace.classes],
+        "of": [trace.class_of.get(token, last) for token in sorted(trace.lexicon)],
+    }
+
+
+def _thousandths(probabilities: Floats) -> list[list[int]]:
+    """Return probabilities as whole thousandths: most of a class's are 0, which takes one character."""
+    return (probabilities * 1000).round().astype(np.int64).tolist()
 
 
 def _round(value: float) -> float:
@@ -152,6 +171,7 @@ def _trace_from_json(data: dict[str, Any], request_type: type[InfillRequest]) ->
         int(token): text.encode() if isinstance(text, str) else bytes(list(text))
         for token, text in data["lexicon"].items()
     }
+    classes, class_of = _read_classes(data.get("classes"), lexicon)
     canvas, steps = start, []
     for record in data["steps"]:
         commit, remask = _read_positions(record["commit"], start), _read_positions(record["remask"], start)
@@ -167,7 +187,7 @@ def _trace_from_json(data: dict[str, Any], request_type: type[InfillRequest]) ->
         steps.append(
             Step(
                 canvas=canvas,
-                prediction=_read_prediction(record, start),
+                prediction=_read_prediction(record, start, len(classes)),
                 selection=Selection(
                     commit=commit, remask=remask, notes={str(k): float(v) for k, v in record["notes"].items()}
                 ),
@@ -186,12 +206,32 @@ def _trace_from_json(data: dict[str, Any], request_type: type[InfillRequest]) ->
         model=str(data["model"]),
         start=start,
         lexicon=lexicon,
+        classes=classes,
+        class_of=class_of,
         origin=_read_origin(data["origin"]),
         notices=tuple(str(notice) for notice in data["notices"]),
         choices={int(gap): choice_from_json(choice) for gap, choice in data["choices"].items()},
         steps=tuple(steps),
         ended=data["ended"],
     )
+
+
+def _read_classes(data: Any, lexicon: Mapping[int, bytes]) -> tuple[tuple[WordClass, ...], dict[int, int]]:
+    """Return the word classes and the class of each token; none if there is nothing.
+
+    Raises InfillError if they make no sense.
+    """
+    if data is None:
+        return (), {}
+    classes = tuple(WordClass(*each) for each in data["names"])
+    for each in classes:
+        named = isinstance(each.name, str) and isinstance(each.letter, str) and len(each.letter) == 1
+        if not named or type(each.content) is not bool:
+            raise InfillError("a word class must be a name, a letter, and true or false")
+    class_of = dict(zip(sorted(lexicon), data["of"], strict=True))
+    if not all(type(place) is int and 0 <= place < len(classes) for place in class_of.values()):
+        raise InfillError("a token has a word class that is not listed")
+    return classes, class_of
 
 
 def _read_origin(data: Any) -> Origin | None:
@@ -254,7 +294,7 @@ def _read_ids(values: Any) -> Ids:
     return ids
 
 
-def _read_prediction(record: dict[str, Any], start: Canvas) -> Prediction:
+def _read_prediction(record: dict[str, Any], start: Canvas, classes: int) -> Prediction:
     """Return what was recorded of a prediction.
 
     Scores of the filtered distribution and drifts are not recorded: the scores come back as NaN, the drifts as an array
@@ -290,4 +330,5 @@ def _read_prediction(record: dict[str, Any], start: Canvas) -> Prediction:
         top_tokens=top_tokens,
         top_probs=top_probs,
         drift=np.empty((length, 0)),
+        class_probs=spread("class_probs", 1000.0, (length, classes)) / 1000 if classes else None,
     )

@@ -13,6 +13,7 @@ from app.sampling.canvas import Canvas
 from app.sampling.request import InfillRequest
 from app.sampling.step import Step
 from app.trace.length_choice import LengthChoice, Passes
+from models.classes import WordClass
 from models.denoiser import Floats, Ids
 
 Ended = Literal["running", "complete", "stopped", "time limit"]
@@ -37,6 +38,8 @@ class Trace:
     model: str
     start: Canvas
     lexicon: Mapping[int, bytes]  # text of each token id in the trace
+    classes: tuple[WordClass, ...] = ()  # of the steps' class probabilities; empty if the model has none
+    class_of: Mapping[int, int] = field(default_factory=dict)  # place in `classes` of each token in the lexicon
     notices: tuple[str, ...] = ()
     choices: Mapping[int, LengthChoice] = field(default_factory=dict)  # by gap, from 0; only those that were `auto`
     steps: tuple[Step, ...] = ()
@@ -80,6 +83,11 @@ class Trace:
     def choosing(self) -> Passes:
         """The forward passes spent on choosing numbers of masks; `nfe`, `calls` and `seconds` leave them out."""
         return sum((choice.passes for choice in self.choices.values()), self.trying)
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether every step has probabilities of word classes."""
+        return bool(self.classes) and all(step.prediction.class_probs is not None for step in self.steps)
 
     @property
     def masks_left(self) -> list[int]:

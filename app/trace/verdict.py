@@ -95,8 +95,8 @@ def _unsure(trace: Trace) -> str:
     return f"{_were(below, 'token')} written below {UNSURE:.0%}".replace("%", " %") if below else ""
 
 
-def _taken_back(trace: Trace) -> str:
-    """Return how many tokens were taken back, and how many of them were replaced."""
+def taken_back(trace: Trace) -> tuple[int, int]:
+    """Return how many tokens of the last state were taken back, and how many of them were replaced; see `verdict`."""
     first = np.where(trace.start.masked, -1, trace.start.ids)
     taken = np.zeros(len(first), dtype=np.bool_)
     for step in trace.steps:
@@ -105,13 +105,17 @@ def _taken_back(trace: Trace) -> str:
         first[commit] = np.where(first[commit] < 0, step.canvas.ids[commit], first[commit])
     written = _written(trace)
     back = written[taken[written]]
-    replaced = int((trace.canvas.ids[back] != first[back]).sum())
-    if not len(back):
+    return len(back), int((trace.canvas.ids[back] != first[back]).sum())
+
+
+def _taken_back(trace: Trace) -> str:
+    back, replaced = taken_back(trace)
+    if not back:
         return ""
-    were = _were(len(back), "token")
+    were = _were(back, "token")
     if not replaced:
         return f"{were} taken back and written again unchanged"
-    if replaced == len(back):
+    if replaced == back:
         return f"{were} taken back and replaced"
     return f"{were} taken back, {_word(replaced)} of them replaced"
 

@@ -30,13 +30,17 @@ def figure(
     y: str,
     xaxis: dict[str, Any] | None = None,
     yaxis: dict[str, Any] | None = None,
+    yaxis2: dict[str, Any] | None = None,
+    layout: dict[str, Any] | None = None,
 ) -> Figure:
     """Build a figure from plotly traces, given as plotly's own dictionaries, with a transparent background.
+
+    `layout` replaces parts of plotly's layout, and `yaxis2` adds a second y axis.
 
     plotly's check of every property is skipped: it takes longer than a denoising step. The tests run it instead.
     """
     axis = {"gridcolor": palette.faint, "linecolor": palette.faint, "zeroline": False}
-    layout = {
+    whole = {
         "template": {},  # plotly's default would add 5 kB to every figure
         "title": {"text": title, "font": {"size": 15}},
         "font": {"color": palette.ink, "size": 12},
@@ -47,8 +51,16 @@ def figure(
         "showlegend": False,
         "xaxis": axis | {"title": {"text": x}} | (xaxis or {}),
         "yaxis": axis | {"title": {"text": y}} | (yaxis or {}),
+        **({"yaxis2": axis | yaxis2} if yaxis2 else {}),
+        **(layout or {}),
     }
-    return Figure({"data": list(traces), "layout": layout}, _validate=False)
+    return Figure({"data": list(traces), "layout": whole}, _validate=False)
+
+
+def say(text: str) -> dict[str, Any]:
+    """Return the layout of a figure that has nothing to draw, and says why in its middle."""
+    note = {"text": text, "xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5, "showarrow": False, "width": 460}
+    return {"annotations": [note]}
 
 
 def whole_numbers(largest: int) -> dict[str, Any]:

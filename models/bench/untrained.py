@@ -56,6 +56,7 @@ class NumberTokenizer:
     begin: tuple[int, ...] = (0,)
     special_ids: frozenset[int] = frozenset()
     frequencies: None = None
+    classes: None = None
 
     @property
     def size(self) -> int:

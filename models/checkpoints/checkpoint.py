@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 from transformers.utils import logging
 
 from models.catalogue import Source
+from models.checkpoints.classes import read_classes
 from models.checkpoints.facts import context_of, is_diffusion, mask_id_of, model_type_of, read_config
 from models.checkpoints.frequencies import read_frequencies
 from models.checkpoints.placement import Placement, TooLargeError, place, reclaim
@@ -237,7 +238,12 @@ def load_denoiser(
     return TransformerDenoiser(
         source.name,
         network,
-        CheckpointTokenizer(tokenizer, mask_id, frequencies=read_frequencies(folder, tokenizer.get_vocab())),
+        CheckpointTokenizer(
+            tokenizer,
+            mask_id,
+            frequencies=read_frequencies(folder, tokenizer.get_vocab()),
+            classes=read_classes(folder, tokenizer.get_vocab()),
+        ),
         context=context_of(network, source),
         vocabulary=len(tokenizer),
         static=static,

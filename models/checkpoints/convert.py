@@ -7,6 +7,7 @@ from pathlib import Path
 
 from models.catalogue import find
 from models.checkpoints.checkpoint import read_network
+from models.checkpoints.classes import NAME as CLASSES
 from models.checkpoints.facts import is_diffusion, mask_id_of
 from models.checkpoints.folders import refuse_other_folders, replace
 from models.checkpoints.frequencies import NAME as FREQUENCIES
@@ -16,7 +17,7 @@ from models.checkpoints.tokenizer import read_tokenizer
 from models.checkpoints.topics import NAME as TOPICS
 from models.checkpoints.weights import read_weights
 
-MEASURED = (FREQUENCIES, TOPICS, "calibration.json", "length_bias.json")
+MEASURED = (FREQUENCIES, TOPICS, CLASSES, "calibration.json", "length_bias.json")
 """Measurements in a checkpoint folder that hold nearly as well once quantised; `app` writes and reads two of them."""
 
 

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from models.checkpoints.json_files import check_encoding, read_json
+from models.classes import TokenClasses
 from models.quoting import shortened
 
 _FILES = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
@@ -178,10 +179,15 @@ class CheckpointTokenizer(TextTokenizer):
     """A checkpoint's own tokenizer with a mask, behind the `Tokenizer` interface."""
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, mask_id: int, *, frequencies: NDArray[np.float64] | None = None
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        mask_id: int,
+        *,
+        frequencies: NDArray[np.float64] | None = None,
+        classes: TokenClasses | None = None,
     ) -> None:
         super().__init__(tokenizer)
-        self.mask_id, self.frequencies = mask_id, frequencies
+        self.mask_id, self.frequencies, self.classes = mask_id, frequencies, classes
 
 
 def one_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from models.classes import TokenClasses
 from models.denoiser import Floats, Query, Vocabulary
 from models.networks.autoregressive import AutoregressiveModel
 from models.networks.reduction import reduce
@@ -19,6 +20,7 @@ class MaskedVocabulary:
     """A vocabulary with one more token, the mask, which the network never sees."""
 
     frequencies: Floats | None = None
+    classes: TokenClasses | None = None
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         """Give the mask the id after the last."""

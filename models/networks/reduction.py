@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.classes import TokenClasses
 from models.denoiser import Query
 from models.prediction import Prediction
 from models.reduction import LARGEST_LOGIT_MARGIN, UNLIKELY, assemble, drift
@@ -50,6 +51,7 @@ def reduce(logits: Tensor, query: Query, *, forwards: int = 1) -> Prediction:
         top_probs=top_probs[:, :tops].cpu().numpy(),
         drift=drift(log_pi, query, lambda log_p, log_q: divergence(log_p, log_q).cpu().numpy()),
         log_targets=log_targets,
+        class_probs=None if query.classes is None else _by_class(pi, query.classes).cpu().numpy(),
         forwards=forwards,
     )
 
@@ -85,6 +87,12 @@ def _nucleus(logits: Tensor, query: Query) -> Tensor:
         last = tail.sum(-1, keepdim=True).clamp(max=q.shape[-1] - 1)
         q = q.masked_fill(q < rising.gather(-1, last), 0.0)
     return q / q.sum(-1, keepdim=True)
+
+
+def _by_class(pi: Tensor, classes: TokenClasses) -> Tensor:
+    """Return the probability of each class [n, classes]. Padded rows of the vocabulary are banned, and have none."""
+    found = pi.new_zeros(len(pi), len(classes.classes))
+    return found.index_add_(1, torch.from_numpy(classes.of).to(pi.device), pi[:, : len(classes.of)])
 
 
 def _pick(rows: Tensor, tokens: Tensor) -> Tensor:

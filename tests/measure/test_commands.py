@@ -25,6 +25,8 @@ COMMANDS = [
     ["evaluate-quantized"],
     ["quantize"],
     ["frequencies"],
+    ["classes"],
+    ["analyse"],
     ["examples"],
     ["space"],
     ["space", "check"],

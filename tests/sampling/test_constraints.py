@@ -51,6 +51,7 @@ class Syllables:
     )
     size, mask_id, begin, special_ids = len(NAMES) + 2, len(NAMES) + 1, (len(NAMES),), frozenset({len(NAMES)})
     frequencies = None
+    classes = None
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         names = sorted((name for name in self.NAMES if isinstance(name, str)), key=len, reverse=True)

@@ -72,6 +72,7 @@ class Counted:
     """Six tokens, of which 0 is common (1 nat) and the others are rare (4 nats)."""
 
     frequencies: Floats
+    classes: None = None
     mask_id: int = MASK
 
 

@@ -29,10 +29,12 @@ def long_tokens(characters: int = 45_000) -> str:
     """Return a trace in which every candidate of every step is the same long token."""
     data = recorded()
     data["lexicon"]["1"] = "x" * characters
+    data["classes"]["of"] = [0] * len(data["lexicon"])
     every = list(range(_LENGTH))
     for step in data["steps"]:
         step |= {"asked": every, "candidates": [1] * _LENGTH, "confidence": [0.0] * _LENGTH, "entropy": [0.0] * _LENGTH}
         step |= {"top_tokens": [[1] * 5] * _LENGTH, "top_probs": [[0.0] * 5] * _LENGTH}
+        step |= {"class_probs": [[0, 0, 0]] * _LENGTH}
     return _written(data)
 
 
@@ -40,6 +42,7 @@ def long_text(characters: int = 45_000) -> str:
     """Return a trace in which every token that is written is the same long one."""
     data = recorded()
     data["lexicon"]["1"] = "x" * characters
+    data["classes"]["of"] = [0] * len(data["lexicon"])
     for step in data["steps"]:
         step["tokens"] = [1] * len(step["tokens"])
     return _written(data)

@@ -51,6 +51,7 @@ class Words:
 
     mask_id, begin, special_ids, size = 601, (600,), frozenset({600, 601}), 602
     frequencies = None
+    classes = None
 
     def __init__(self, letters: int) -> None:
         rng = np.random.default_rng(0)

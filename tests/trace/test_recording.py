@@ -212,6 +212,40 @@ def test_every_key_is_required_except_the_two_for_human_readers(data):
     assert load(json.dumps({name: value for name, value in data.items() if name not in ("text", "fills")}))
 
 
+def test_a_file_without_word_classes_is_read_as_a_run_of_a_model_that_has_none(data, trace):
+    del data["classes"]
+    for step in data["steps"]:
+        del step["class_probs"]
+    old = load(json.dumps(data))
+    assert (old.classes, old.steps[0].prediction.class_probs, old.text) == ((), None, trace.text)
+    assert json.loads(dump(old)) == data
+
+
+def test_word_classes_come_back_in_thousandths(trace):
+    again = load(dump(trace))
+    assert (again.classes, again.class_of) == (trace.classes, trace.class_of)
+    for step, before in zip(again.steps, trace.steps, strict=True):
+        assert step.prediction.class_probs.tolist() == before.prediction.class_probs.round(3).tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (put("classes", "of", 0, 3), "not listed"),
+        (put("classes", "of", []), "shorter"),
+        (put("classes", "names", 0, 1, "long"), "a letter, and true or false"),
+        (put("classes", "names", [["x", "x", True]] * 17), "17 word classes; at most 16"),
+        (put("steps", 0, "class_probs", 0, [1001, 0, 0]), "class_probs is out of range"),
+        (put("steps", 0, "class_probs", 0, [1] * 17), "17 word classes; at most 16"),
+        (put("steps", 0, "class_probs", [[1, 0, 0]] * 9), "9 'class_probs' in a step; at most 8"),
+    ],
+)
+def test_word_classes_that_make_no_sense_are_refused(data, change, words):
+    change(data)
+    with pytest.raises(InfillError, match=words):
+        load(json.dumps(data))
+
+
 def test_a_mutated_trace_is_refused_or_loads_and_can_be_shown(data):
     rng = random.Random(0)
     values = [None, True, -1, 0, 1, 3.5, 10**20, "", "x", "\ud800", [], [0], [[1]], {}, {"a": 1}, {"0": "b"}]

@@ -25,6 +25,7 @@ class ByteTokenizer:
 
     mask_id, begin, special_ids, size = 257, (256,), frozenset({256, 257}), 258
     frequencies = None
+    classes = None
 
     def encode(self, text: str, *, opening: bool = False) -> list[int]:
         return list(text.encode())

@@ -225,6 +225,8 @@ def test_word_classes_come_back_in_thousandths(trace):
     again = load(dump(trace))
     assert (again.classes, again.class_of) == (trace.classes, trace.class_of)
     for step, before in zip(again.steps, trace.steps, strict=True):
+        assert step.prediction.class_probs is not None
+        assert before.prediction.class_probs is not None
         assert step.prediction.class_probs.tolist() == before.prediction.class_probs.round(3).tolist()
 
 

@@ -16,7 +16,7 @@ import httpx
 import psutil
 
 from app.errors import InfillError
-from app.measure import soak_memory
+from app.measure import soak_lessons, soak_memory
 from app.measure.soak_page import a_page, component, rest
 from app.measure.soak_visitors import Crowd, Tally, record_solo
 from app.trace.examples import ASSETS, read_examples
@@ -148,6 +148,13 @@ def add_command(commands: Any) -> None:
         help="instead, whether memory stays flat over so many runs (default: %(const)s), and a tenth as many uploads "
         "and refused bodies",
     )
+    command.add_argument(
+        "--class",
+        dest="students",
+        type=int,
+        metavar="N",
+        help="instead, what a class of so many waits for that works through the lessons for --minutes",
+    )
     command.add_argument("--model", default="bundled", help="the model of the page (default: %(default)s)")
     command.add_argument("--seed", type=int, default=0, help="what visitors do depends on it (default: %(default)s)")
     command.add_argument("--json", action="store_true", help="print the figures as JSON")
@@ -159,6 +166,10 @@ def _run(args: argparse.Namespace) -> int:
         raise InfillError("--visitors must be 1 or more, and --minutes above 0")
     if args.memory is not None and args.memory < 100:
         raise InfillError("--memory must be 100 runs or more")
+    if args.students is not None and args.students < 1:
+        raise InfillError("--class must be 1 or more")
+    if args.students is not None:
+        return _measure_class(args)
     return _measure_memory(args) if args.memory is not None else _measure_load(args)
 
 
@@ -172,6 +183,19 @@ def _measure_load(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"machine": processor(), "stages": [*map(asdict, stages)]}))
     return int(any(stage.different or stage.errors for stage in stages))
+
+
+def _measure_class(args: argparse.Namespace) -> int:
+    with a_page(args.model) as (address, _, _):
+        asyncio.run(record_solo(address))  # so that the model is loaded
+        waits = soak_lessons.teach(address, args.students, 60 * args.minutes, seed=args.seed)
+    for error in list(dict.fromkeys(waits.errors))[:5]:
+        print(error, file=sys.stderr)
+    if args.json:
+        print(json.dumps({"machine": processor(), **asdict(waits)}))
+    else:
+        print(soak_lessons.report(waits))
+    return int(bool(waits.errors))
 
 
 def _measure_memory(args: argparse.Namespace) -> int:

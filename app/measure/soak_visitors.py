@@ -99,14 +99,19 @@ class Visitor:
         body = {"session_hash": event, "fn_index": 0, "event_id": event}
         (await self._http.post("/cancel", json=body)).raise_for_status()
 
+    async def ask(self, page: int, function: str, asked: Mapping[str, Any]) -> State:
+        """Call a server function of the page's component. Raises httpx.HTTPStatusError."""
+        body = {"data": asked, "component_id": page, "fn_name": function, "session_hash": self._session}
+        return (await self._http.post("/component_server", json=body)).raise_for_status().json()
+
     async def upload(self, page: int, content: str) -> State:
         """Open a trace on the server, as the page does."""
-        body = {"data": {"content": content}, "component_id": page, "fn_name": "opened"}
-        return (
-            (await self._http.post("/component_server", json=body | {"session_hash": self._session}))
-            .raise_for_status()
-            .json()
-        )
+        return await self.ask(page, "opened", {"content": content})
+
+    async def open_page(self) -> int:
+        """Load the page's document and return its length in bytes. Raises httpx.HTTPStatusError."""
+        document = str(self._http.base_url).removesuffix("gradio_api/")
+        return len((await self._http.get(document)).raise_for_status().content)
 
     async def post_too_much(self, *, declared: bool = True) -> int:
         """Send a body that is too large, with its size in the head or without, and return the status of the answer."""

@@ -9,6 +9,8 @@ import psutil
 import pytest
 
 from app.measure.soak import report, soak
+from app.measure.soak_lessons import report as lessons_report
+from app.measure.soak_lessons import teach
 from app.measure.soak_memory import MOST, Reading, growth, readings
 from app.measure.soak_page import a_page
 from app.measure.soak_visitors import HABITS, told
@@ -40,6 +42,13 @@ def test_memory_stays_flat_over_runs_uploads_and_refused_bodies(page, monkeypatc
     found = beside(lambda: list(readings(address, server, runs=20, others=60)))
     assert (found[-1].runs, found[-1].uploads, found[-1].refused) == (22, 70, 66)
     assert growth(found) < 1 + MOST
+
+
+def test_a_class_in_lessons_gets_pages_lessons_and_fills(page, monkeypatch) -> None:
+    waits = beside(lambda: teach(page[0], 3, 3, think=(0.0, 0.1)))
+    assert waits.errors == []
+    assert all(waits.seconds.values())
+    assert "own sentence, end" in lessons_report(waits)
 
 
 def test_growth_is_the_largest_memory_against_that_after_the_warm_up() -> None:

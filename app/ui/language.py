@@ -44,7 +44,7 @@ def translate(figure: Figure, code: str) -> Figure:
         return figure
 
     def translated(text: str) -> str:
-        number = None if "%{" in text else re.search(r"\d+", text)
+        number = None if "%{" in text else re.search(r"\d+(?:\.\d+)?", text)
         if number is None:
             return messages.get(text, text)
         found = messages.get(text[: number.start()] + "{number}" + text[number.end() :], text)

@@ -9,12 +9,16 @@ import ast
 import json
 import re
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import models
 from app.export.script import ASSETS
+from app.infill import infill
 from app.lessons import handout, reading
 from app.lessons.lesson import read_lessons, read_table
+from app.sampling.request import InfillRequest
 from app.trace.examples import read_recorded
 from app.ui import language
 from app.ui.setup import PAPER, build_setup
@@ -103,7 +107,7 @@ def of_setup() -> tuple[set[str], set[str]]:
 
 
 def of_figures() -> set[str]:
-    """Return the sentences of the figures, drawn of the recorded runs."""
+    """Return the sentences of the figures, drawn of the recorded runs and of a large one."""
     found = {text for view in views().values() for text in (view.title, view.summary)}
 
     class Seen(dict[str, str]):
@@ -118,7 +122,8 @@ def of_figures() -> set[str]:
     original: Callable[[], object] = language.tables
     language.tables = lambda: {"xx": {"messages": Seen()}}  # type: ignore[assignment]
     try:
-        for _, trace in read_recorded():
+        large = infill(InfillRequest(prefix="the ", length=32, steps=32), models.load("toy"))
+        for trace in (*(trace for _, trace in read_recorded()), *deque(large, maxlen=1)):
             for view in views().values():
                 language.translate(view.draw(trace, LIGHT), "xx")
     finally:

@@ -43,14 +43,9 @@ def decode(
         asked_for = history[-1].selection.temperature if history else None
         drawing = None if asked_for is None else replace(forwards.sampling, temperature=asked_for)
         (prediction,) = forwards.ask(
-            [canvas],
-            [asked],
-            [uniforms],
-            sampling=drawing,
-            lookback=policy.lookback,
-            tops=policy.tops,
+            [canvas], [asked], [uniforms], sampling=drawing, lookback=policy.lookback, tops=policy.tops,
             classes=forwards.classes,
-        )
+        )  # fmt: skip
         now = Snapshot(
             start=start,
             canvas=canvas,

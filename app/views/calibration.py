@@ -45,7 +45,7 @@ def calibration(trace: Trace, palette: Palette) -> Figure:
         palette,
         diagonal,
         points,
-        title="Calibration" if nothing else f"Calibration: expected error {found.error:.3f}",
+        title="Calibration" if nothing else f"Calibration: expected error {100 * found.error:.0f} %",
         x="probability of the best guess",
         y="share that became the final token",
         xaxis={"range": [-0.02, 1.02]},

@@ -141,7 +141,7 @@ def _mapped(trace: Trace, found: Emergence, palette: Palette) -> list[dict[str, 
         "zmax": 100,
         "colorscale": [[0, "rgba(0,0,0,0)"], *[[max(stop, 0.01), colour] for stop, colour in palette.scale]],
         "showscale": False,
-        "hovertemplate": f"position %{{y}}, step %{{x}}<br>kind of word: %{{z}}% of {top:.2f} nats<extra></extra>",
+        "hovertemplate": "position %{y}, step %{x}<br>kind of word: %{z}% of full scale<extra></extra>",
     }
     known_at = _boxes(known.settled, known.places + 1, np.ones(len(known.places), dtype=np.bool_), palette)
     known_at["marker"] |= {"symbol": "square", "size": 6, "color": palette.scale[0][1]}  # seen on dark cells too

@@ -16,7 +16,7 @@ from tests.analysis.by_hand import trace
 from tests.views.test_views import drawn
 
 
-def test_letters_are_bold_from_the_step_that_knew_the_class_and_boxed_from_the_one_that_knew_the_token():
+def test_letters_are_bold_once_the_class_is_known_and_boxed_once_the_token_is():
     """Guesses a (vowel), b, c, c (consonants) in slot 1, e at once in slot 0."""
     *bars, letters, boxes, kind, within = drawn("emergence", trace(["ea", ".b", ".c", ".c"], {1: "0", 4: "1"}))["data"]
     cells = dict(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from app.errors import InfillError, quoted
@@ -15,9 +13,10 @@ from app.lessons.reading import read_reading
 from app.sampling.request import fields_of
 from app.trace.messages import build_replay
 from app.trace.trace import Trace
+from app.ui.looks import Looks
 from app.ui.outgoing import Answer
 from app.ui.parent import written_by
-from app.ui.pool import FIRST, ModelPool
+from app.ui.pool import FIRST
 from app.ui.store import RunStore
 from models.denoiser import Denoiser
 
@@ -25,18 +24,14 @@ TABLES = ("lens", "orders", "pieces", "rows")
 """Tables that a reader may have made."""
 READING = "reading"
 """What is asked for in place of a number for the cards and the reading list."""
-AT_ONCE = 2
-"""Tables that are made at a time, for all readers; each costs up to 256 canvases."""
 
 
 class LessonDesk:
-    """Hands out lessons, each read once, and makes tables, a few at a time."""
+    """Hands out lessons, each read once, and has tables made, as few at a time as other looks at the model."""
 
-    def __init__(self, lessons: list[Lesson], pool: ModelPool, store: RunStore) -> None:
+    def __init__(self, lessons: list[Lesson], looks: Looks, store: RunStore) -> None:
         self._lessons = {lesson.number: lesson for lesson in lessons}
-        self._pool, self._store = pool, store
-        self._room = threading.Semaphore(AT_ONCE)
-        self._measuring = threading.Lock()
+        self._looks, self._store = looks, store
 
     def lesson(self, asked: dict[str, Any]) -> Answer:
         """Return a lesson and the replays of its runs, or the reading list. Raises InfillError for another number."""
@@ -67,47 +62,27 @@ class LessonDesk:
             raise InfillError(f"a table of the kind {quoted(make)} cannot be made; use {', '.join(TABLES)}")
         if make == "pieces":
             text = fields_of_request()["text"].check(asked.get("text"))
-            return {"table": tables.pieces(self._model(FIRST), text)}
+            return {"table": tables.pieces(self._looks.model(FIRST), text)}
         if make == "rows":
-            return {"table": self._rows()}
+            with self._looks.place():
+                return {"table": self._rows(self._looks.model(FIRST))}
         trace = self._store.get(asked.get("run"))
         if trace.by != "diffusion":
             raise InfillError("this run was written by the parent: choose one by the diffusion model")
-        with self._seat():
+        with self._looks.place():
             return {"table": self._of_run(make, trace, asked.get("step"))}
 
     def _of_run(self, make: str, trace: Trace, step: Any) -> Any:
-        model = self._model(FIRST if trace.model == self._pool.name else trace.model)
+        model = self._looks.model_of(trace)
         if make == "orders":
             return orders.of_run(trace, model)
         if type(step) is not int or not 0 <= step <= len(trace.steps):
             raise InfillError(f"the run has the steps 0 to {len(trace.steps)}, not {quoted(step)}")
         return lens.look_at(trace, step, model)
 
-    def _rows(self) -> Any:
-        """Measure once: visitors after the first get the same figures."""
-        with self._measuring:
-            return self._measured()
-
-    @functools.cache  # noqa: B019
-    def _measured(self) -> Any:
-        return rows.measure_rows(self._model(FIRST))
-
-    def _model(self, name: str) -> Denoiser:
-        model = self._pool.loaded(name)
-        if model is None:
-            self._pool.ask_for(name)
-            raise InfillError("the model is still being loaded: try again in a moment")
-        return model
-
-    @contextmanager
-    def _seat(self) -> Iterator[None]:
-        if not self._room.acquire(blocking=False):
-            raise InfillError("the model is busy with other readers' figures: try again in a few seconds")
-        try:
-            yield
-        finally:
-            self._room.release()
+    @functools.cache  # noqa: B019 - visitors after the first get the same figures
+    def _rows(self, model: Denoiser) -> Any:
+        return rows.measure_rows(model)
 
 
 @functools.cache

@@ -41,12 +41,12 @@ class Looks:
         `parts` are stretches of text and numbers of masks.
         """
         parts = _read_parts(asked.get("parts"))
-        model = self._model(read_model(asked.get("model")))
+        model = self.model(read_model(asked.get("model")))
         text = "".join(part for part in parts if isinstance(part, str))
         longest = min(LONGEST, model.context)
         if len(model.tokenizer.encode(text)) > longest:
             raise InfillError(f"a text of at most {longest} tokens can be checked at once: shorten it")
-        with self._place():
+        with self.place():
             words = proofread(parts, model)
         at = _units(text)
         return {
@@ -69,12 +69,12 @@ class Looks:
             raise InfillError(
                 "only runs of the diffusion model can be looked into: the parent reads from left to right"
             )
-        model, canvas = self._model_of(trace), trace.state(step)
+        model, canvas = self.model_of(trace), trace.state(step)
         positions = canvas.masks if len(canvas.masks) else canvas.span
-        if canvas.ids.max() >= model.tokenizer.size or len(canvas) > model.context or positions.min() < 1:
-            raise InfillError(f"this trace does not fit '{model.name}': open one that this model wrote")
+        if positions.min() < 1:
+            raise _misfit(model)
         query = Query(ids=canvas.ids, positions=positions, uniforms=np.zeros(len(positions)), attention=True)
-        with self._place():
+        with self.place():
             (found,) = model.predict([query])
         if found.columns is None:
             raise InfillError(f"'{model.name}' is no transformer, so it has no attention to show: choose another model")
@@ -89,8 +89,8 @@ class Looks:
             "slots": [shares[at] for at in canvas.slots],
         }
 
-    def _model(self, name: str) -> Denoiser:
-        """Return a loaded model; begin to load one that is not."""
+    def model(self, name: str) -> Denoiser:
+        """Return a loaded model; begin to load one that is not. Raises InfillError until it is loaded."""
         shutdown.refuse()
         if self._zero_gpu:
             raise InfillError(
@@ -101,17 +101,19 @@ class Looks:
         _, progress = self._pool.ask_for(name)
         raise InfillError(f"{progress} Press again when it is ready")
 
-    def _model_of(self, trace: Trace) -> Denoiser:
-        """Return the model that wrote a trace."""
-        first = self._model(FIRST)
-        if first.name == trace.model:
-            return first
-        if (other := self._pool.loaded(trace.model)) is None:
+    def model_of(self, trace: Trace) -> Denoiser:
+        """Return the model that wrote a trace. Raises InfillError if it is not loaded, or cannot have written it."""
+        model = self.model(FIRST)
+        if model.name != trace.model and (model := self._pool.loaded(trace.model)) is None:
             raise InfillError(f"the run is of {quoted(trace.model)}, which is not loaded: choose it in the settings")
-        return other
+        canvases = [trace.start, *(step.canvas for step in trace.steps)]
+        if len(trace.start) > model.context or max(canvas.ids.max() for canvas in canvases) >= model.tokenizer.size:
+            raise _misfit(model)
+        return model
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
+    def place(self) -> Iterator[None]:
+        """Take one of the few places for work with the model. Raises InfillError if none falls free soon."""
         if not self._places.acquire(timeout=PATIENCE):
             raise InfillError("the model is busy with other visitors: press again in a moment")
         try:
@@ -120,6 +122,10 @@ class Looks:
             raise InfillError(str(error)) from error
         finally:
             self._places.release()
+
+
+def _misfit(model: Denoiser) -> InfillError:
+    return InfillError(f"this trace does not fit '{model.name}': open one that this model wrote")
 
 
 def _read_parts(parts: Any) -> list[str | int]:

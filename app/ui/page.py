@@ -85,7 +85,7 @@ def build(
     shared: dict[str, Any] = {"concurrency_id": RUNS, "concurrency_limit": runs_at_once(zero_gpu)}
     with PageBlocks(title="Infilling playground", analytics_enabled=False, delete_cache=(_HOUR, _HOUR)) as page:
         looks = Looks(pool, zero_gpu=zero_gpu)
-        component = page_component(setup, store, gates, pool, LessonDesk(lessons, pool, store), looks, request)
+        component = page_component(setup, store, gates, pool, LessonDesk(lessons, looks, store), looks, request)
         with gr.Sidebar(position="right", open=False, width=340, label="Settings"):
             gr.HTML(_SETTINGS, elem_id="settings", js_on_load=_MOUNTED, apply_default_css=False)
         figure_panel(store, component)

@@ -116,7 +116,7 @@ def _joined(match: re.Match[str]) -> str:
 def fingerprint(folder: Path) -> str:
     """Return the SHA-256 of a checkpoint's weights, which says what a calibration.json is valid for."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in sorted(folder.glob("model*.safetensors")):
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

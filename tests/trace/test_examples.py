@@ -51,7 +51,8 @@ def test_the_words_that_a_note_quotes_are_in_the_run(example: Example):
 def test_ids_and_titles_are_unique_and_every_recording_has_an_example():
     ids = [example.id for example in EXAMPLES]
     assert len(set(ids)) == len({example.title for example in EXAMPLES}) == len(EXAMPLES) >= 10
-    assert {file.stem for file in (ASSETS / "traces").iterdir()} == set(ids)
+    recorded = {file.stem for file in (ASSETS / "traces").iterdir() if not file.stem.startswith("lesson-")}
+    assert recorded == set(ids)
 
 
 def test_the_page_opens_with_a_short_gap_inside_a_text_written_out_of_order():

@@ -563,10 +563,12 @@ export function createEditor(root, setup, store, { choose, say, fill }) {
     pin.disabled = !range;
     refill.disabled = !range || !runOf() || runOf()?.ended === "running";
     makeGap.disabled = Boolean(box.hidden) || box.contentEditable === "false";
+    for (const button of tools.querySelectorAll("button")) if (!toolButtons.includes(button)) toolButtons.push(button); // of other modules
     settleTools();
   }
 
-  const settleTools = roving(tools, [makeGap, pin, refill, rawButton]);
+  const toolButtons = [makeGap, pin, refill, rawButton];
+  const settleTools = roving(tools, toolButtons);
 
   return {
     paint() {

@@ -19,6 +19,7 @@ from app.measure.run import run_to_end
 from app.sampling.request import InfillRequest
 from app.trace import recording
 from app.trace.trace import Trace
+from app.ui.language import language
 from models.denoiser import Denoiser
 
 
@@ -31,17 +32,25 @@ def add_command(commands: Any) -> None:
         "--check", action="store_true", help="write nothing; end with exit code 1 if something differs"
     )
     command.add_argument("--handout", type=Path, metavar="FILE.html", help="write a page to print for a class instead")
+    command.add_argument("--language", default="en", metavar="CODE", help="of the handout, such as zh (default: en)")
     command.add_argument("--answers", action="store_true", help="mark the right answers on the handout")
     command.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
-    if args.answers and not args.handout:
-        raise InfillError("--answers is for the handout: name its file with --handout FILE.html")
+    if (args.answers or args.language != "en") and not args.handout:
+        raise InfillError("--answers and --language are for the handout: name its file with --handout FILE.html")
     if not args.handout:
         return _record(args, load)
+    messages = {} if args.language == "en" else language(args.language)["messages"]
+    page = handout(
+        read_lessons(),
+        answers=args.answers,
+        translate=lambda text: messages.get(text, text),
+        language=args.language,
+    )
     try:
-        args.handout.write_text(handout(read_lessons(), answers=args.answers), encoding="utf-8")
+        args.handout.write_text(page, encoding="utf-8")
     except OSError as error:
         raise InfillError(f"'{args.handout}' cannot be written: {error}") from None
     print(f"{args.handout}: print it from a browser, on A4")

@@ -300,7 +300,7 @@ export function createLessons(panel, root, setup, store, { server, openRuns, pla
   }
 
   /** @param {string} name */
-  const labelOf = (name) => t(lesson?.labels?.[name] ?? name);
+  const labelOf = (name) => t(lesson?.labels?.[name] ?? lesson?.title ?? name);
 
   /** Lets the reader write; the settings are those of the lesson. @param {LessonStep} now */
   function prepareOwn(now) {

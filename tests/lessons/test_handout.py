@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from app.__main__ import main
 from app.lessons.handout import handout, questions
 from app.lessons.lesson import read_lessons
 
@@ -28,9 +29,12 @@ def test_sentences_are_translated_and_escaped():
 
 
 @pytest.mark.browser
-def test_it_prints_on_one_page(browser):
+@pytest.mark.parametrize("code", ["en", "zh"])
+def test_it_prints_on_one_page(browser, tmp_path, code):
+    file = tmp_path / "handout.html"
+    assert main(["lessons", "--handout", str(file), "--answers", "--language", code]) == 0
     page = browser.new_page()
-    page.set_content(handout(LESSONS, answers=True))
+    page.goto(file.as_uri())
     printed = page.pdf(format="A4", prefer_css_page_size=True)
     page.close()
     assert len(re.findall(rb"/Type\s*/Page[^s]", printed)) == 1
@@ -43,6 +47,5 @@ def test_the_questions_come_with_their_answers():
 
 
 def test_answers_without_a_handout_are_refused():
-    from app.__main__ import main
-
     assert main(["lessons", "--answers"]) == 2
+    assert main(["lessons", "--handout", "x.html", "--language", "xx"]) == 2

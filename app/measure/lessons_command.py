@@ -19,7 +19,6 @@ from app.measure.run import run_to_end
 from app.sampling.request import InfillRequest
 from app.trace import recording
 from app.trace.trace import Trace
-from app.ui.language import language
 from models.denoiser import Denoiser
 
 
@@ -42,6 +41,8 @@ def _run(args: argparse.Namespace, load: Callable[..., Denoiser]) -> int:
         raise InfillError("--answers and --language are for the handout: name its file with --handout FILE.html")
     if not args.handout:
         return _record(args, load)
+    from app.ui.language import language  # imports plotly
+
     messages = {} if args.language == "en" else language(args.language)["messages"]
     page = handout(
         read_lessons(),

@@ -151,9 +151,8 @@ export function createLessons(panel, root, setup, store, { server, openRuns, pla
 
   /** Takes the runs of a lesson out of the tray, where the reader did not ask for them. */
   function leaveLesson() {
-    const mine = (/** @type {string} */ key) => key.startsWith("lesson-");
-    if (!store.state.runs.some((run) => mine(run.key))) return;
-    store.change({ runs: store.state.runs.filter((run) => !mine(run.key)), shown: store.state.shown.filter((key) => !mine(key)) });
+    if (!store.state.runs.some((run) => isMine(run.key))) return;
+    store.change({ runs: store.state.runs.filter((run) => !isMine(run.key)), shown: store.state.shown.filter((key) => !isMine(key)) });
   }
 
   /** Writes the step into the address, so that it can be handed on. */
@@ -385,8 +384,17 @@ export function createLessons(panel, root, setup, store, { server, openRuns, pla
     if (changed.has("time") && !answers[keyOf(at)] && root.classList.contains("pg-guessing") && !step().own && store.state.time > 0 && endOf(store.state) > 0) looked = true;
   });
 
+  const isMine = (/** @type {string} */ key) => key.startsWith("lesson-");
+
+  /** Returns what a refresh brings back: what was there before the lessons, and the runs that the reader has made. */
+  function kept() {
+    const { state } = store;
+    const shown = (before?.shown ?? state.shown).filter((key) => !isMine(key));
+    return { ...state, draft: before?.draft ?? state.draft, runs: state.runs.filter((run) => !isMine(run.key)), shown };
+  }
+
   return {
-    open, close,
+    open, close, kept,
     toggle: () => (isOpen ? close() : void open(0)),
     get isOpen() { return isOpen; },
     paint() {

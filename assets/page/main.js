@@ -389,7 +389,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     clearTimeout(saving);
     saving = window.setTimeout(saveNow, 400);
   }
-  const saveNow = () => void saveSession(sessionStorage, store.state);
+  const saveNow = () => void saveSession(sessionStorage, lessons.kept());
   window.addEventListener("pagehide", saveNow); // a run that goes on changes too often for the timer
 
   let spoken = 0;
@@ -501,19 +501,27 @@ export function start({ element, props, trigger, watch, server, setup }) {
   for (const name of hidden.parts) root.classList.add(`pg-hide-${name}`);
   if (hidden.trouble.length) say(hidden.trouble.join(" "), true);
 
+  /** Brings back what this tab had before a refresh. Returns whether there was anything. */
+  async function restoreVisit() {
+    const restored = restoreSession(sessionStorage, setup);
+    if (!restored || !(restored.runs.length || restored.draft.text !== setup.draft.text)) return false;
+    const { trouble, ...kept } = restored;
+    store.change({ ...kept, following: kept.time === Infinity });
+    if (trouble.length) say(trouble.join(" "), true);
+    if (store.shown.length === 1 && !store.shown[0].closing) wantedStep = Infinity; // it went on
+    await runs.recover();
+    return true;
+  }
+
   void (async () => {
     const asked = lessonAsked(location.search, setup.lessons);
     if (asked?.trouble) say(asked.trouble, true);
-    if (asked?.number) return lessons.open(asked.number, asked.step);
-    if (await openLink()) return;
-    const restored = restoreSession(sessionStorage, setup);
-    if (restored && (restored.runs.length || restored.draft.text !== setup.draft.text)) {
-      const { trouble, ...kept } = restored;
-      store.change({ ...kept, following: kept.time === Infinity });
-      if (trouble.length) say(trouble.join(" "), true);
-      if (store.shown.length === 1 && !store.shown[0].closing) wantedStep = Infinity; // it went on
-      await runs.recover();
-    } else if (setup.landing) await showExample(setup.examples[0].id, true);
+    if (asked?.number) {
+      await restoreVisit();
+      return lessons.open(asked.number, asked.step);
+    }
+    if (await openLink() || (await restoreVisit())) return;
+    if (setup.landing) await showExample(setup.examples[0].id, true);
     else schedule();
   })();
   // A finger or a key ends the loop of the landing.

@@ -150,3 +150,25 @@ def test_a_prediction_about_ones_own_sentence_is_settled_by_the_run(browser: Bro
     page.locator(".ls-close").click()
     expect(page.locator(".pg-card")).to_have_count(1)  # the reader's own run stays in the tray
     context.close()
+
+
+def test_a_refresh_in_a_lesson_loses_neither_text_nor_runs(browser: Browser, address: str):
+    context = browser.new_context(viewport={"width": 1280, "height": 720})
+    page = context.new_page()
+    page.goto(address)
+    page.locator("[data-tool=raw]").click()
+    page.locator("[data-part=raw]").fill("Mine [[3]] stays.")
+    page.locator("[data-tool=raw]").click()
+    page.locator("[data-part=fill]").click()
+    expect(page.locator("[data-part=root]")).to_have_attribute("data-ended", "complete")
+    page.locator("[data-part=lessons-button]").click()
+    page.locator("[data-lesson='1']").click()
+    expect(page.locator(TITLE)).to_be_visible()
+    expect(page.locator("[data-part=passage]")).to_contain_text("Sam dropped his cup")
+    page.reload()
+    expect(page.locator(TITLE)).to_be_visible()
+    page.locator(".ls-close").click()
+    expect(page.locator("[data-part=passage]")).to_contain_text("Mine")
+    expect(page.locator("[data-part=passage]")).to_contain_text("stays.")
+    expect(page.locator(".pg-card")).to_have_count(2)  # the landing's and the reader's own
+    context.close()

@@ -40,7 +40,7 @@ def test_every_cell_runs_and_the_figures_can_be_drawn(capsys):
     names: dict[str, Any] = {"__name__": "__main__"}
     shown = [run(source, names) for source in CODE]
     figures = [value for value in shown if isinstance(value, Figure)]
-    assert len(figures) == 3
+    assert len(figures) == 4
     for figure in figures:
         Figure(figure.to_dict())  # plotly checks every property
     printed = capsys.readouterr().out

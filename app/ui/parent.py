@@ -162,13 +162,18 @@ def _joined(draw: Trace) -> Prediction:
     joined = _unasked(draw.steps[-1].prediction)
     for step in draw.steps:
         written = step.selection.commit
-        for name in _BELIEFS:
+        for name in _beliefs(joined):
             getattr(joined, name)[written] = getattr(step.prediction, name)[written]
     return joined
+
+
+def _beliefs(prediction: Prediction) -> list[str]:
+    """Return the names of the arrays about the positions; those of word classes are missing without a table of them."""
+    return [name for name in _BELIEFS if getattr(prediction, name) is not None]
 
 
 def _unasked(prediction: Prediction) -> Prediction:
     """Return a prediction of the same shapes that knows nothing."""
     ids = ("candidates", "top_tokens")
-    blank = {name: np.full_like(getattr(prediction, name), -1 if name in ids else 0) for name in _BELIEFS}
+    blank = {name: np.full_like(getattr(prediction, name), -1 if name in ids else 0) for name in _beliefs(prediction)}
     return replace(prediction, **blank)

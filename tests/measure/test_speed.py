@@ -10,6 +10,7 @@ import torch
 from app.__main__ import main
 from models.bench import baseline, speed, untrained
 from models.bench.untrained import SHAPES
+from models.checkpoints import placement
 from models.networks.transformer import TransformerDenoiser
 
 
@@ -96,7 +97,7 @@ def test_what_does_not_fit_leaves_out_only_its_own_times(tiny, capsys, monkeypat
 def test_a_network_is_built_on_the_device_and_its_peak_memory_printed(tiny, capsys, monkeypatch):
     done, build = [], untrained.build
     monkeypatch.setattr(speed, "find_device", lambda asked: torch.device(asked))
-    monkeypatch.setattr(speed, "machine", lambda device: "a pretended GPU")
+    monkeypatch.setattr(placement, "machine", lambda device: "a pretended GPU")
     monkeypatch.setattr(speed, "bandwidth", lambda device: done.append(f"copy on {device}") or 1e9)
     monkeypatch.setattr(speed, "forget", lambda: done.append("forget"))
     monkeypatch.setattr(speed, "watch_peak", lambda device: done.append("watch"))

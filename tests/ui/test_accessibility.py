@@ -120,8 +120,7 @@ def run_axe(page: Page, only: str | None) -> list[str]:
     return page.evaluate(FOUND, only)
 
 
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize(("size", "dark"), [(WIDE, False), (PHONE, False), (WIDE, True)], ids=["wide", "phone", "dark"])
 def test_axe_finds_nothing(browser: Browser, address: str, denoiser, size: tuple[int, int], dark: bool) -> None:
     found: dict[str, list[str]] = {}
     only = "color-contrast" if dark else None  # nothing else depends on the theme
@@ -161,6 +160,15 @@ def test_axe_finds_nothing(browser: Browser, address: str, denoiser, size: tuple
         expect(page.locator(".pg-settings-form")).to_be_in_viewport()
         page.wait_for_timeout(400)  # it slides in
         found["settings"] = run_axe(page, only)
+        page.keyboard.press("Escape")
+        page.locator("[data-part=lessons-button]").click()
+        expect(page.locator(".ls-list")).to_be_visible()
+        found["lessons"] = run_axe(page, only)
+        for lesson, step in ((1, 2), (4, 1), (6, 2)):
+            page.locator(f"[data-lesson='{lesson}']").click()
+            page.locator(".ls-dot").nth(step - 1).click()
+            found[f"lesson {lesson}.{step}"] = run_axe(page, only)
+            page.locator(".ls-all").click()
     assert {state: faults for state, faults in found.items() if faults} == {}
 
 

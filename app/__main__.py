@@ -25,7 +25,7 @@ from app.measure import (
     proofread_command,
     soak,
 )
-from app.measure.checkpoint import classes, evaluate, frequencies, quantize, quantized, topics
+from app.measure.checkpoint import evaluate, from_text, quantize, quantized
 from app.measure.differences import command as differences
 from app.space import command as space
 from app.ui import launch
@@ -69,12 +69,10 @@ def _run(arguments: list[str]) -> int:
         evaluate,
         quantized,
         quantize,
-        frequencies,
+        from_text,
         adaptation,
-        topics,
         differences,
         proofread_command,
-        classes,
         analyse,
         examples_command,
         lessons_command,

@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import struct
 import subprocess
 import sys
@@ -195,6 +196,12 @@ def test_a_recorded_run_is_watched_without_a_model(terminal, tmp_path, monkeypat
     assert list(dict.fromkeys(painted)) == [f"step {n} · {n} of 3 passes · {6 - 2 * n} masks left" for n in range(4)]
 
 
+def as_foreground() -> None:
+    """Let a process get Ctrl-C from its terminal, also where this one was started with the signal ignored."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_gives_the_cursor_back_and_prints_what_was_written():
     terminal = Terminal(60, 20)
     run = [*RUN[:-1], "50"]
@@ -206,7 +213,7 @@ def test_ctrl_c_gives_the_cursor_back_and_prints_what_was_written():
         stderr=terminal.slave,
         env={**os.environ, "TERM": "xterm-256color"},
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # so that it gets the signal
+        preexec_fn=as_foreground,
     )
     terminal.output.close()
     while "step 0" not in "".join(terminal.read(patience=1.0)) and process.poll() is None:

@@ -33,7 +33,18 @@ export function showLanguage(root) {
   for (const each of root.querySelectorAll("[data-sentence]")) each.textContent = told(each.textContent ?? "");
   for (const each of root.querySelectorAll("[aria-label]")) each.setAttribute("aria-label", told(each.getAttribute("aria-label") ?? ""));
   const figures = document.getElementById("figures");
-  if (!figures) return;
+  if (figures) return translateAlways(figures);
+  const watcher = new MutationObserver(() => { // Gradio mounts it later on a busy machine
+    const mounted = document.getElementById("figures");
+    if (!mounted) return;
+    watcher.disconnect();
+    translateAlways(mounted);
+  });
+  watcher.observe(document.body, { childList: true, subtree: true });
+}
+
+/** Translates what Gradio writes into a part of the page, now and whenever it changes. @param {HTMLElement} figures */
+function translateAlways(figures) {
   const translate = () => {
     const walker = document.createTreeWalker(figures, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT, (node) =>
       (node instanceof Element ? node.matches(".js-plotly-plot") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_SKIP : NodeFilter.FILTER_ACCEPT));

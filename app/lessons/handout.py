@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app.lessons.facts import places_of
-from app.lessons.lesson import Lesson
+from app.lessons.lesson import HOLE, Lesson
 
 _STYLE = """
 @page { size: A4; margin: 9mm; }
@@ -23,7 +23,6 @@ ol { margin: 0.5mm 0 0; padding-left: 4.5mm; list-style: lower-alpha; }
 footer { margin-top: 2mm; font-size: 7.6pt; }
 @media screen { body { max-width: 190mm; margin: 8mm auto; padding: 0 4mm; } }
 """
-_HOLE = re.compile(r"\{(\w+)\}")
 
 
 def as_is(text: str) -> str:
@@ -64,7 +63,7 @@ def _section(lesson: Mapping[str, Any], *, answers: bool, translate: Callable[[s
         f"<p class='learnt'>{html.escape(translate(lesson['learnt']))}</p>",
     ]
     asking = [step for step in lesson["steps"] if step.get("ask", {}).get("kind") == "choice"]
-    asking.sort(key=lambda step: "show" in step)  # a question about what is on the screen only if there is no other
+    asking.sort(key=lambda step: "show" in step)  # prefer a question that needs no screen
     if asking:
         ask = asking[0]["ask"]
         before = [_plain(translate(text), lesson["facts"]) for text in asking[0].get("text", ())[-1:]]
@@ -84,7 +83,7 @@ def _plain(text: str, facts: Mapping[str, str]) -> str:
 
 
 def _filled(text: str, facts: Mapping[str, str]) -> str:
-    return _HOLE.sub(lambda hole: facts.get(hole[1], hole[0]), text)
+    return HOLE.sub(lambda hole: facts.get(hole[1], hole[0]), text)
 
 
 def questions(lessons: Sequence[Lesson]) -> str:
@@ -110,7 +109,7 @@ def _answered(lesson: Lesson, ask: Mapping[str, Any], facts: Mapping[str, str]) 
         return f"{ask['answer']}; {ask.get('within', 0)} off still counts."
     if "run" not in ask:
         return "Depends on the reader's text; the run itself answers."
-    trace = lesson.trace(ask["run"])
+    trace = lesson.traces[ask["run"]]
     words = trace.pieces(len(trace.steps))
     found = places_of(trace, ask["answer"])
     return ", ".join(f"“{(words[place] or '').strip()}” at position {place + 1}" for place in found) + "."

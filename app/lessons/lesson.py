@@ -13,8 +13,8 @@ A file is a JSON object:
   wants to
   - `show`: `runs` (one, or up to four to compare) and `at`, a step, "end" or "play";
   - `light`: the parts of the page that are lit, of LIGHTS;
-  - `figure`: a figure of the page by its `kind`, one of FIGURES, with the name of its `table`, and whatever else it
-    takes;
+  - `figure`: a figure of the page by its `kind`, one of FIGURES, with the name of its `table` and parameters of its
+    own;
   - `ask`: a question, which is answered before `reveal` (paragraphs) and `then` (a `show`) are given. `kind` is
     "place" (click a position; `answer` is one of PLACES, worked out from the run), "choice" (`options`; `answer` is a
     number from 0, or a rule of `facts`) or "number" (`answer` is a fact; `within` is how far off still counts);
@@ -26,17 +26,19 @@ All texts are keys of the page's message table, so a lesson is translated where 
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from app.errors import InfillError, quoted
 from app.lessons.facts import Facts, run_numbers
 from app.sampling.request import InfillRequest, from_fields
-from app.trace.examples import ASSETS, read_examples
+from app.trace.examples import ASSETS, Example, read_examples
 from app.trace.recording import load
 from app.trace.trace import Trace
 
@@ -66,7 +68,8 @@ written with the least confidence, and those that were masked again."""
 KINDS = ("place", "choice", "number")
 _KEYS = {"title", "about", "minutes", "learnt", "runs", "labels", "tables", "facts", "steps"}
 _STEP = {"title", "text", "show", "light", "figure", "ask", "reveal", "then", "own"}
-_HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+"""A place for a fact in a text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +105,7 @@ class Lesson:
         """
         asked = self.runs[run]
         if isinstance(asked, str):
-            found = next((each for each in read_examples() if each.id == asked), None)
+            found = _examples().get(asked)
             if found is None:
                 raise InfillError(f"the run {quoted(run)} names the example {quoted(asked)}, which does not exist")
             return found.request, "diffusion"
@@ -112,23 +115,26 @@ class Lesson:
             raise InfillError(f"the run {quoted(run)} is by {quoted(by)}: write parent, best of 16, or leave it out")
         return from_fields(fields), by
 
-    def trace(self, run: str) -> Trace:
-        """Return a recorded run. Raises InfillError if it cannot be read."""
+    @cached_property
+    def traces(self) -> Mapping[str, Trace]:
+        """The recorded runs, read once. Raises InfillError if one cannot be read."""
+        return {run: self._trace(run) for run in self.runs}
+
+    def _trace(self, run: str) -> Trace:
         file = self.recording(run)
         try:
             return load(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:  # InfillError is a ValueError
             raise InfillError(f"'{file}' cannot be shown in lesson {self.number}: {error}") from None
 
-    def table(self, name: str) -> Any:
-        """Return a table: what its JSON holds, or the rows of a CSV as objects. Raises InfillError."""
-        return read_table(self.table_file(name))
+    @cached_property
+    def contents(self) -> Mapping[str, Any]:
+        """What the tables hold, read once; see `read_table`. Raises InfillError if one cannot be read."""
+        return {name: read_table(self.table_file(name)) for name in self.tables}
 
     def numbers(self) -> Facts:
         """Return the lesson's facts, computed. Raises InfillError that names the fact which cannot be."""
-        traces = {run: run_numbers(self.trace(run)) for run in self.runs}
-        tables = {name: self.table(name) for name in self.tables}
-        return Facts.of(self.facts, traces, tables)
+        return Facts.of(self.facts, {run: run_numbers(trace) for run, trace in self.traces.items()}, self.contents)
 
     def sentences(self) -> Iterator[str]:
         """Yield every text that is shown, as the message table has it."""
@@ -154,10 +160,15 @@ class Lesson:
             **describe(self),
             "runs": list(self.runs),
             "labels": dict(self.labels),
-            "tables": {name: self.table(name) for name in self.tables},
+            "tables": self.contents,
             "facts": facts.texts,
             "steps": steps,
         }
+
+
+@functools.cache
+def _examples() -> Mapping[str, Example]:
+    return {example.id: example for example in read_examples()}
 
 
 def describe(lesson: Lesson) -> dict[str, Any]:
@@ -244,7 +255,7 @@ def _check_step(step: Mapping[str, Any], lesson: Lesson) -> None:
         if "reveal" not in step:
             raise InfillError("it asks a question, and has no reveal")
     known = set(lesson.facts) | {"answer", "yours"}
-    holes = {hole for text in _texts(step) for hole in _HOLE.findall(text)}
+    holes = {hole for text in _texts(step) for hole in HOLE.findall(text)}
     if missing := holes - known:
         raise InfillError(f"its text has {{{min(missing)}}}; the lesson's facts are {', '.join(lesson.facts)}")
 

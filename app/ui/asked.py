@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from app.errors import InfillError, quoted
-from app.sampling.request import InfillRequest, from_fields
+from app.sampling.request import InfillRequest, fields_of, from_fields
 from app.ui.parent import By
 
 MOST = 4
 """Most runs in one comparison."""
 _LONGEST_KEY = 100  # characters
+_TEXT = next(field for field in fields_of() if field.name == "text")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,11 @@ def read(asked: Mapping[str, Any], request: type[InfillRequest]) -> Asked:
         raise InfillError(f"a run is written by one of {', '.join(get_args(By))}, not {quoted(by)}")
     wanted = read_request(asked.get("request"), request)
     return Asked(wanted, read_model(asked.get("model", "")), by, _read_branch(asked.get("branch")))
+
+
+def read_text(text: Any) -> str:
+    """Return a text, checked as that of a request is. Raises InfillError."""
+    return _TEXT.check(text)
 
 
 def read_model(name: Any) -> str:

@@ -13,14 +13,14 @@ import gradio as gr
 from app.errors import InfillError
 from app.export import script, web_page
 from app.sampling import template
-from app.sampling.request import InfillRequest, fields_of
+from app.sampling.request import InfillRequest
 from app.sampling.unfamiliar import unfamiliar
 from app.trace import messages, recording
 from app.ui import language as languages
 from app.ui import metrics
-from app.ui.asked import read_model
+from app.ui.asked import read_model, read_text
 from app.ui.gate import Gates
-from app.ui.lessons import LessonDesk, about_lessons
+from app.ui.lessons import LessonDesk
 from app.ui.looks import Looks
 from app.ui.mistakes import report_fault
 from app.ui.outgoing import Answer
@@ -55,7 +55,7 @@ def page_component(
         server_functions=[
             *about_runs(store, gates, request),
             *about_models(pool),
-            *about_lessons(lessons, answering),
+            *about_lessons(lessons),
             inspect_text(pool),
             *about_looks(looks, store),
             shell,
@@ -146,11 +146,9 @@ def about_models(pool: ModelPool) -> list[Callable[[Any], Answer]]:
 def inspect_text(pool: ModelPool) -> Callable[[Any], Answer]:
     """Return the server function that says how much of a text the model cannot know; it loads no model."""
 
-    fields = {field.name: field for field in fields_of()}
-
     @answering
     def inspect(asked: dict[str, Any]) -> Answer:
-        text = fields["text"].check(asked.get("text"))
+        text = read_text(asked.get("text"))
         model = pool.loaded(read_model(asked.get("model")))
         try:
             parts = template.read(text).given
@@ -174,6 +172,20 @@ def about_looks(looks: Looks, store: RunStore) -> list[Callable[[Any], Answer]]:
         return looks.reads(asked, store.get(asked.get("run")))
 
     return [proofread, reads]
+
+
+def about_lessons(desk: LessonDesk) -> list[Callable[[Any], Answer]]:
+    """Return the server functions of lessons."""
+
+    @answering
+    def lesson(asked: dict[str, Any]) -> Answer:
+        return desk.lesson(asked)
+
+    @answering
+    def table(asked: dict[str, Any]) -> Answer:
+        return desk.table(asked)
+
+    return [lesson, table]
 
 
 @answering

@@ -1,18 +1,17 @@
-"""The server functions of lessons: a lesson with its recorded runs, and tables that the model makes for the reader."""
+"""What the page asks about lessons: one with its recorded runs, and tables that the model makes for the reader."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 from app.errors import InfillError, quoted
 from app.lessons import lens, orders, rows, tables
 from app.lessons.lesson import Lesson
 from app.lessons.reading import read_reading
-from app.sampling.request import fields_of
 from app.trace.messages import build_replay
 from app.trace.trace import Trace
+from app.ui.asked import read_text
 from app.ui.looks import Looks
 from app.ui.outgoing import Answer
 from app.ui.parent import written_by
@@ -46,9 +45,9 @@ class LessonDesk:
     def _read(self, number: int) -> Answer:
         lesson = self._lessons[number]
         replays = {}
-        for run in lesson.runs:
+        for run, recorded in lesson.traces.items():
             name = f"lesson-{lesson.id}-{run}"
-            self._store.examples[name] = trace = written_by(lesson.trace(run))
+            self._store.examples[name] = trace = written_by(recorded)
             replays[run] = build_replay(trace, name)
         return {"lesson": lesson.to_json(), "replays": replays}
 
@@ -61,8 +60,7 @@ class LessonDesk:
         if make not in TABLES:
             raise InfillError(f"a table of the kind {quoted(make)} cannot be made; use {', '.join(TABLES)}")
         if make == "pieces":
-            text = fields_of_request()["text"].check(asked.get("text"))
-            return {"table": tables.pieces(self._looks.model(FIRST), text)}
+            return {"table": tables.pieces(self._looks.model(FIRST), read_text(asked.get("text")))}
         if make == "rows":
             with self._looks.place():
                 return {"table": self._rows(self._looks.model(FIRST))}
@@ -83,23 +81,3 @@ class LessonDesk:
     @functools.cache  # noqa: B019 - visitors after the first get the same figures
     def _rows(self, model: Denoiser) -> Any:
         return rows.measure_rows(model)
-
-
-@functools.cache
-def fields_of_request() -> dict[str, Any]:
-    """Return the fields of a request by name."""
-    return {field.name: field for field in fields_of()}
-
-
-def about_lessons(desk: LessonDesk, answering: Callable[..., Any]) -> list[Callable[[Any], Answer]]:
-    """Return the server functions; `answering` makes them from what looks something up."""
-
-    @answering
-    def lesson(asked: dict[str, Any]) -> Answer:
-        return desk.lesson(asked)
-
-    @answering
-    def table(asked: dict[str, Any]) -> Answer:
-        return desk.table(asked)
-
-    return [lesson, table]

@@ -42,7 +42,7 @@ def test_a_lesson_asks_for_predictions_and_all_its_numbers_are_found(lesson: Les
 def test_runs_are_recorded_small_and_complete(lesson: Lesson):
     for run in lesson.runs:
         request, _ = lesson.request(run)
-        trace = lesson.trace(run)
+        trace = lesson.traces[run]
         assert trace.ended == "complete"
         assert trace.request.text == request.with_lengths([gap.length or 0 for gap in trace.request.gaps]).text
         assert trace.request.strategy == request.strategy or trace.model.startswith("parent")

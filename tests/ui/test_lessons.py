@@ -67,8 +67,8 @@ def answer(page: Page, lesson: Lesson, ask: dict[str, Any], *, well: bool) -> No
         page.keyboard.type(str(ask["answer"] if well else ask["answer"] + 10 + ask.get("within", 0)))
         page.keyboard.press("Enter")
     else:
-        right = places_of(lesson.trace(ask["run"]), ask["answer"])
-        places = range(len(lesson.trace(ask["run"]).order))
+        right = places_of(lesson.traces[ask["run"]], ask["answer"])
+        places = range(len(lesson.traces[ask["run"]].order))
         place = right[0] if well else next(each for each in places if each not in right)
         arrow_to(page, ".ls-places button", f'[data-choose="{place}"]', key="ArrowRight")
         page.keyboard.press("Enter")

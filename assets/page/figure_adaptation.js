@@ -1,6 +1,6 @@
 // An adaptation, seen: the loss, the attention mask, and the same gaps filled at checkpoints, on one slider.
 
-import { figureLines, figureSlider, figureTokens } from "./figure_parts.js";
+import { figureCurve, figureSlider, figureTokens } from "./figure_parts.js";
 import { h } from "./dom.js";
 import { svgShape } from "./shapes.js";
 import { t } from "./language.js";
@@ -32,8 +32,8 @@ export function createAdaptationFigure(asked, { table }) {
   const { checkpoints } = table;
   const last = checkpoints.length - 1;
   const valid = table.steps.map((/** @type {number} */ step, /** @type {number} */ index) => ({ step, loss: table.validation[index] })).filter((/** @type {any} */ each) => each.loss !== null);
-  const curve = parts.includes("loss") && valid.length ? figureLines({
-    xs: valid.map((/** @type {any} */ each) => each.step), lines: [{ ys: valid.map((/** @type {any} */ each) => each.loss), name: "", className: "fg-line" }],
+  const curve = parts.includes("loss") && valid.length ? figureCurve({
+    xs: valid.map((/** @type {any} */ each) => each.step), ys: valid.map((/** @type {any} */ each) => each.loss),
     label: t("Validation loss by training step"), x: t("training step"), y: t("nats a token"),
   }) : null;
   const written = (/** @type {number} */ value) => t("step {step}", { step: checkpoints[value].step });

@@ -1,7 +1,7 @@
 // Text by the same weights in other orders beside human text: how varied it is, and where it repeats itself.
 
-import { figureBars } from "./figure_parts.js";
-import { h, roving } from "./dom.js";
+import { figureBars, figureChoice } from "./figure_parts.js";
+import { h } from "./dom.js";
 import { t } from "./language.js";
 
 /** @import { FigureContext, LessonFigure } from "./types.d.ts" */
@@ -10,9 +10,10 @@ import { t } from "./language.js";
 export function createDifferencesFigure(asked, { table }) {
   const { rows, texts, length } = table;
   const measure = asked.measure ?? "entropy1";
-  let at = Math.max(0, rows.findIndex((/** @type {any} */ row) => row.samples.length));
-  let number = 0;
-  const tabs = h("div", { className: "ls-places", role: "toolbar", "aria-label": t("What wrote the text") });
+  const written = rows.filter((/** @type {any} */ row) => row.samples.length);
+  let at = 0, number = 0;
+  const entries = written.map((/** @type {any} */ row) => ({ name: t(row.title) }));
+  const tabs = figureChoice(t("What wrote the text"), entries, at, (chosen) => { at = chosen; paint(); });
   const sample = h("p", { className: "fg-sample" });
   const other = h("button", { type: "button", onclick: () => { number++; paint(); } }, t("Another text"));
   const bars = h("div", {});
@@ -24,17 +25,12 @@ export function createDifferencesFigure(asked, { table }) {
   }
 
   function paint() {
-    const buttons = rows.map((/** @type {any} */ row, /** @type {number} */ index) => h("button", { type: "button", "aria-pressed": String(index === at), disabled: !row.samples.length, onclick: () => { at = index; paint(); } }, t(row.title)));
-    const inside = tabs.contains(document.activeElement);
-    tabs.replaceChildren(...buttons);
-    roving(tabs, buttons);
-    if (inside) buttons[at].focus({ preventScroll: true });
-    const { samples } = rows[at];
+    const { samples } = written[at];
     sample.replaceChildren(...marked(samples[number % samples.length]));
     bars.replaceChildren(h("p", { className: "fg-caption" }, t("Entropy of single tokens over {texts} texts of {length} tokens, in nats: more is more varied", { texts, length })),
-      figureBars(rows.map((/** @type {any} */ row, /** @type {number} */ index) => {
+      figureBars(rows.map((/** @type {any} */ row) => {
         const { mean, low, high } = row.figures[measure];
-        return { name: t(row.title), value: mean, written: `${mean.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`, mark: index === at ? "fg-hit" : "" };
+        return { name: t(row.title), value: mean, written: `${mean.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`, mark: row === written[at] ? "fg-hit" : "" };
       })));
   }
   paint();

@@ -16,7 +16,7 @@ export function maskedAt(count, rate, seed) {
 }
 
 /** @param {LessonFigure} asked @param {FigureContext} context */
-export function createForwardFigure(asked, { table, server }) {
+export function createForwardFigure(asked, { table, ask }) {
   let pieces = /** @type {string[]} */ (table.pieces);
   let rate = 0.3;
   let seed = 1;
@@ -31,7 +31,7 @@ export function createForwardFigure(asked, { table, server }) {
 
   async function use() {
     if (!own.value.trim()) return own.focus();
-    const found = await server.table({ make: "pieces", text: own.value }).catch(() => ({ table: undefined }));
+    const found = await ask({ make: "pieces", text: own.value });
     pieces = found.table?.pieces ?? own.value.split(/(?=\s)/);
     note.textContent = found.table ? "" : t("The model is not there, so the text is cut into words and not into its tokens.");
     paint();

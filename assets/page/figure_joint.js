@@ -4,7 +4,7 @@ import { figureRandom, figureSlider } from "./figure_parts.js";
 import { h } from "./dom.js";
 import { t } from "./language.js";
 
-/** @import { FigureContext, LessonFigure } from "./types.d.ts" */
+/** @import { LessonFigure } from "./types.d.ts" */
 
 /**
  * Returns a joint distribution of two words with two choices each: with probability `tie` the second word goes with the
@@ -37,14 +37,13 @@ export function distancesOf(joint, product) {
 
 const JOINT_DRAWS = 20;
 
-/** @param {LessonFigure} asked with `firsts` and `seconds`, two words each @param {FigureContext} context */
-export function createJointFigure(asked, context) {
-  void context;
+/** @param {LessonFigure} asked with `firsts` and `seconds`, two words each */
+export function createJointFigure(asked) {
   const firsts = /** @type {string[]} */ (asked.firsts), seconds = /** @type {string[]} */ (asked.seconds);
   let share = 0.5, tie = 1, seed = 0;
   const grids = h("div", { className: "fg-grids" });
   const sums = h("p", { className: "fg-sum", role: "status" });
-  const drawn = h("p", { className: "fg-drawn", role: "status" });
+  const drawn = h("p", { role: "status" });
   const tieSlider = figureSlider(t("How much the second word depends on the first"), { min: 0, max: 1, step: 0.05, value: tie }, (value) => `${Math.round(100 * value)} %`, (value) => { tie = value; paint(); });
   const shareSlider = figureSlider(t("Share of “{words}”", { words: `${firsts[0]} ${seconds[0]}` }), { min: 0.05, max: 0.95, step: 0.05, value: share }, (value) => `${Math.round(100 * value)} %`, (value) => { share = value; paint(); });
 

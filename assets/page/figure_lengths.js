@@ -1,6 +1,6 @@
 // The same gap with other numbers of masks: what is written in each, and how good the model finds each number.
 
-import { figureLines, figureSlider, figureTokens } from "./figure_parts.js";
+import { figureCurve, figureSlider, figureTokens } from "./figure_parts.js";
 import { h } from "./dom.js";
 import { t } from "./language.js";
 
@@ -14,7 +14,7 @@ export function createLengthsFigure(asked, { table }) {
   const sums = h("p", { className: "fg-sum", role: "status" });
   const xs = fills.map((/** @type {{ masks: number }} */ fill) => fill.masks);
   const scores = xs.map((/** @type {number} */ each) => choice.score[choice.lengths.indexOf(each)] ?? null);
-  const curve = figureLines({ xs, lines: [{ ys: scores, name: "", className: "fg-line" }], label: t("Score of each number of masks"), x: t("number of masks"), y: t("score") });
+  const curve = figureCurve({ xs, ys: scores, label: t("Score of each number of masks"), x: t("number of masks"), y: t("score") });
   const slider = figureSlider(t("Number of masks"), { min: xs[0], max: xs[xs.length - 1], step: 1, value: masks }, String, (value) => { masks = value; paint(); });
   function paint() {
     const fill = fills[masks - 1];

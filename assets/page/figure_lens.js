@@ -1,7 +1,7 @@
 // One step under the lens: from logits over temperature and nucleus to a draw, and from the draws to what is committed.
 
-import { figureBars, figureRandom, figureSlider } from "./figure_parts.js";
-import { h, roving } from "./dom.js";
+import { figureBars, figureChoice, figureRandom, figureSlider } from "./figure_parts.js";
+import { h } from "./dom.js";
 import { t } from "./language.js";
 
 /** @import { FigureContext, LessonFigure, Lens, LensPosition } from "./types.d.ts" */
@@ -30,12 +30,12 @@ export function nucleusOf(listed, mass) {
 const LENS_SHOWN = 7;
 
 /** @param {LessonFigure} asked @param {FigureContext} context */
-export function createLensFigure(asked, { table, server, runOf, store, say }) {
+export function createLensFigure(asked, { table, askAboutStage, say }) {
   let lens = /** @type {Lens} */ (table);
   let at = 0, temperature = 1, mass = 1, seed = 0;
   /** @type {number | null} */
   let drawn = null; // rank, or -1 for one that is not listed
-  const places = h("div", { className: "ls-places", role: "toolbar", "aria-label": t("Masked positions") });
+  let places = choice();
   const bars = h("div", {});
   const sums = h("p", { className: "fg-sum", role: "status" });
   const sure = h("div", {});
@@ -44,6 +44,16 @@ export function createLensFigure(asked, { table, server, runOf, store, say }) {
   const nucleus = figureSlider(t("Nucleus (top-p)"), { min: 0.05, max: 1, step: 0.05, value: mass }, (value) => value.toFixed(2), (value) => { mass = value; drawn = null; paint(); });
   const dice = h("button", { type: "button", onclick: draw }, t("Draw a token"));
   const mine = h("button", { type: "button", title: t("The state on the stage, if its model is loaded"), onclick: () => void look() }, t("Look at the step on the stage"));
+
+  /** Returns the row of positions; a function, because another step has others. */
+  function choice() {
+    const entries = lens.positions.map(({ place }) => ({ name: String(place + 1), label: t("Position {place}", { place: place + 1 }) }));
+    return figureChoice(t("Masked positions"), entries, 0, (chosen) => {
+      at = chosen;
+      drawn = null;
+      paint();
+    });
+  }
 
   const kept = () => {
     const { listed, others } = lensProbabilities(lens.positions[at], lens.temperatures, temperature);
@@ -60,22 +70,19 @@ export function createLensFigure(asked, { table, server, runOf, store, say }) {
   }
 
   async function look() {
-    const run = runOf();
-    const found = run ? await server.table({ make: "lens", run: run.name, step: Math.floor(store.state.time) }).catch(() => ({ table: undefined, error: t("The server did not answer.") })) : { table: undefined, error: t("No run is on the stage.") };
-    if (!found.table) return say(found.error ?? t("This step cannot be looked at."), true);
+    const found = await askAboutStage("lens");
+    if (!found.table) return say(found.error ?? "", true);
     lens = found.table;
     at = 0;
     drawn = null;
+    const fresh = choice();
+    places.replaceWith(fresh);
+    places = fresh;
     paint();
   }
 
   function paint() {
-    const buttons = lens.positions.map(({ place }, index) => h("button", { type: "button", "aria-pressed": String(index === at), "aria-label": t("Position {place}", { place: place + 1 }), onclick: () => { at = index; drawn = null; paint(); } }, String(place + 1)));
-    const inside = places.contains(document.activeElement);
-    places.replaceChildren(...buttons);
-    roving(places, buttons);
-    if (inside) buttons[at].focus({ preventScroll: true });
-    const { listed, others, count } = kept();
+    const { listed, count } = kept();
     const rows = lens.positions[at].tops.slice(0, LENS_SHOWN).map(([text, logit], rank) => ({
       name: text.trim() || "␣", value: listed[rank], written: `${logit.toFixed(1)} → ${(100 * listed[rank]).toFixed(1)} %`,
       mark: [count !== null && rank >= count ? "fg-cut" : "", rank === drawn ? "fg-hit" : ""].join(" "),
@@ -83,7 +90,6 @@ export function createLensFigure(asked, { table, server, runOf, store, say }) {
     const rest = 1 - listed.slice(0, LENS_SHOWN).reduce((sum, each) => sum + each, 0);
     rows.push({ name: t("others"), value: rest, written: `${(100 * rest).toFixed(1)} %`, mark: count !== null && count <= LENS_SHOWN ? "fg-cut" : "" });
     bars.replaceChildren(figureBars(rows, 1));
-    void others;
     const open = count === null ? t("more than {count} tokens are in the nucleus", { count: listed.length }) : count === 1 ? t("1 token is in the nucleus") : t("{count} tokens are in the nucleus", { count });
     const word = drawn === null ? "" : drawn < 0 ? ` ${t("Drawn: a token further down the list.")}` : ` ${t("Drawn: “{word}”.", { word: lens.positions[at].tops[drawn][0].trim() })}`;
     sums.textContent = `${t("Of {all} tokens, {open}.", { all: lens.tokens, open })}${word}`;

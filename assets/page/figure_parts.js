@@ -1,6 +1,6 @@
 // What the figures of lessons are made of: sliders, bars, a line with a mark, and numbers in words.
 
-import { h } from "./dom.js";
+import { h, roving } from "./dom.js";
 import { svgShape } from "./shapes.js";
 
 /**
@@ -37,13 +37,13 @@ export function figureBars(rows, most) {
 }
 
 /**
- * Draws lines over numbers from left to right. Returns the figure, and what moves its mark to a place on the x axis.
- * @param {{ xs: number[], lines: { ys: (number | null)[], name: string, className: string }[], label: string, x: string, y: string, low?: number, high?: number }} asked
+ * Draws a line over numbers from left to right. Returns the figure, and what moves its mark to a place on the x axis.
+ * @param {{ xs: number[], ys: (number | null)[], label: string, x: string, y: string }} asked
  */
-export function figureLines({ xs, lines, label, x, y, low, high }) {
+export function figureCurve({ xs, ys, label, x, y }) {
   const [width, height, left, right, top, bottom] = [320, 150, 40, 8, 18, 30];
-  const all = lines.flatMap((line) => line.ys.filter((value) => value !== null));
-  const least = low ?? Math.min(...all), most = high ?? Math.max(...all);
+  const all = ys.filter((value) => value !== null);
+  const least = Math.min(...all), most = Math.max(...all);
   const first = xs[0], last = xs[xs.length - 1];
   const atX = (/** @type {number} */ value) => left + ((value - first) / (last - first || 1)) * (width - left - right);
   const atY = (/** @type {number} */ value) => height - bottom - ((value - least) / (most - least || 1)) * (height - top - bottom);
@@ -57,12 +57,10 @@ export function figureLines({ xs, lines, label, x, y, low, high }) {
     svgShape("text", { x: left, y: height - 16, "text-anchor": "middle" }, String(first)),
     svgShape("text", { x: width - right, y: height - 16, "text-anchor": "end" }, String(last)),
     svgShape("text", { x: (left + width - right) / 2, y: height - 3, "text-anchor": "middle" }, x),
-    ...lines.map(({ ys, className }) => svgShape("polyline", { class: className, points: ys.map((value, at) => (value === null ? "" : `${atX(xs[at]).toFixed(1)},${atY(value).toFixed(1)}`)).join(" ") })),
+    svgShape("polyline", { points: ys.map((value, at) => (value === null ? "" : `${atX(xs[at]).toFixed(1)},${atY(value).toFixed(1)}`)).join(" ") }),
     mark);
-  const element = h("div", { className: "fg-lines" }, svg,
-    lines.length > 1 && h("p", { className: "fg-legend" }, ...lines.map(({ name, className }) => h("span", { className }, name))));
   return {
-    element,
+    element: h("div", { className: "fg-lines" }, svg),
     /** @param {number} value */
     mark(value) {
       for (const end of ["x1", "x2"]) mark.setAttribute(end, atX(value).toFixed(1));
@@ -79,6 +77,23 @@ export function figureRandom(seed) {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
   };
+}
+
+/**
+ * Returns a row of buttons of which one is chosen.
+ * @param {string} label @param {{ name: string, label?: string }[]} entries @param {number} at the one chosen first
+ * @param {(at: number) => void} choose
+ */
+export function figureChoice(label, entries, at, choose) {
+  const press = (/** @type {number} */ chosen) => buttons.forEach((button, index) => button.setAttribute("aria-pressed", String(index === chosen)));
+  const buttons = entries.map((entry, index) => h("button", { type: "button", "aria-label": entry.label ?? null, onclick: () => {
+    press(index);
+    choose(index);
+  } }, entry.name));
+  const row = h("div", { className: "ls-places", role: "toolbar", "aria-label": label }, ...buttons);
+  roving(row, buttons);
+  press(at);
+  return row;
 }
 
 /** Returns tokens as spans, a masked one hatched. @param {{ text: string, masked?: boolean, className?: string, note?: string }[]} tokens */

@@ -7,15 +7,15 @@ import { t } from "./language.js";
 /** @import { FigureContext, LessonFigure } from "./types.d.ts" */
 
 /** @param {LessonFigure} asked @param {FigureContext} context */
-export function createRowsFigure(asked, { table, server, say }) {
+export function createRowsFigure(asked, { table, ask, say }) {
   let found = table;
   const box = h("div", {});
   const measure = h("button", { type: "button", onclick: () => void run() }, t("Measure this machine"));
   async function run() {
     measure.disabled = true;
-    const answer = await server.table({ make: "rows" }).catch(() => ({ table: undefined, error: t("The server did not answer.") }));
+    const answer = await ask({ make: "rows" });
     measure.disabled = false;
-    if (!answer.table) return say(answer.error ?? t("It could not be measured; try again."), true);
+    if (!answer.table) return say(answer.error ?? "", true);
     found = answer.table;
     paint();
   }

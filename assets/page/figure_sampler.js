@@ -27,20 +27,19 @@ const SAMPLER_RIVALS = ["left to right", "outside in", "surest first", "least en
 export const beatenBy = (orders, order) => orders.orders.filter(({ name, nats }) => SAMPLER_RIVALS.includes(name) && natsOf(orders, order) < nats - 1e-6).length;
 
 /** @param {LessonFigure} asked @param {FigureContext} context */
-export function createSamplerFigure(asked, { table, server, runOf, say }) {
+export function createSamplerFigure(asked, { table, askAboutStage, say }) {
   let orders = /** @type {Orders} */ (table);
   /** @type {number[]} */
   let order = [];
-  const words = h("div", { className: "fg-words", role: "toolbar", "aria-label": t("Words to write, one after the other") });
+  let words = h("div", {});
   const sums = h("p", { className: "fg-sum", role: "status" });
   const result = h("div", {});
   const again = h("button", { type: "button", onclick: () => { order = []; paint(); words.querySelector("button")?.focus(); } }, t("Again"));
   const mine = h("button", { type: "button", title: t("A finished run of at most 8 masks, if its model is loaded"), onclick: () => void take() }, t("Use the run on the stage"));
 
   async function take() {
-    const run = runOf();
-    const found = run ? await server.table({ make: "orders", run: run.name }).catch(() => ({ table: undefined, error: t("The server did not answer.") })) : { table: undefined, error: t("No run is on the stage.") };
-    if (!found.table) return say(found.error ?? t("The orders of this run cannot be counted."), true);
+    const found = await askAboutStage("orders");
+    if (!found.table) return say(found.error ?? "", true);
     orders = found.table;
     order = [];
     paint();
@@ -56,8 +55,10 @@ export function createSamplerFigure(asked, { table, server, runOf, say }) {
         onclick: () => { order = [...order, place]; paint(); },
       }, h("span", {}, piece.trim() || "·"), h("small", {}, turn < 0 ? " " : `${turn + 1} · ${(orders.nats[order.slice(0, turn).reduce((state, each) => state | (1 << each), 0)][place] ?? 0).toFixed(2)}`));
     });
-    words.replaceChildren(...buttons);
-    roving(words, buttons);
+    const row = h("div", { className: "fg-words", role: "toolbar", "aria-label": t("Words to write, one after the other") }, ...buttons);
+    words.replaceWith(row);
+    words = row;
+    roving(row, buttons);
     if (focused) (buttons.find((button) => !button.disabled) ?? again).focus({ preventScroll: true });
     const sum = natsOf(orders, order);
     const done = order.length === orders.pieces.length;
@@ -69,6 +70,7 @@ export function createSamplerFigure(asked, { table, server, runOf, say }) {
       { name: t("you"), value: sum, written: sum.toFixed(2), mark: "fg-hit" }].sort((a, b) => a.value - b.value);
     result.append(h("p", { className: "fg-caption" }, t("Nats that each order costs: fewer is better")), figureBars(rows));
   }
+  const element = h("figure", { className: "fg" }, h("p", { className: "fg-context" }, orders.text.replace(/\[\[.*?\]\]/, "▢".repeat(3))), words, sums, result, h("div", { className: "fg-row" }, again, mine));
   paint();
-  return { element: h("figure", { className: "fg" }, h("p", { className: "fg-context" }, orders.text.replace(/\[\[.*?\]\]/, "▢".repeat(3))), words, sums, result, h("div", { className: "fg-row" }, again, mine)) };
+  return { element };
 }

@@ -119,6 +119,15 @@ export function createLessons(panel, root, setup, store, { server, openRuns, pla
     go(where);
   }
 
+  /** @type {import("./types.d.ts").FigureContext["ask"]} */
+  const ask = (asked) => server.table(asked).catch(() => ({ error: t("The server did not answer.") }));
+
+  /** @type {import("./types.d.ts").FigureContext["askAboutStage"]} */
+  const askAboutStage = async (make) => {
+    const run = store.shown[0];
+    return run ? ask({ make, run: run.name, step: Math.floor(store.state.time) }) : { error: t("No run is on the stage.") };
+  };
+
   /** @param {number} number */
   function fetchLesson(number) {
     let answer = loaded.get(number);
@@ -241,9 +250,9 @@ export function createLessons(panel, root, setup, store, { server, openRuns, pla
     }, each.ask ? (answers[keyOf(index)] ? (answers[keyOf(index)].right ? "✓" : "✗") : "?") : "·"));
     const row = h("div", { className: "ls-dots", role: "toolbar", "aria-label": t("Steps of the lesson") }, ...dots);
     question = now.ask ? createLessonQuestion(now, {
-      store, facts, answered: answers[keyOf(at)], masks: () => countMasks(store.state.draft.text), runOf: questioned, answer, fill: fillOwn,
+      facts, answered: answers[keyOf(at)], masks: () => countMasks(store.state.draft.text), runOf: questioned, answer, fill: fillOwn,
     }) : null;
-    const made = now.figure ? lessonFigure(now.figure, { table: now.figure.table ? lesson.tables[now.figure.table] : null, facts, server, store, say, runOf: () => store.shown[0] }) : null;
+    const made = now.figure ? lessonFigure(now.figure, { table: now.figure.table ? lesson.tables[now.figure.table] : null, say, ask, askAboutStage }) : null;
     figure = made;
     const last = at === steps.length - 1;
     const next = last && number === setup.lessons.length ? t("All lessons") : last ? t("Next lesson") : t("Next");

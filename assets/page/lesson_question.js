@@ -5,7 +5,6 @@ import { lessonNodes, lessonText } from "./lesson_text.js";
 import { t } from "./language.js";
 
 /** @import { LessonAnswer, LessonStep, Run } from "./types.d.ts" */
-/** @import { Store } from "./store.js" */
 
 /**
  * Returns the positions of a run that a rule means, from 0.
@@ -29,17 +28,17 @@ export function lessonPlaceWords(run, places) {
 
 /**
  * @param {LessonStep} step with `ask`
- * @param {{ store: Store, facts: Record<string, string>, answered: LessonAnswer | undefined, masks: () => number | null,
+ * @param {{ facts: Record<string, string>, answered: LessonAnswer | undefined, masks: () => number | null,
  *   runOf: () => Run | undefined, answer: (given: { value: any, right: boolean, words: string, yours: string }) => void, fill: () => void }} context
  */
-export function createLessonQuestion(step, { store, facts, answered, masks, runOf, answer, fill }) {
+export function createLessonQuestion(step, { facts, answered, masks, runOf, answer, fill }) {
   const ask = /** @type {NonNullable<LessonStep["ask"]>} */ (step.ask);
   const box = h("div", { className: "ls-question", role: "group", "aria-label": t("Question") }, h("p", { className: "ls-asked" }, ...lessonNodes(t(ask.question), facts)));
   const peeked = h("p", { className: "pg-quiet", hidden: true }, t("You have looked ahead, so this answer does not count."));
   /** @type {number | null} */
   let chosen = null; // a position, of a run that is still to be made
   let painted = "";
-  const places = h("div", { className: "ls-places", role: "toolbar", "aria-label": t("Positions of the gap") });
+  let places = h("div", {});
   const after = h("p", { className: "pg-quiet" });
 
   if (answered) {
@@ -106,14 +105,15 @@ export function createLessonQuestion(step, { store, facts, answered, masks, runO
       type: "button", dataset: { choose: at }, disabled: Boolean(pinned[at]), "aria-pressed": step.own ? String(at === chosen) : null,
       "aria-label": t("Position {place}", { place: at + 1 }), onclick: () => choosePlace(at),
     }, String(at + 1)));
-    places.replaceChildren(...buttons);
-    roving(places, buttons);
+    const row = h("div", { className: "ls-places", role: "toolbar", "aria-label": t("Positions of the gap") }, ...buttons);
+    places.replaceWith(row);
+    places = row;
+    roving(row, buttons);
     if (focused >= 0) buttons[Math.min(focused, count - 1)]?.focus({ preventScroll: true });
     after.textContent = !step.own ? t("Click it in the text, or choose its number.")
       : !count ? t("Open a gap with a number of masks first.")
       : chosen === null ? t("Write your own text, choose a position, then press Fill.") : t("Now press Fill, and watch.");
   }
 
-  void store;
   return { element: box, choosePlace, paint };
 }

@@ -253,8 +253,12 @@ export interface Reading {
 export interface LessonAnswer { value: any; right: boolean; counted: boolean; words: string; yours: string }
 
 export interface FigureContext {
-  table: any; facts: Record<string, string>; server: Server; store: import("./store.js").Store;
-  say: (text: string, bad?: boolean) => void; runOf: () => Run | undefined;
+  table: any;
+  say: (text: string, bad?: boolean) => void;
+  /** Returns a table that the model makes now, or why it cannot; it never rejects. */
+  ask: (asked: { make: string; text?: string; run?: string; step?: number }) => Promise<{ table?: any; error?: string }>;
+  /** The same about the state on the stage. */
+  askAboutStage: (make: string) => Promise<{ table?: any; error?: string }>;
 }
 
 /** One step under the lens: app/lessons/lens.py. */

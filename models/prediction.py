@@ -11,6 +11,11 @@ TOP = 5
 """Number of most probable tokens of a position that are kept, shown and recorded, unless a query asks for more."""
 
 
+def entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the entropy in nats of distributions [..., n], [...]."""
+    return np.where(p > 0, -p * np.log(np.where(p > 0, p, 1.0)), 0.0).sum(-1)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Prediction:
     """Arrays as long as the canvas, indexed by absolute position; 0 (tokens: -1) at positions not asked about.
@@ -44,8 +49,7 @@ class Prediction:
     @property
     def class_entropy(self) -> NDArray[np.float64] | None:
         """[length] entropy of the word class in nats; None if no classes were asked for."""
-        p = self.class_probs
-        return None if p is None else -np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), 0.0).sum(-1)
+        return None if self.class_probs is None else entropy(self.class_probs)
 
     @property
     def class_given(self) -> NDArray[np.float64] | None:

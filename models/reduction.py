@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.classes import TokenClasses
 from models.denoiser import Floats, Ids, Query
 from models.prediction import Prediction
+from models.prediction import entropy as entropy_of
 
 UNLIKELY = -100.0
 """Logit that stands in for minus infinity where a difference to it is needed."""
@@ -31,7 +32,7 @@ def reduce(logits: Floats, query: Query, *, forwards: int = 1) -> Prediction:
     top_tokens = np.argsort(-log_pi, axis=-1, kind="stable")[:, : max(tops, 2)]
     top_log = np.take_along_axis(log_pi, top_tokens, -1)
     top_probs = np.exp(top_log)
-    entropy, margin = _entropy(pi), top_probs[:, 0] - top_probs[:, 1]
+    entropy, margin = entropy_of(pi), top_probs[:, 0] - top_probs[:, 1]
     if query.sampling.temperature <= 0:
         candidates = top_tokens[:, 0]
         confidence = drawn_confidence = top_probs[:, 0]
@@ -42,7 +43,7 @@ def reduce(logits: Floats, query: Query, *, forwards: int = 1) -> Prediction:
         below = cumulative <= query.uniforms[:, None] * cumulative[:, -1:]
         candidates = below.sum(-1).clip(max=q.shape[-1] - 1)
         confidence, drawn_confidence = _pick(pi, candidates), _pick(q, candidates)
-        drawn_entropy = _entropy(q)
+        drawn_entropy = entropy_of(q)
         best = np.sort(q, axis=-1)
         drawn_margin = best[:, -1] - best[:, -2]
     return assemble(
@@ -155,10 +156,6 @@ def _nucleus(logits: Floats, query: Query) -> Floats:
 def _log_softmax(logits: Floats) -> Floats:
     centred = logits - logits.max(-1, keepdims=True)
     return centred - np.log(np.exp(centred).sum(-1, keepdims=True))
-
-
-def _entropy(p: Floats) -> Floats:
-    return np.where(p > 0, -p * np.log(p), 0.0).sum(-1)
 
 
 def _divergence(log_p: Floats, log_q: Floats) -> Floats:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from app.analysis.settling import Settling, settling, since
 from app.trace.trace import Trace
 from models.denoiser import Bools, Floats, Ids
+from models.prediction import entropy
 
 Cells = NDArray[np.float64]
 """[K, n] a number for each token in each step; NaN where its slot was not masked, or the model was not asked."""
@@ -82,11 +83,6 @@ def lookup(trace: Trace) -> Ids:
 def class_of(tokens: Ids, of: Ids) -> Ids:
     """Return the class of each token; -1 for the token -1, and for one that has none."""
     return np.where((tokens >= 0) & (tokens < len(of)), of[np.minimum(tokens, len(of) - 1)], -1)
-
-
-def entropy(p: Floats) -> Floats:
-    """Return the entropy in nats of the last axis."""
-    return -np.where(p > 0, p * np.log(np.where(p > 0, p, 1.0)), 0.0).sum(-1)
 
 
 def progress(trace: Trace) -> Floats:

@@ -73,7 +73,6 @@ def measure(trace: Trace) -> dict[str, Any]:
     """
     found = settling(trace)
     moved, trust, back = jumps(trace, found), calibration(trace, found), revisions(trace, found)
-    risks = [h.sum() - h.max() for step in trace.steps if len(h := step.prediction.entropy[step.selection.commit])]
     return {
         "Order": {
             "left_to_right": metrics.left_to_right(trace),
@@ -87,7 +86,10 @@ def measure(trace: Trace) -> dict[str, Any]:
             "known_at_once": mean(found.settled == 1),
         },
         "Confidence": {"guesses": trust.guesses, "error": trust.error},
-        "Independence": {"risk": metrics.independence_risk(trace), "worst": float(max(risks, default=np.nan))},
+        "Independence": {
+            "risk": metrics.independence_risk(trace),
+            "worst": float(max(metrics.step_risks(trace), default=np.nan)),
+        },
         "Revisions": vars(back),
         "Text": _text(trace),
         "Word classes": _classes(emergence(trace)),

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median, quantiles
 from typing import Any
 
 import httpx
@@ -18,7 +17,7 @@ import psutil
 from app.errors import InfillError
 from app.measure import soak_lessons, soak_memory
 from app.measure.soak_page import a_page, component, rest
-from app.measure.soak_visitors import Crowd, Tally, record_solo
+from app.measure.soak_visitors import Crowd, Tally, middle, nearly_all, record_solo
 from app.trace.examples import ASSETS, read_examples
 from models.terminal import as_text, processor, table
 
@@ -109,11 +108,11 @@ def _stage(
         ratio=tally.steps / first if first else float("nan"),
         cpu_ms_per_step=1000 * spent / tally.steps if tally.steps else float("nan"),
         fills=tally.done["fill"],
-        first_p50=_middle(tally.first),
-        first_p95=_nearly_all(tally.first),
-        end_p50=_middle(tally.ended),
-        end_p95=_nearly_all(tally.ended),
-        served_p95=_nearly_all(tally.served),
+        first_p50=middle(tally.first),
+        first_p95=nearly_all(tally.first),
+        end_p50=middle(tally.ended),
+        end_p95=nearly_all(tally.ended),
+        served_p95=nearly_all(tally.served),
         refused=tally.done["refused"],
         unserved=tally.without,
         different=len(tally.different),
@@ -123,14 +122,6 @@ def _stage(
         files=sum(path.is_file() for path in folder.rglob("*")),
         done=dict(tally.done),
     )
-
-
-def _middle(times: Sequence[float]) -> float:
-    return median(times) if times else float("nan")
-
-
-def _nearly_all(times: Sequence[float]) -> float:
-    return quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else _middle(times)
 
 
 def add_command(commands: Any) -> None:

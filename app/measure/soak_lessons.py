@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from app.measure.soak_page import component
-from app.measure.soak_visitors import REQUESTS, RefusedError, Visitor
+from app.measure.soak_visitors import REQUESTS, RefusedError, Visitor, middle, nearly_all
 from models.terminal import as_text, table
 
 THINK = (5.0, 15.0)
@@ -103,12 +103,8 @@ def report(waits: Waits) -> str:
     """Return the seconds waited as a table: how often, median, 95 % and most."""
 
     def row(name: str, seconds: Sequence[float]) -> list[str]:
-        ordered = sorted(seconds)
-        at = [
-            ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
-            for share in (0.5, 0.95, 1)
-        ]
-        return [name, str(len(ordered)), *(as_text(each, ".2f") for each in at)]
+        at = (middle(seconds), nearly_all(seconds), max(seconds, default=float("nan")))
+        return [name, str(len(seconds)), *(as_text(each, ".2f") for each in at)]
 
     rows = [row(name, waits.seconds[key]) for key, name in _NAMES.items()]
     lines = table(rows, header=["waited for", "times", "p50 s", "p95 s", "most"])

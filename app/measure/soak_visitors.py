@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from statistics import median, quantiles
 from typing import Any
 
 import httpx
@@ -136,6 +137,16 @@ async def _read(stream: httpx.Response) -> AsyncIterator[State]:
             found = json.loads(line.removeprefix("data: "))
             if event == "generating":
                 yield found[0]
+
+
+def middle(times: Sequence[float]) -> float:
+    """Return the median; NaN without times."""
+    return median(times) if times else float("nan")
+
+
+def nearly_all(times: Sequence[float]) -> float:
+    """Return the 95th percentile; NaN without times."""
+    return quantiles(times, n=20, method="inclusive")[-1] if len(times) > 1 else middle(times)
 
 
 def told(states: Sequence[State]) -> Told:

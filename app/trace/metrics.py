@@ -98,9 +98,13 @@ def independence_risk(trace: Trace) -> float:
 
     It bounds the divergence from decoding one token per step (Ben-Hamu et al., 2025, arXiv:2505.24857).
     """
-    return float(
-        sum(h.sum() - h.max() for step in trace.steps if len(h := step.prediction.entropy[step.selection.commit]))
-    )
+    return float(sum(step_risks(trace)))
+
+
+def step_risks(trace: Trace) -> list[float]:
+    """Return the nats risked in each step that commits something; see `independence_risk`."""
+    committed = (step.prediction.entropy[step.selection.commit] for step in trace.steps)
+    return [h.sum() - h.max() for h in committed if len(h)]
 
 
 def left_to_right(trace: Trace) -> float:

@@ -19,7 +19,7 @@ LOWEST = 3
 NEAR = 16
 """A word is swapped for one of this many that are next to it in a list by frequency, half of them on either side."""
 SHARE = 0.3
-"""Share of the tokens of a middle that are drawn anew."""
+"""Share of the tokens of a middle that are drawn again."""
 _FEWEST = 6  # words of a sentence
 _SENTENCE = re.compile(r"[^.?!]+[.?!]")
 _WHOLE = re.compile(r" [a-z]+")
@@ -36,7 +36,7 @@ class Found:
     words: float  # of a sentence, mean
     texts: int
     auc: Estimate  # that the belief in a random original token is above that in a random redrawn one
-    redrawn: int  # tokens that were drawn anew and are others than before
+    redrawn: int  # tokens that changed when they were drawn again
 
 
 def measure_proofreading(

@@ -18,7 +18,7 @@ from app.flags import add_out_flag
 from models.checkpoints import classes, frequencies, topics
 
 Made = tuple[Callable[[Path], None], str]
-"""What writes the file, and what there is to say about it."""
+"""The function that writes the file, and the line to print about it."""
 
 
 @dataclass(frozen=True)

@@ -462,7 +462,7 @@ export function start({ element, props, trigger, watch, server, setup }) {
     fillButton.title = busy ? t("Stop after this step (Esc)") : t("Let the model fill the gaps (Ctrl+Enter)");
     const step = run ? stepOf(store.state, run, store.state.time) : 0;
     const open = !busy && !comparing() && run?.closing && !run.expired && run.opening?.by === "diffusion" && step < run.latest;
-    onward.style.visibility = open ? "visible" : "hidden";
+    onward.style.visibility = open ? "" : "hidden"; // "" is that of the page around it
     onward.textContent = t("Go on from step {step}", { step });
     part("stage").hidden = comparing();
     part("comparison").hidden = !comparing();

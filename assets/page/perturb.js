@@ -99,7 +99,7 @@ export function createPerturb(place, store, { branch, onward }) {
       const run = store.state.shown.length === 1 ? store.shown[0] : undefined;
       const step = run ? stepOf(store.state, run, store.state.time) : 0;
       const frame = run && frameAt(run, step);
-      button.style.visibility = onward.style.visibility === "visible" && run && frame && perturbation(run, frame, step).length ? "visible" : "hidden";
+      button.style.visibility = onward.style.visibility !== "hidden" && run && frame && perturbation(run, frame, step).length ? "" : "hidden";
       const parent = run && perturbed.has(run.key) && !unfinished(run) ? parentOf(store.state.runs, run) : undefined;
       const text = parent && run ? perturbedText(parent, run) : "";
       if (line.textContent !== text) line.textContent = text;

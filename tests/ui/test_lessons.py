@@ -171,6 +171,14 @@ def test_a_refresh_in_a_lesson_loses_neither_text_nor_runs(browser: Browser, add
     expect(page.locator(TITLE)).to_be_visible()
     page.locator(".ls-close").click()
     expect(page.locator("[data-part=passage]")).to_contain_text("Mine")
+    page.keyboard.press("Home")
+    expect(page.locator("[data-part=onward]")).to_be_visible()
+    page.locator("[data-part=lessons-button]").click()
+    page.locator("[data-lesson='3']").click()
+    expect(page.locator(".fg")).to_be_visible()  # the figure has the whole width, so nothing else may show
+    for part in ("onward", "perturb", "fill"):
+        expect(page.locator(f"[data-part={part}]")).not_to_be_visible()
+    page.locator(".ls-close").click()
     expect(page.locator("[data-part=passage]")).to_contain_text("stays.")
     expect(page.locator(".pg-card")).to_have_count(2)  # the landing's and the reader's own
     context.close()
